@@ -21,6 +21,7 @@ from archselect.selectors.random_pruning import RandomPruning
 from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
+from archselect.selectors.threshold import Threshold
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
@@ -28,6 +29,7 @@ SELECTORS: dict[str, type[Selector]] = {
     for selector in (
         Random,
         Magnitude,
+        Threshold,
         DartsPT,
         ZeroCostPT,
         Sgas,

@@ -10,6 +10,7 @@ from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.blank import Blank
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.optimisers.dsnas import Dsnas
+from archselect.benchmarks.optimisers.gdas import Gdas
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
@@ -21,7 +22,7 @@ from archselect.nasbench_adapters.plugins.user_files import (
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
     optimiser.name: optimiser
-    for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
+    for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas, Gdas)
 }
 
 TAKEN = ("recipe", "label", "spaces", "data")

@@ -35,6 +35,7 @@ from archselect.nasbench_adapters.networks import (
     Mixture,
     Supernet,
     executed,
+    hardened,
     mixture_of,
     sampled,
 )
@@ -352,6 +353,14 @@ class Trainer:
         """
         device = self.images.device
         return sampled(self.space, mixture, self.decisions, self.generator, device)
+
+    def hardened(self, mixture: Mixture) -> Mixture:
+        """Return the mixture of every open edge's largest operation.
+
+        Gradients are those of the mixture given. It waits for the device, once.
+        """
+        device = self.images.device
+        return hardened(self.space, mixture, self.decisions, device)
 
     def loss(
         self,

@@ -16,6 +16,7 @@ from archselect.reports.results.results import Group, Results
 SELECTORS = {
     "random": ["li2019random"],
     "magnitude": ["liu2019darts"],
+    "threshold": ["chu2020fairdarts"],
     "darts-pt": ["wang2021rethinking"],
     "zero-cost-pt": ["xiang2023zero"],
     "operation-scores": ["xiang2023zero"],
@@ -33,6 +34,7 @@ SUPERNETS = {
     "sdarts-rs": ["chen2020stabilizing"],
     "spos": ["guo2020single"],
     "snas": ["xie2019snas", "xie2021understanding"],
+    "gdas": ["dong2019gdas"],
     "dsnas": ["hu2020dsnas", "xie2021understanding"],
 }
 SPACES = {
@@ -103,9 +105,11 @@ def _is_one_of(*names: str) -> Callable[[object], bool]:
 _PROXIMITIES = ("prox", "proxadj", "admm")
 SETTINGS = (
     SettingWork("activation", _is_one_of("crb"), "maile2021dartsprime"),
+    SettingWork("activation", _is_one_of("sigmoid"), "chu2020fairdarts"),
     SettingWork("schedule", _is_one_of("informed"), "maile2021dartsprime"),
     SettingWork("proximity", _is_one_of(*_PROXIMITIES), "maile2021dartsprime"),
     SettingWork("decay", _is_positive, "ye2022betadarts"),
+    SettingWork("zero_one", _is_positive, "chu2020fairdarts"),
     SettingWork("cost_weight", _is_positive, "xu2020latencyaware"),
 )
 

@@ -114,7 +114,7 @@ MISTAKES = {
     ),
     "activation that is none": (
         [penalised('activation = "relu"')],
-        ["supernets.0.activation: Input should be 'softmax' or 'crb'"],
+        ["supernets.0.activation: Input should be 'softmax', 'crb' or 'sigmoid'"],
     ),
     "schedule that is none": (
         [penalised('schedule = "never"')],

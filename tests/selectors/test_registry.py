@@ -11,6 +11,7 @@ def test_the_built_in_selectors_are_registered():
     assert set(SELECTORS) == {
         "random",
         "magnitude",
+        "threshold",
         "darts-pt",
         "sgas",
         "zero-cost-pt",

@@ -173,6 +173,7 @@ def optimiser(name: str) -> Result:
 SELECTOR_SETTINGS = {
     "darts-pt": ("darts", 1, {"tune_epochs": 1, "score": "loss"}),
     "magnitude": ("darts", 1, {}),
+    "threshold": ("darts", 1, {"threshold": 0.3}),
     "sgas": (
         "darts",
         0,

@@ -527,6 +527,7 @@ EVERY_CHOICE = {
         ("darts", {}),
         ("sdarts-rs", {}),
         ("dsnas", {"trace": True}),
+        ("gdas", {"trace": True}),
         ("darts", {**EVERY_CHOICE, "batch_size": 2, "trace": True}),
         ("darts", {"schedule_steps": 2, "proximity": "prox", "batch_size": 4}),
     ],
