@@ -33,7 +33,7 @@ from archselect.nasbench_adapters.costs.opening import (
 )
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import Activation, get_activation
-from archselect.nasbench_adapters.setting_types import NonNegative
+from archselect.nasbench_adapters.setting_types import Epochs, NonNegative
 from archselect.nasbench_adapters.space import SearchSpace
 
 RELEASED_PERIOD = 9
@@ -60,6 +60,7 @@ class AlphaSettings(CommonSettings):
             "informed" by the weights' gradients (DARTS-PRIME), which takes about one in
             1 + `schedule_steps`.
         schedule_steps: s of the schedule.
+        warmup_epochs: epochs before the first step of the alphas.
         proximity: penalty on the distance to the discrete architecture: "none", "prox",
             "proxadj" or "admm" (DARTS-PRIME).
         rho: weight of that penalty.
@@ -80,6 +81,7 @@ class AlphaSettings(CommonSettings):
     activation: Literal["softmax", "crb", "sigmoid"] = "softmax"
     schedule: Literal["every", "informed"] = "every"
     schedule_steps: PositiveInt = 1
+    warmup_epochs: Epochs = 0
     proximity: Literal["none", "prox", "proxadj", "admm"] = "none"
     rho: NonNegative = 0.1
     decay: NonNegative = 0.0
@@ -121,10 +123,12 @@ class AlphaSettings(CommonSettings):
 
         A penalty of the user's own stands there by its name, and a cost without the
         folder of its file: the supernet's source has the hash of what is in the file.
-        A zero-one loss that is not there has no settings: the ids of supernets without
-        it stay.
+        A warm-up and a zero-one loss that are not there have no settings: the ids of
+        supernets without them stay.
         """
         settings = super().settings()
+        if not self.warmup_epochs:
+            del settings["warmup_epochs"]
         if not self.zero_one:
             del settings["zero_one"]
             del settings["zero_one_norm"]
@@ -137,6 +141,11 @@ class AlphaSettings(CommonSettings):
     def build_activation(self) -> Activation:
         """Return the activation."""
         return get_activation(self.activation)
+
+    def trains_alphas(self, progress: float) -> bool:
+        """See :meth:`.UpdateRule.trains_alphas`."""
+        done = round(progress * self.epochs)
+        return done >= min(self.warmup_epochs, self.epochs)
 
     def build_schedule(self) -> Schedule:
         """Return the schedule."""

@@ -86,6 +86,15 @@ class UpdateRule(CommonSettings):
         """Return what says when the alphas are stepped; here, at every batch."""
         return EveryStep()
 
+    def trains_alphas(self, progress: float) -> bool:
+        """Return whether alphas may be stepped; here, always.
+
+        Args:
+            progress: share of the epochs that are done.
+        """
+        del progress
+        return True
+
     def build_penalties(
         self,
         space: SearchSpace,
@@ -432,7 +441,8 @@ class Trainer:
 
         Ask it once per batch, before the step of the weights.
         """
-        self._is_due = self.schedule.is_due(self.memory)
+        is_scheduled = self.schedule.is_due(self.memory)
+        self._is_due = is_scheduled and self.optimiser.trains_alphas(self.progress)
         return self._is_due
 
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:

@@ -21,7 +21,7 @@ from archselect.nasbench_adapters.networks.activation import (
     SOFTMAX,
     Activation,
     count_columns,
-    group_masks,
+    rows_of_groups,
 )
 from archselect.nasbench_adapters.space import (
     NONE,
@@ -488,9 +488,7 @@ def _draw_table(
 
 
 def _free_rows(cell: Cell, table: Tensor, row: tuple[int, ...]) -> Tensor:
-    """Return the weights of open edges, one row for each that one operation is of.
-
-    They are (edges, operations), or (groups, edges * operations).
+    """Return the weights of open edges, one row for each edge, or group of them.
 
     Args:
         cell: the cell type.
@@ -498,13 +496,7 @@ def _free_rows(cell: Cell, table: Tensor, row: tuple[int, ...]) -> Tensor:
         row: per edge an operation's index, OPEN or DROPPED.
     """
     is_open = torch.tensor(row)[:, None] == OPEN
-    free = table * is_open
-    if not cell.groups:
-        return free
-    # One row per group: what is picked from it is the group's one operation.
-    columns = table.shape[1]
-    members = group_masks(cell.operations, cell.groups, columns, free.device)
-    return free.flatten() * members
+    return rows_of_groups(cell, table * is_open)
 
 
 def _pick_largest(

@@ -34,6 +34,7 @@ SUPERNETS = {
     "sdarts-rs": ["chen2020stabilizing"],
     "spos": ["guo2020single"],
     "snas": ["xie2019snas", "xie2021understanding"],
+    "drnas": ["chen2021drnas"],
     "gdas": ["dong2019gdas"],
     "dsnas": ["hu2020dsnas", "xie2021understanding"],
 }

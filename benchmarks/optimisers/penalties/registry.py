@@ -11,6 +11,7 @@ from archselect.benchmarks.optimisers.penalties.adjusted_proximity import (
 from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
+from archselect.benchmarks.optimisers.penalties.dirichlet_anchor import DirichletAnchor
 from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
 from archselect.benchmarks.optimisers.penalties.proximity import Proximity
 from archselect.benchmarks.optimisers.penalties.zero_one import ZeroOne
@@ -27,6 +28,7 @@ PENALTIES: dict[str, type[Penalty]] = {
         Admm,
         BetaDecay,
         ZeroOne,
+        DirichletAnchor,
         ExpectedCost,
     )
 }

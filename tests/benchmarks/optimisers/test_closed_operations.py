@@ -31,6 +31,8 @@ WAYS = {
     "snas sigmoid": {"recipe": "snas", "activation": "sigmoid"},
     "dsnas": {"recipe": "dsnas"},
     "gdas": {"recipe": "gdas", "alpha_learning_rate": 0.1},
+    "drnas": {"recipe": "drnas"},
+    "drnas anchor": {"recipe": "drnas", "activation": "dirichlet", "anchor": 0.01},
     "sdarts-rs": {"recipe": "sdarts-rs"},
     "spos": {"recipe": "spos"},
 }

@@ -71,10 +71,27 @@ def slow_sigmoid(cell, alpha):
     return table
 
 
+def slow_dirichlet(cell, alpha):
+    table = np.zeros(alpha.shape)
+    for entries in groups_of(cell):
+        shapes = {}
+        for entry in entries:
+            value = alpha[entry]
+            shapes[entry] = value + 1 if value > 0 else np.exp(value)
+        for entry, shape in shapes.items():
+            table[entry] = shape / sum(shapes.values())
+    return table
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("activation", "slow"),
-    [(SOFTMAX, slow_softmax), (CRB, slow_crb), (SIGMOID, slow_sigmoid)],
+    [
+        (SOFTMAX, slow_softmax),
+        (CRB, slow_crb),
+        (SIGMOID, slow_sigmoid),
+        (get_activation("dirichlet"), slow_dirichlet),
+    ],
 )
 def test_a_table_is_that_of_numpy(name, activation, slow):
     space = get_space(name)
