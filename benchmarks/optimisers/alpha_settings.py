@@ -54,8 +54,9 @@ class AlphaSettings(CommonSettings):
 
     Settings:
         activation: from alphas to weights: "softmax"; "crb" (clamp to [0, 1], where
-            operations do not compete and may die; DARTS-PRIME); or "sigmoid", where
-            they do not compete either (FairDARTS).
+            operations do not compete and may die; DARTS-PRIME); "sigmoid", where they
+            do not compete either (FairDARTS); or "dirichlet" (elu(alpha) + 1, divided
+            by its sum; DrNAS).
         schedule: when the alphas are stepped: "every" `schedule_steps`-th batch, or
             "informed" by the weights' gradients (DARTS-PRIME), which takes about one in
             1 + `schedule_steps`.
@@ -78,7 +79,7 @@ class AlphaSettings(CommonSettings):
             ADMM renews after 9 steps in place of 10.
     """
 
-    activation: Literal["softmax", "crb", "sigmoid"] = "softmax"
+    activation: Literal["softmax", "crb", "sigmoid", "dirichlet"] = "softmax"
     schedule: Literal["every", "informed"] = "every"
     schedule_steps: PositiveInt = 1
     warmup_epochs: Epochs = 0

@@ -5,29 +5,25 @@ Chen et al., ICLR 2021.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+from pydantic import model_validator
 
 from archselect.benchmarks.optimisers.alpha_settings import (
     AlphaSettings,
     WeighedPenalty,
 )
 from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.dirichlet_draws import draw_table
 from archselect.benchmarks.optimisers.penalties.dirichlet_anchor import DirichletAnchor
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.costs.base import NetworkShape
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
-from archselect.nasbench_adapters.networks.activation.dirichlet import concentrations
-from archselect.nasbench_adapters.networks.activation.masks import (
-    rows_of_groups,
-    weighed_mask,
-)
 from archselect.nasbench_adapters.networks.mixture import close_alphas, decided_mixture
 from archselect.nasbench_adapters.setting_types import NonNegative
-from archselect.nasbench_adapters.space import Cell, SearchSpace
+from archselect.nasbench_adapters.space import SearchSpace
 
 
 class Drnas(AlphaSettings, Optimiser):
@@ -37,8 +33,8 @@ class Drnas(AlphaSettings, Optimiser):
     gradient is the pathwise one. Progressive shrinking and widening are left out.
 
     Settings:
-        activation: by which selectors read the alphas: "softmax" (the released code),
-            or "dirichlet", the mean of θ.
+        activation: by which selectors read the alphas: "softmax" (the released code) or
+            "dirichlet", the mean of θ; no other.
         anchor: weight of :class:`.DirichletAnchor`. The released code has either this,
             with `alpha_weight_decay = 0`, or by default the weight decay alone.
     """
@@ -48,8 +44,17 @@ class Drnas(AlphaSettings, Optimiser):
     paper: ClassVar[str] = "Chen et al., DrNAS, ICLR 2021, arXiv 2006.10355"
     formulation: ClassVar[int] = 1
 
-    activation: Literal["softmax", "dirichlet"] = "softmax"
     anchor: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _check_activation(self) -> Drnas:
+        """Return the settings. Raise UserError for another activation."""
+        if self.activation not in ("softmax", "dirichlet"):
+            raise UserError(
+                f"drnas has no activation {self.activation!r}: "
+                'set activation = "softmax" or "dirichlet"'
+            )
+        return self
 
     @property
     def searched(self) -> str:
@@ -84,48 +89,3 @@ class Drnas(AlphaSettings, Optimiser):
         for cell, alpha in zip(trainer.space.cells, alphas, strict=True):
             tables.append(draw_table(cell, alpha, trainer.generator))
         return decided_mixture(trainer.space, tables, decisions, trainer.activation)
-
-
-def draw_table(cell: Cell, alpha: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a table (edges, operations) drawn from Dirichlet distributions.
-
-    Entries of no operation, and closed ones, are zero, and the others are as from the
-    distribution of those alone.
-
-    Args:
-        cell: the cell type.
-        alpha: (edges, operations); minus infinity where operations are closed.
-        generator: a CPU generator.
-    """
-    weighed = weighed_mask(cell.operations, alpha.shape[1], True, alpha.device)
-    rows = rows_of_groups(cell, concentrations(alpha) * weighed)
-    is_live = rows > 0
-    drawn = _DirichletSample.apply(torch.where(is_live, rows, 1), generator)
-    live = drawn * is_live
-    tiny = torch.finfo(live.dtype).tiny
-    table: Tensor = live / live.sum(-1, keepdim=True).clamp_min(tiny)
-    return table.sum(0).view_as(alpha) if cell.groups else table
-
-
-class _DirichletSample(torch.autograd.Function):
-    """A sample of each row's Dirichlet distribution, with its pathwise gradient.
-
-    It is the gradient of `torch.distributions.Dirichlet.rsample`, which draws from the
-    global random state only.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, concentration: Tensor, generator: torch.Generator) -> Tensor:
-        on_host = torch._sample_dirichlet(concentration.cpu(), generator)
-        sample = on_host.to(concentration.device, non_blocking=True)
-        ctx.save_for_backward(sample, concentration)
-        return sample
-
-    @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        sample, concentration = ctx.saved_tensors
-        total = concentration.sum(-1, keepdim=True).expand_as(concentration)
-        path = torch._dirichlet_grad(sample, concentration, total)
-        mean = (sample * slope).sum(-1, keepdim=True)
-        return path * (slope - mean), None

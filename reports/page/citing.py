@@ -107,6 +107,7 @@ _PROXIMITIES = ("prox", "proxadj", "admm")
 SETTINGS = (
     SettingWork("activation", _is_one_of("crb"), "maile2021dartsprime"),
     SettingWork("activation", _is_one_of("sigmoid"), "chu2020fairdarts"),
+    SettingWork("activation", _is_one_of("dirichlet"), "chen2021drnas"),
     SettingWork("schedule", _is_one_of("informed"), "maile2021dartsprime"),
     SettingWork("proximity", _is_one_of(*_PROXIMITIES), "maile2021dartsprime"),
     SettingWork("decay", _is_positive, "ye2022betadarts"),

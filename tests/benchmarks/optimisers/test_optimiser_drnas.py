@@ -6,7 +6,9 @@ from torch.distributions import Dirichlet
 from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.darts import Darts
-from archselect.benchmarks.optimisers.drnas import Drnas, draw_table
+from archselect.benchmarks.optimisers.dirichlet_draws import draw_table
+from archselect.benchmarks.optimisers.drnas import Drnas
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import get_activation, new_alphas
 from archselect.nasbench_adapters.spaces import get_space
 
@@ -83,6 +85,12 @@ def test_the_anchor_is_added_where_it_has_a_weight(new_trainer):
     assert not new_trainer(Drnas()).penalties
     ((penalty, weight),) = new_trainer(Drnas(anchor=0.2)).penalties
     assert (penalty.name, penalty.anchor, weight) == ("dirichlet-anchor", 0.2, 1.0)
+
+
+@pytest.mark.parametrize("activation", ["crb", "sigmoid"])
+def test_other_activations_are_refused(activation):
+    with pytest.raises(UserError, match='set activation = "softmax" or "dirichlet"'):
+        Drnas(activation=activation, alpha_mean=0)
 
 
 @pytest.mark.parametrize("kind", [Darts, Drnas])

@@ -61,6 +61,7 @@ def test_methods_cite_the_papers_that_they_name(table, ours):
     [
         ("activation", "crb", "2106.11655"),
         ("activation", "sigmoid", "1911.12126"),
+        ("activation", "dirichlet", "2006.10355"),
         ("schedule", "informed", "2106.11655"),
         ("proximity", "admm", "2106.11655"),
         ("proximity", "prox", "2106.11655"),
