@@ -11,6 +11,7 @@ from archselect.selectors.base import Selector
 from archselect.selectors.conservative import Conservative
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.evolution import RegularisedEvolution
+from archselect.selectors.is_darts import IsDarts
 from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
@@ -33,6 +34,7 @@ SELECTORS: dict[str, type[Selector]] = {
         DartsPT,
         ZeroCostPT,
         Sgas,
+        IsDarts,
         OperationScores,
         RandomSearch,
         RegularisedEvolution,

@@ -14,6 +14,7 @@ def test_the_built_in_selectors_are_registered():
         "threshold",
         "darts-pt",
         "sgas",
+        "is-darts",
         "zero-cost-pt",
         "operation-scores",
         "random-search",

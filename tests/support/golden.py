@@ -179,6 +179,11 @@ SELECTOR_SETTINGS = {
         0,
         {"warmup_epochs": 1, "interval": 1, "closing_epochs": 0, "history": 2},
     ),
+    "is-darts": (
+        "equal",
+        0,
+        {"epochs": 2, "shrinks": 2, "interval": 1, "augment": False},
+    ),
     "operation-scores": ("untrained", 0, {"batch_size": 16, "rescore": False}),
     "zero-cost-pt": (
         "untrained",
