@@ -250,6 +250,31 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def output_information(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+        skips_flat: bool = False,
+    ) -> list[list[list[float]]]:
+        """Return the information measure of the operations' outputs.
+
+        It is an average over the images that the recipe trains on; see
+        :class:`.networks.output_information.OutputInformation`. The supernet is left as
+        it was.
+
+        Args:
+            mixture: under which the images go forward.
+            norm: batch-norm mode, "running" or "batch".
+            augment: whether the images are augmented as in training.
+            skips_flat: whether positions without a value are left out.
+
+        Returns:
+            values by cell type, edge and operation; infinite for an operation that is
+            not computed.
+        """
+
+    @abstractmethod
     def proxy_of_network(
         self,
         name: str,

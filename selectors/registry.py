@@ -11,6 +11,7 @@ from archselect.selectors.base import Selector
 from archselect.selectors.conservative import Conservative
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.evolution import RegularisedEvolution
+from archselect.selectors.is_darts import IsDarts
 from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
@@ -21,6 +22,7 @@ from archselect.selectors.random_pruning import RandomPruning
 from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
+from archselect.selectors.threshold import Threshold
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
@@ -28,9 +30,11 @@ SELECTORS: dict[str, type[Selector]] = {
     for selector in (
         Random,
         Magnitude,
+        Threshold,
         DartsPT,
         ZeroCostPT,
         Sgas,
+        IsDarts,
         OperationScores,
         RandomSearch,
         RegularisedEvolution,

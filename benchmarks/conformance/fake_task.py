@@ -8,6 +8,7 @@ down every path: ties, `none` best everywhere, scores that are not finite. A
 from __future__ import annotations
 
 import inspect
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
@@ -200,6 +201,30 @@ class FakeTask(Task):
         """See :meth:`.Task.proxies`."""
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
+    def output_information(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+        skips_flat: bool = False,
+    ) -> list[list[list[float]]]:
+        """See :meth:`.Task.output_information`; what is not finite is no number."""
+        del norm, augment, skips_flat
+        question = _bytes_of(mixture)
+        by_cell = []
+        for edges in self.space.edges:
+            by_edge = []
+            for edge in edges:
+                place = f"{edge.cell} {edge.index} ".encode()
+                values = []
+                for choice in edge.choices:
+                    purpose = b"information " + place + str(choice).encode()
+                    drawn = 1 + self.answers.draw(purpose, question)
+                    values.append(drawn if math.isfinite(drawn) else math.nan)
+                by_edge.append(values)
+            by_cell.append(by_edge)
+        return by_cell
+
     def proxy_of_network(
         self, name: str, architecture: Architecture, batches: int, size: int
     ) -> float:
@@ -308,6 +333,7 @@ class PartlyMeasuredTask(FakeTask):
     evaluate = _measured_first(FakeTask.evaluate)
     evaluate_tuned = _measured_first(FakeTask.evaluate_tuned)
     proxy = _measured_first(FakeTask.proxy)
+    output_information = _measured_first(FakeTask.output_information)
     proxy_of_network = _measured_first(FakeTask.proxy_of_network)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:

@@ -20,6 +20,7 @@ from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCos
 from archselect.benchmarks.optimisers.penalties.proximity import Proximity
 from archselect.benchmarks.optimisers.penalties.registry import PENALTIES, get_penalty
 from archselect.benchmarks.optimisers.penalties.registry import registry as penalties
+from archselect.benchmarks.optimisers.penalties.zero_one import ZeroOne
 from archselect.benchmarks.optimisers.schedules import Schedule, get_schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
 from archselect.benchmarks.store.facts import Settings
@@ -32,7 +33,7 @@ from archselect.nasbench_adapters.costs.opening import (
 )
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import Activation, get_activation
-from archselect.nasbench_adapters.setting_types import NonNegative
+from archselect.nasbench_adapters.setting_types import Epochs, NonNegative
 from archselect.nasbench_adapters.space import SearchSpace
 
 RELEASED_PERIOD = 9
@@ -52,16 +53,21 @@ class AlphaSettings(CommonSettings):
     Each choice goes with every other one, and with every space.
 
     Settings:
-        activation: from alphas to weights: "softmax", or "crb" (clamp to [0, 1], where
-            operations do not compete and may die; DARTS-PRIME).
+        activation: from alphas to weights: "softmax"; "crb" (clamp to [0, 1], where
+            operations do not compete and may die; DARTS-PRIME); "sigmoid", where they
+            do not compete either (FairDARTS); or "dirichlet" (elu(alpha) + 1, divided
+            by its sum; DrNAS).
         schedule: when the alphas are stepped: "every" `schedule_steps`-th batch, or
             "informed" by the weights' gradients (DARTS-PRIME), which takes about one in
             1 + `schedule_steps`.
         schedule_steps: s of the schedule.
+        warmup_epochs: epochs before the first step of the alphas.
         proximity: penalty on the distance to the discrete architecture: "none", "prox",
             "proxadj" or "admm" (DARTS-PRIME).
         rho: weight of that penalty.
         decay: weight of beta-DARTS' penalty after the last epoch; 0 for none.
+        zero_one: weight of FairDARTS' zero-one loss; 0 for none, 10 in the release.
+        zero_one_norm: its form: "l2", or "l1".
         cost: what the penalty on costs is on, such as "params", "macs" or
             "additive:TABLE/COLUMN@100"; empty for none. See :func:`.open_cost`.
         cost_weight: weight of that penalty; 0 records the cost and penalises nothing.
@@ -73,12 +79,15 @@ class AlphaSettings(CommonSettings):
             ADMM renews after 9 steps in place of 10.
     """
 
-    activation: Literal["softmax", "crb"] = "softmax"
+    activation: Literal["softmax", "crb", "sigmoid", "dirichlet"] = "softmax"
     schedule: Literal["every", "informed"] = "every"
     schedule_steps: PositiveInt = 1
+    warmup_epochs: Epochs = 0
     proximity: Literal["none", "prox", "proxadj", "admm"] = "none"
     rho: NonNegative = 0.1
     decay: NonNegative = 0.0
+    zero_one: NonNegative = 0.0
+    zero_one_norm: Literal["l2", "l1"] = "l2"
     cost: str = ""
     cost_weight: NonNegative = 0.0
     penalty: str = ""
@@ -99,7 +108,7 @@ class AlphaSettings(CommonSettings):
             )
         if self.penalty:
             get_penalty(self.penalty)
-        if self.alpha_mean and not self.build_activation().sums_to_one:
+        if self.alpha_mean and self.build_activation().starts_by_itself:
             raise UserError(
                 f"activation {self.activation!r} has initial alphas of 1/K: "
                 "set alpha_mean = 0"
@@ -115,8 +124,15 @@ class AlphaSettings(CommonSettings):
 
         A penalty of the user's own stands there by its name, and a cost without the
         folder of its file: the supernet's source has the hash of what is in the file.
+        A warm-up and a zero-one loss that are not there have no settings: the ids of
+        supernets without them stay.
         """
         settings = super().settings()
+        if not self.warmup_epochs:
+            del settings["warmup_epochs"]
+        if not self.zero_one:
+            del settings["zero_one"]
+            del settings["zero_one_norm"]
         if self.cost:
             settings["cost"] = portable_text(self.cost)
         if self.penalty:
@@ -126,6 +142,11 @@ class AlphaSettings(CommonSettings):
     def build_activation(self) -> Activation:
         """Return the activation."""
         return get_activation(self.activation)
+
+    def trains_alphas(self, progress: float) -> bool:
+        """See :meth:`.UpdateRule.trains_alphas`."""
+        done = round(progress * self.epochs)
+        return done >= min(self.warmup_epochs, self.epochs)
 
     def build_schedule(self) -> Schedule:
         """Return the schedule."""
@@ -164,6 +185,9 @@ class AlphaSettings(CommonSettings):
             terms.append(WeighedPenalty(expected, 1.0))
         if self.decay:
             terms.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
+        if self.zero_one:
+            loss = ZeroOne(zero_one=self.zero_one, norm=self.zero_one_norm)
+            terms.append(WeighedPenalty(loss, 1.0))
         if self.penalty and self.penalty_weight:
             penalty = get_penalty(self.penalty)()
             terms.append(WeighedPenalty(penalty, self.penalty_weight))

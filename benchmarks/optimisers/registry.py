@@ -9,7 +9,10 @@ from __future__ import annotations
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.blank import Blank
 from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.drnas import Drnas
 from archselect.benchmarks.optimisers.dsnas import Dsnas
+from archselect.benchmarks.optimisers.equal import Equal
+from archselect.benchmarks.optimisers.gdas import Gdas
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
@@ -21,7 +24,18 @@ from archselect.nasbench_adapters.plugins.user_files import (
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
     optimiser.name: optimiser
-    for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
+    for optimiser in (
+        Untrained,
+        Blank,
+        Equal,
+        Spos,
+        Darts,
+        SdartsRS,
+        Snas,
+        Dsnas,
+        Gdas,
+        Drnas,
+    )
 }
 
 TAKEN = ("recipe", "label", "spaces", "data")

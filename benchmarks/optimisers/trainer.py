@@ -35,6 +35,7 @@ from archselect.nasbench_adapters.networks import (
     Mixture,
     Supernet,
     executed,
+    hardened,
     mixture_of,
     sampled,
 )
@@ -84,6 +85,15 @@ class UpdateRule(CommonSettings):
     def build_schedule(self) -> Schedule:
         """Return what says when the alphas are stepped; here, at every batch."""
         return EveryStep()
+
+    def trains_alphas(self, progress: float) -> bool:
+        """Return whether alphas may be stepped; here, always.
+
+        Args:
+            progress: share of the epochs that are done.
+        """
+        del progress
+        return True
 
     def build_penalties(
         self,
@@ -353,6 +363,14 @@ class Trainer:
         device = self.images.device
         return sampled(self.space, mixture, self.decisions, self.generator, device)
 
+    def hardened(self, mixture: Mixture) -> Mixture:
+        """Return the mixture of every open edge's largest operation.
+
+        Gradients are those of the mixture given. It waits for the device, once.
+        """
+        device = self.images.device
+        return hardened(self.space, mixture, self.decisions, device)
+
     def loss(
         self,
         batch: Batch,
@@ -423,7 +441,8 @@ class Trainer:
 
         Ask it once per batch, before the step of the weights.
         """
-        self._is_due = self.schedule.is_due(self.memory)
+        is_scheduled = self.schedule.is_due(self.memory)
+        self._is_due = is_scheduled and self.optimiser.trains_alphas(self.progress)
         return self._is_due
 
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:

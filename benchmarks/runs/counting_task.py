@@ -115,6 +115,21 @@ class RandomTask(Task):
         """See :meth:`.Task.proxies`."""
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
+    def output_information(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+        skips_flat: bool = False,
+    ) -> list[list[list[float]]]:
+        """See :meth:`.Task.output_information`."""
+        del mixture, norm, augment, skips_flat
+        by_cell = []
+        for edges in self.space.edges:
+            numbers = [self._answers.random(len(edge.operations)) for edge in edges]
+            by_cell.append([(1 + drawn).tolist() for drawn in numbers])
+        return by_cell
+
     def proxy_of_network(
         self,
         name: str,
@@ -173,6 +188,7 @@ class CountingTask(DelegatingTask):
             "proxy": self._count_proxy,
             "proxies": self._count_proxies,
             "proxy_of_network": counter.count_proxy_of_network,
+            "output_information": self._count_information,
             "tune": self._count_tuning,
             "_reward": self._count_reward,
         }
@@ -208,6 +224,12 @@ class CountingTask(DelegatingTask):
         mixture = self._task.mixture(decisions)
         evaluation = self._counter.count_evaluation(mixture, norm, augment)
         return add_counts(tuning, evaluation)
+
+    def _count_information(
+        self, mixture: Mixture, norm: str, augment: bool, skips_flat: bool
+    ) -> Counts:
+        del norm, augment, skips_flat
+        return self._counter.count_pass(mixture)
 
     def _count_reward(self, architecture: Architecture) -> Counts:
         if self._measured is None:

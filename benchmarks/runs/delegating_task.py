@@ -108,6 +108,16 @@ class DelegatingTask(Task):
         """See :meth:`.Task.proxies`."""
         return self._ask(Task.proxies, name, mixtures, batch, norm)
 
+    def output_information(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+        skips_flat: bool = False,
+    ) -> list[list[list[float]]]:
+        """See :meth:`.Task.output_information`."""
+        return self._ask(Task.output_information, mixture, norm, augment, skips_flat)
+
     def proxy_of_network(
         self,
         name: str,

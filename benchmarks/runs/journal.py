@@ -329,6 +329,12 @@ class JournaledTask(DelegatingTask):
                 streams=("minibatches",),
                 may_be_undefined=True,
             ),
+            "output_information": _Question(
+                "output information",
+                _encode_information,
+                _read_information,
+                streams=("minibatches",),
+            ),
             "_reward": _Question("query", _unchanged, _read_score, streams=drawn_from),
             # The alphas are part of the answer: a selector may read them.
             "tune": _Question("tune", self._list_alphas, self._restore_alphas),
@@ -439,6 +445,21 @@ def _read_score(noted: Any) -> float:
 
 def _read_scores(noted: Any) -> list[float]:
     return [_read_score(score) for score in noted]
+
+
+def _encode_information(answer: Any) -> Any:
+    """Return values by cell type, edge and operation; None for an infinite one."""
+    return [
+        [[value if math.isfinite(value) else None for value in row] for row in rows]
+        for rows in answer
+    ]
+
+
+def _read_information(noted: Any) -> list[list[list[float]]]:
+    return [
+        [[math.inf if value is None else float(value) for value in row] for row in rows]
+        for rows in noted
+    ]
 
 
 def _encode_score_or_reason(answer: float | Undefined) -> float | dict[str, str]:

@@ -113,13 +113,7 @@ class SupernetCounter:
 
     def count_epochs(self, epochs: int, mixture: Mixture | None = None) -> Counts:
         """Return the cost of epochs of training, under the full or another mixture."""
-        images_of_part = {
-            "train": self.train_images,
-            "valid": self.valid_images,
-            "all": self.train_images + self.valid_images,
-        }
-        images = images_of_part[self.recipe.build().part]
-        steps = epochs * ceil(images / self.recipe.batch_size)
+        steps = epochs * ceil(self._images_trained_on() / self.recipe.batch_size)
         images_per_step = self.recipe.batch_size / 2
         counts = scale_counts(self.step, steps, images_per_step)
         share = 1.0
@@ -128,6 +122,24 @@ class SupernetCounter:
             share = self.forward(mixture) / whole
         flops = round(counts.flops * share)
         return counts.model_copy(update={"flops": flops})
+
+    def _images_trained_on(self) -> int:
+        """Return the number of images of an epoch."""
+        images_of_part = {
+            "train": self.train_images,
+            "valid": self.valid_images,
+            "all": self.train_images + self.valid_images,
+        }
+        return images_of_part[self.recipe.build().part]
+
+    def count_pass(self, mixture: Mixture) -> Counts:
+        """Return the cost of a forward of every image that the recipe trains on."""
+        images = self._images_trained_on()
+        return Counts(
+            forwards=ceil(images / self.recipe.batch_size),
+            images=images,
+            flops=images * self.forward(mixture),
+        )
 
     def count_evaluation(self, mixture: Mixture, norm: str, augment: bool) -> Counts:
         """Return the cost of :meth:`.Task.evaluate`."""

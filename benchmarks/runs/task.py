@@ -37,6 +37,7 @@ from archselect.nasbench_adapters.networks import (
     mixture_of,
     scoring,
 )
+from archselect.nasbench_adapters.networks.output_information import OutputInformation
 from archselect.nasbench_adapters.networks.step_memory import (
     StepMemoryCounter,
     require_memory,
@@ -277,6 +278,25 @@ class SupernetTask(Task):
             with _naming(name, _describe(self.space, mixture)):
                 proxy.check(value)
         return values
+
+    def output_information(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+        skips_flat: bool = False,
+    ) -> list[list[list[float]]]:
+        """See :meth:`.Task.output_information`."""
+        batches = self.images.epoch(
+            self._recipe.build().part,
+            self._recipe.batch_size,
+            self.streams["minibatches"],
+            augment,
+        )
+        images = (batch for batch, _ in batches)
+        measure = OutputInformation(self.supernet, skips_flat)
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            return measure.measure(images, mixture)
 
     def proxy_of_network(
         self,

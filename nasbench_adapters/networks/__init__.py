@@ -9,6 +9,7 @@ from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.fused import FusedSupernet
 from archselect.nasbench_adapters.networks.mixture import (
     Mixture,
+    hardened,
     mixture_of,
     one_hot,
     sampled,
@@ -29,6 +30,7 @@ __all__ = [
     "Supernet",
     "build_network",
     "executed",
+    "hardened",
     "mixture_of",
     "new_alphas",
     "one_hot",

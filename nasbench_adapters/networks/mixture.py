@@ -21,9 +21,10 @@ from archselect.nasbench_adapters.networks.activation import (
     SOFTMAX,
     Activation,
     count_columns,
-    group_masks,
+    rows_of_groups,
 )
 from archselect.nasbench_adapters.space import (
+    NONE,
     OPEN,
     Architecture,
     Cell,
@@ -321,7 +322,7 @@ def decided_mixture(
     if activation.sparse:
         on_host = _copy_to_host(weights)
         return Mixture(weights, tuple(map(_support_of_table, on_host)))
-    return Mixture(weights, live_support(space, decisions))
+    return Mixture(weights, live_support(space, decisions, activation.weighs_none))
 
 
 def decided_tables(
@@ -355,12 +356,20 @@ def _decided_table(
     return torch.where(masks.is_open, table, chosen)
 
 
-def live_support(space: SearchSpace, decisions: Decisions) -> Support:
-    """Return which operations are live under decisions, whatever the alphas."""
+def live_support(
+    space: SearchSpace, decisions: Decisions, weighs_none: bool = True
+) -> Support:
+    """Return which operations are live under decisions, whatever the alphas.
+
+    Args:
+        space: of the operations.
+        decisions: say what is live.
+        weighs_none: whether `none` of open edges has a weight.
+    """
     support = []
     for cell, edges in enumerate(space.edges):
         columns = count_columns(space, cell)
-        support.append(_cell_support(edges, decisions, columns))
+        support.append(_cell_support(edges, decisions, columns, weighs_none))
     return tuple(support)
 
 
@@ -368,6 +377,7 @@ def _cell_support(
     edges: Sequence[Edge],
     decisions: Decisions,
     columns: int,
+    weighs_none: bool,
 ) -> CellSupport:
     """Return which entries of one cell type's mixture are not zero.
 
@@ -375,10 +385,14 @@ def _cell_support(
         edges: of the cell type.
         decisions: say which operations they have.
         columns: entries of a row of the mixture.
+        weighs_none: whether `none` of open edges has a weight.
     """
     support = []
     for edge in edges:
         live = decisions.live(edge)
+        is_open = decisions.choices[edge.cell][edge.index] == OPEN
+        if is_open and not weighs_none:
+            live = tuple(k for k in live if edge.operations[k] != NONE)
         support.append(tuple(column in live for column in range(columns)))
     return tuple(support)
 
@@ -467,23 +481,74 @@ def _draw_table(
         row: per edge an operation's index, OPEN or DROPPED.
         generator: a CPU generator.
     """
-    is_open = torch.tensor(row)[:, None] == OPEN
-    free = table * is_open
-    if cell.groups:
-        # One row per group: what is drawn from it is the group's one operation.
-        columns = table.shape[1]
-        members = group_masks(cell.operations, cell.groups, columns, free.device)
-        free = free.flatten() * members
+    free = _free_rows(cell, table, row)
     # The first of exponential clocks to ring, each at the rate of its weight.
     clocks = torch.empty_like(free).exponential_(generator=generator)
-    times = free / clocks
-    first = times.argmax(-1, keepdim=True)
-    zeros = torch.zeros_like(free)
-    one_per_row = zeros.scatter(1, first, 1)
-    picked = one_per_row * (free > 0)
+    return _pick_largest(cell, table, row, free / clocks)
+
+
+def _free_rows(cell: Cell, table: Tensor, row: tuple[int, ...]) -> Tensor:
+    """Return the weights of open edges, one row for each edge, or group of them.
+
+    Args:
+        cell: the cell type.
+        table: (edges, operations), on the CPU.
+        row: per edge an operation's index, OPEN or DROPPED.
+    """
+    is_open = torch.tensor(row)[:, None] == OPEN
+    return rows_of_groups(cell, table * is_open)
+
+
+def _pick_largest(
+    cell: Cell, table: Tensor, row: tuple[int, ...], keys: Tensor
+) -> Tensor:
+    """Return a table (edges, operations) with a one where each row's key is largest.
+
+    Rows without a key above zero have none. Decided edges stay.
+
+    Args:
+        cell: the cell type.
+        table: (edges, operations), on the CPU.
+        row: per edge an operation's index, OPEN or DROPPED.
+        keys: of the shape of :func:`_free_rows`.
+    """
+    is_open = torch.tensor(row)[:, None] == OPEN
+    first = keys.argmax(-1, keepdim=True)
+    one_per_row = torch.zeros_like(keys).scatter(1, first, 1)
+    picked = one_per_row * (keys > 0)
     if cell.groups:
         picked = picked.sum(0).view_as(table)
     return torch.where(is_open, picked, table)
+
+
+def hardened(
+    space: SearchSpace,
+    mixture: Mixture,
+    decisions: Decisions,
+    device: torch.device,
+) -> Mixture:
+    """Return the mixture of the largest operation of each open edge, or group of them.
+
+    Its weights are one and zero, and their gradients go to the given mixture's weights
+    unchanged. Decided edges stay.
+
+    Args:
+        space: of the mixture.
+        mixture: one table per cell type.
+        decisions: say which edges are open.
+        device: of the mixture.
+    """
+    tables = []
+    support = []
+    on_host = _copy_to_host(mixture.weights)
+    by_cell = zip(space.cells, on_host, mixture.weights, decisions.choices, strict=True)
+    for cell, weights, soft, row in by_cell:
+        largest = _pick_largest(cell, weights, row, _free_rows(cell, weights, row))
+        hard = largest.to(device, non_blocking=True)
+        # Exactly one and zero: the difference of equals is zero.
+        tables.append(hard + (soft - soft.detach()))
+        support.append(_support_of_table(largest))
+    return Mixture(tuple(tables), tuple(support))
 
 
 def _support_of_table(table: Tensor) -> CellSupport:

@@ -51,6 +51,8 @@ from archselect.nasbench_adapters.space import (
 Weights = Sequence[Sequence[Tensor]]
 """A cell's mixture as scalars, by edge and operation."""
 Item = TypeVar("Item")
+HearOutput = Callable[["PlacedOperation", Tensor], None]
+"""What is told the output of each operation of a cell, before it is weighed."""
 RunCell = Callable[[Sequence[Tensor]], Tensor]
 """A way to compute a cell's output from its inputs, under a mixture."""
 ReplaceCells = Callable[
@@ -150,6 +152,7 @@ class CellModule(nn.Module):
         channels_out: of the cell's output, per replica.
         sum_norms: by node, what normalises the sum that enters it; empty unless
             :meth:`normalise_sums` is called. A node that nothing enters has zeros.
+        listener: hears outputs in :meth:`forward`; None for nobody.
     """
 
     def __init__(
@@ -181,6 +184,7 @@ class CellModule(nn.Module):
             self._build_edge(edge, indices, widths, affine)
         self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
         self.sum_norms = nn.ModuleDict()
+        self.listener: HearOutput | None = None
         self._counts_if_all_live = self.pattern_counts(None)
 
     def normalise_sums(self) -> None:
@@ -302,6 +306,8 @@ class CellModule(nn.Module):
                     continue
                 factor = None if mixture is None else mixture.factor(operation)
                 out = nodes.apply(module, operation.source)
+                if self.listener is not None:
+                    self.listener(operation, out)
                 if path_factors is not None and operation.is_droppable:
                     factor = next(path_factors)
                 if isinstance(module, Slot):

@@ -16,10 +16,12 @@ from archselect.reports.results.results import Group, Results
 SELECTORS = {
     "random": ["li2019random"],
     "magnitude": ["liu2019darts"],
+    "threshold": ["chu2020fairdarts"],
     "darts-pt": ["wang2021rethinking"],
     "zero-cost-pt": ["xiang2023zero"],
     "operation-scores": ["xiang2023zero"],
     "sgas": ["li2020sgas"],
+    "is-darts": ["he2024isdarts"],
     "radars-style": ["yan2021radars"],
     "random-search": ["li2019random"],
     "evolution": ["real2019regularized"],
@@ -33,6 +35,9 @@ SUPERNETS = {
     "sdarts-rs": ["chen2020stabilizing"],
     "spos": ["guo2020single"],
     "snas": ["xie2019snas", "xie2021understanding"],
+    "equal": ["he2024isdarts"],
+    "drnas": ["chen2021drnas"],
+    "gdas": ["dong2019gdas"],
     "dsnas": ["hu2020dsnas", "xie2021understanding"],
 }
 SPACES = {
@@ -103,9 +108,12 @@ def _is_one_of(*names: str) -> Callable[[object], bool]:
 _PROXIMITIES = ("prox", "proxadj", "admm")
 SETTINGS = (
     SettingWork("activation", _is_one_of("crb"), "maile2021dartsprime"),
+    SettingWork("activation", _is_one_of("sigmoid"), "chu2020fairdarts"),
+    SettingWork("activation", _is_one_of("dirichlet"), "chen2021drnas"),
     SettingWork("schedule", _is_one_of("informed"), "maile2021dartsprime"),
     SettingWork("proximity", _is_one_of(*_PROXIMITIES), "maile2021dartsprime"),
     SettingWork("decay", _is_positive, "ye2022betadarts"),
+    SettingWork("zero_one", _is_positive, "chu2020fairdarts"),
     SettingWork("cost_weight", _is_positive, "xu2020latencyaware"),
 )
 

@@ -114,7 +114,9 @@ MISTAKES = {
     ),
     "activation that is none": (
         [penalised('activation = "relu"')],
-        ["supernets.0.activation: Input should be 'softmax' or 'crb'"],
+        [
+            "supernets.0.activation: Input should be 'softmax', 'crb', 'sigmoid' or 'dirichlet'"
+        ],
     ),
     "schedule that is none": (
         [penalised('schedule = "never"')],

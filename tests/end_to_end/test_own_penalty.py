@@ -75,7 +75,7 @@ def test_one_is_used_and_edited(world, archselect, refusal):
         ("= 0.5", "= -0.5", "penalty_weight"),
         ('penalty = "own.py:Entropy"', "rho = -1", "rho"),
         ('penalty = "own.py:Entropy"', "decay = -1", "decay"),
-        ('penalty = "own.py:Entropy"', 'activation = "sigmoid"', "activation"),
+        ('penalty = "own.py:Entropy"', 'activation = "sigmoids"', "activation"),
         ('penalty = "own.py:Entropy"', 'schedule = "informd"', "schedule"),
         ('penalty = "own.py:Entropy"', "schedule_steps = 0", "schedule_steps"),
     ],
@@ -117,5 +117,5 @@ def test_sgas_is_refused_on_weights_that_are_no_probabilities(world, refusal):
 def test_they_are_listed(archselect):
     code, out, _ = archselect("list", "penalties")
     assert code == 0
-    for name in ("prox", "proxadj", "admm", "beta-decay"):
+    for name in ("prox", "proxadj", "admm", "beta-decay", "zero-one"):
         assert name in out

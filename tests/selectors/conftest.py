@@ -130,6 +130,20 @@ class TableTask(Task):
     def proxies(self, name, mixtures, batch, norm="running"):
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
+    def output_information(
+        self, mixture, norm="running", augment=False, skips_flat=False
+    ):
+        return [
+            [
+                [
+                    1 + self.table((mixture, edge, k), "information")
+                    for k in edge.choices
+                ]
+                for edge in edges
+            ]
+            for edges in self.space.edges
+        ]
+
     def proxy_of_network(self, name, architecture, batches, size):
         self.networks.append((name, architecture, batches, size))
         return self.table(architecture, "network")

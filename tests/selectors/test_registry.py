@@ -11,8 +11,10 @@ def test_the_built_in_selectors_are_registered():
     assert set(SELECTORS) == {
         "random",
         "magnitude",
+        "threshold",
         "darts-pt",
         "sgas",
+        "is-darts",
         "zero-cost-pt",
         "operation-scores",
         "random-search",

@@ -173,10 +173,16 @@ def optimiser(name: str) -> Result:
 SELECTOR_SETTINGS = {
     "darts-pt": ("darts", 1, {"tune_epochs": 1, "score": "loss"}),
     "magnitude": ("darts", 1, {}),
+    "threshold": ("darts", 1, {"threshold": 0.3}),
     "sgas": (
         "darts",
         0,
         {"warmup_epochs": 1, "interval": 1, "closing_epochs": 0, "history": 2},
+    ),
+    "is-darts": (
+        "equal",
+        0,
+        {"epochs": 2, "shrinks": 2, "interval": 1, "augment": False},
     ),
     "operation-scores": ("untrained", 0, {"batch_size": 16, "rescore": False}),
     "zero-cost-pt": (

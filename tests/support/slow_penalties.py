@@ -22,6 +22,8 @@ def table_of(cell, alpha, activation):
         if activation == "softmax":
             exponentials = np.exp(values)
             table[edge, places] = exponentials / exponentials.sum()
+        elif activation == "sigmoid":
+            table[edge, places] = 1 / (1 + np.exp(-values))
         else:
             table[edge, places] = np.clip(values, 0, 1)
     return table

@@ -11,8 +11,10 @@ from archselect.benchmarks.optimisers.penalties.adjusted_proximity import (
 from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
+from archselect.benchmarks.optimisers.penalties.dirichlet_anchor import DirichletAnchor
 from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
 from archselect.benchmarks.optimisers.penalties.proximity import Proximity
+from archselect.benchmarks.optimisers.penalties.zero_one import ZeroOne
 from archselect.nasbench_adapters.plugins.user_files import (
     UserClasses,
     require_defaults,
@@ -20,7 +22,15 @@ from archselect.nasbench_adapters.plugins.user_files import (
 
 PENALTIES: dict[str, type[Penalty]] = {
     penalty.name: penalty
-    for penalty in (Proximity, AdjustedProximity, Admm, BetaDecay, ExpectedCost)
+    for penalty in (
+        Proximity,
+        AdjustedProximity,
+        Admm,
+        BetaDecay,
+        ZeroOne,
+        DirichletAnchor,
+        ExpectedCost,
+    )
 }
 
 

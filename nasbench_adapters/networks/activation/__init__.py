@@ -11,6 +11,7 @@ from archselect.nasbench_adapters.networks.activation.masks import (
     allowed_mask,
     count_columns,
     group_masks,
+    rows_of_groups,
 )
 from archselect.nasbench_adapters.networks.activation.registry import (
     ACTIVATIONS,
@@ -30,6 +31,7 @@ __all__ = [
     "get_activation",
     "group_masks",
     "new_alphas",
+    "rows_of_groups",
 ]
 
 

@@ -33,6 +33,7 @@ class Activation(ABC):
             device once.
         normalised_sums: whether the supernet normalises the sum that enters a node.
         weighs_none: whether `none` has a weight; else its entry is always zero.
+        starts_by_itself: whether alphas begin at 1/K, so that no mean may be added.
     """
 
     name: ClassVar[str]
@@ -40,6 +41,7 @@ class Activation(ABC):
     sparse: ClassVar[bool] = False
     normalised_sums: ClassVar[bool] = False
     weighs_none: ClassVar[bool] = True
+    starts_by_itself: ClassVar[bool] = False
 
     @abstractmethod
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from archselect.nasbench_adapters.networks.activation.base import Activation
 from archselect.nasbench_adapters.networks.activation.masks import divide_by_sums
-from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
+from archselect.nasbench_adapters.networks.activation.softmax import soften
 from archselect.nasbench_adapters.space import Cell
 
 
@@ -27,6 +26,7 @@ class ClippedAlphas(Activation):
     sparse: ClassVar[bool] = True
     normalised_sums: ClassVar[bool] = True
     weighs_none: ClassVar[bool] = False
+    starts_by_itself: ClassVar[bool] = True
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
         """See :class:`ClippedAlphas`."""
@@ -40,13 +40,7 @@ class ClippedAlphas(Activation):
         self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
         """See :meth:`.Activation.relaxed`."""
-        table = self.table(cell, alpha)
-        is_alive = table > 0
-        # The logarithm of one stands in for that of zero, whose gradient is undefined.
-        logarithms = torch.where(is_alive, table, 1).log()
-        noisy = (logarithms + noise) / temperature
-        masked = noisy.masked_fill(~is_alive, torch.finfo(noisy.dtype).min)
-        return SOFTMAX.table(cell, masked) * is_alive
+        return soften(cell, self.table(cell, alpha), noise, temperature)
 
     def _start(self, cell: Cell, alpha: Tensor) -> Tensor:
         weighed = self.weighed(cell, alpha.shape[1], alpha.device)

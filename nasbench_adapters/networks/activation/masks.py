@@ -81,6 +81,22 @@ def _allowed_entries(
     return torch.arange(columns) < counts[:, None]
 
 
+def rows_of_groups(cell: Cell, table: Tensor) -> Tensor:
+    """Return a table with one row per group, (groups, edges * operations).
+
+    Entries of other groups are zero. Without groups the table is returned as it is,
+    with one row per edge.
+
+    Args:
+        cell: the cell type.
+        table: (edges, operations).
+    """
+    if not cell.groups:
+        return table
+    members = group_masks(cell.operations, cell.groups, table.shape[1], table.device)
+    return table.flatten() * members
+
+
 def divide_by_sums(cell: Cell, table: Tensor) -> Tensor:
     """Return a table whose edges, or groups of edges, sum to one, or to zero.
 
@@ -91,7 +107,6 @@ def divide_by_sums(cell: Cell, table: Tensor) -> Tensor:
     tiny = torch.finfo(table.dtype).tiny
     if not cell.groups:
         return table / table.sum(-1, keepdim=True).clamp_min(tiny)
-    members = group_masks(cell.operations, cell.groups, table.shape[1], table.device)
-    by_group = table.flatten() * members
+    by_group = rows_of_groups(cell, table)
     totals = by_group.sum(-1, keepdim=True).clamp_min(tiny)
     return (by_group / totals).sum(0).view_as(table)

@@ -47,3 +47,22 @@ def _softmax_by_group(members: Tensor, alpha: Tensor) -> Tensor:
 
 
 SOFTMAX = Softmax()
+
+
+def soften(cell: Cell, table: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """Return softmax((log w + g) / T) of weights w; zeros stay zero.
+
+    Weights need not sum to one: a common factor of an edge, or group, has no effect.
+
+    Args:
+        cell: the cell type.
+        table: w of zero or more, (edges, operations).
+        noise: g, of the same shape.
+        temperature: T, above zero.
+    """
+    is_alive = table > 0
+    # The logarithm of one stands in for that of zero, whose gradient is undefined.
+    logarithms = torch.where(is_alive, table, 1).log()
+    noisy = (logarithms + noise) / temperature
+    masked = noisy.masked_fill(~is_alive, torch.finfo(noisy.dtype).min)
+    return SOFTMAX.table(cell, masked) * is_alive

@@ -77,13 +77,16 @@ def test_each_setting_builds_its_value():
         )
         assert (penalty.name, penalty.rho, weight) == (name, 0.3, 1)
     assert names(AlphaSettings(decay=2.0)) == ["beta-decay"]
+    assert names(AlphaSettings(zero_one=10.0)) == ["zero-one"]
     assert names(AlphaSettings(decay=2.0, proximity="prox")) == ["prox", "beta-decay"]
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("activation", "sigmoid"),
+        ("activation", "relu"),
+        ("zero_one", -1.0),
+        ("zero_one_norm", "l3"),
         ("schedule", "sometimes"),
         ("schedule_steps", 0),
         ("proximity", "near"),
@@ -107,6 +110,13 @@ def test_initial_alphas_that_crb_does_not_have(kind):
     ):
         kind(activation="crb")
     assert kind(activation="crb", alpha_mean=0).activation == "crb"
+    assert kind(activation="sigmoid").alpha_mean == 1
+
+
+def test_a_supernet_without_a_zero_one_loss_has_the_settings_that_it_had():
+    assert not {"zero_one", "zero_one_norm"} & Darts().settings().keys()
+    settings = Darts(zero_one=1.0).settings()
+    assert (settings["zero_one"], settings["zero_one_norm"]) == (1.0, "l2")
 
 
 @pytest.mark.parametrize("name", PENALTIES)

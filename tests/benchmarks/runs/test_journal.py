@@ -50,7 +50,14 @@ def answers(monkeypatch):
         die_at = None
         within = False  # another answer, of which this is a part
 
-    for name in ("evaluate", "proxy", "proxies", "proxy_of_network", "tune"):
+    for name in (
+        "evaluate",
+        "proxy",
+        "proxies",
+        "proxy_of_network",
+        "output_information",
+        "tune",
+    ):
         original = getattr(SupernetTask, name)
 
         def counted(self, *args, _original=original, **kwargs):
@@ -116,6 +123,29 @@ def test_a_selector_that_reads_trained_alphas_is_replayed_too(
         run(Folder(tmp_path / "out"), job)
     counter.die_at = None
     assert run(Folder(tmp_path / "out"), job).facts() == wanted
+
+
+def test_information_that_is_infinite_is_replayed_too(
+    write_study, tmp_path, monkeypatch
+):
+    """IS-DARTS measures `none` as such, and draws the order of images anew."""
+    settings = 'name = "is-darts"\nepochs = 3\nshrinks = 2\ninterval = 1'
+    study = read_study(str(write_study(('name = "magnitude"', settings))))
+    (job,) = (
+        job
+        for job in plan_runs(study, None)
+        if job.label == "is-darts" and job.supernet.seed == 0
+    )
+    counter = answers(monkeypatch)
+    wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
+    assert counter.computed == 4
+    for moment in (1, 1):
+        counter.computed, counter.die_at = 0, moment
+        with pytest.raises(Killed):
+            run(Folder(tmp_path / "out"), job)
+    counter.computed, counter.die_at = 0, None
+    assert run(Folder(tmp_path / "out"), job).facts() == wanted
+    assert counter.computed == 2
 
 
 def test_candidates_that_were_tuned_are_replayed_too(

@@ -20,6 +20,7 @@ from archselect.nasbench_adapters.spaces import get_space
 
 CPU = torch.device("cpu")
 CRB = ClippedAlphas()
+SIGMOID = get_activation("sigmoid")
 NAMES = ["nb201", "darts", "darts-none", "s1", "s2", "s4", "nb1shot1-2"]
 
 
@@ -61,9 +62,36 @@ def slow_crb(cell, alpha):
     return table
 
 
+def slow_sigmoid(cell, alpha):
+    table = np.zeros(alpha.shape)
+    for edge, names in enumerate(cell.operations):
+        for place, name in enumerate(names):
+            if name != "none":
+                table[edge, place] = 1 / (1 + np.exp(-alpha[edge, place]))
+    return table
+
+
+def slow_dirichlet(cell, alpha):
+    table = np.zeros(alpha.shape)
+    for entries in groups_of(cell):
+        shapes = {}
+        for entry in entries:
+            value = alpha[entry]
+            shapes[entry] = value + 1 if value > 0 else np.exp(value)
+        for entry, shape in shapes.items():
+            table[entry] = shape / sum(shapes.values())
+    return table
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("activation", "slow"), [(SOFTMAX, slow_softmax), (CRB, slow_crb)]
+    ("activation", "slow"),
+    [
+        (SOFTMAX, slow_softmax),
+        (CRB, slow_crb),
+        (SIGMOID, slow_sigmoid),
+        (get_activation("dirichlet"), slow_dirichlet),
+    ],
 )
 def test_a_table_is_that_of_numpy(name, activation, slow):
     space = get_space(name)
@@ -189,6 +217,17 @@ def test_the_support_of_crb_is_what_is_above_zero(name):
     first = mixture.weights[0].detach()
     assert first[0].tolist() == [float(k == 1) for k in range(first.shape[1])]
     assert not first[1].any()
+
+
+def test_a_sigmoid_moves_its_own_operation_alone():
+    """In contrast to the softmax, nothing competes."""
+    (alpha,) = random_alphas(get_space("nb201"), 7)
+    cell = get_space("nb201").cells[0]
+    place = cell.operations[2].index("skip_connect")
+    for activation, moved in ((SIGMOID, 1), (SOFTMAX, len(cell.operations[2]))):
+        weight = activation.table(cell, alpha)[2, place]
+        (gradient,) = torch.autograd.grad(weight, alpha)
+        assert int((gradient != 0).sum()) == moved
 
 
 @pytest.mark.parametrize("name", NAMES)

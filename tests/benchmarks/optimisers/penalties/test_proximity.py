@@ -14,7 +14,7 @@ from archselect.benchmarks.optimisers.penalties.proximity import Proximity
 from archselect.nasbench_adapters.spaces import get_space
 
 SPACES = ["nb201", "darts", "darts-none", "s1", "s2"]
-ACTIVATIONS = ["softmax", "crb"]
+ACTIVATIONS = ["softmax", "crb", "sigmoid"]
 KINDS = [Proximity, AdjustedProximity]
 
 
