@@ -183,6 +183,19 @@ PROTOCOLS = {
             ),
         ),
         Protocol(
+            name="nb-macro",
+            summary="NAS-Bench-Macro's own: 32 channels, 50 epochs",
+            source="Su et al., CVPR 2021; released code (train/train.py)",
+            data="cifar10",
+            skeletons={"nb-macro": {"channels": 32}},
+            settings=TrainingSettings(
+                epochs=50,
+                batch_size=256,
+                learning_rate=0.1,
+                weight_decay=5e-4,
+            ),
+        ),
+        Protocol(
             name="tiny",
             summary="a small network on small images, for learning and tests",
             source="ours",
@@ -194,6 +207,7 @@ PROTOCOLS = {
                     NB101_SPACES, {"channels": 8, "cells": 1, "momentum": "benchmark"}
                 ),
                 **_for_each(WIRING_SPACES, {"channels": 4, "layers": 3}),
+                "nb-macro": {"channels": 4},
             },
             settings=TrainingSettings(
                 epochs=16,

@@ -274,11 +274,26 @@ class Projection(Preprocess):
         )
 
 
+class Pointwise(ConvNormRelu):
+    """The last block of a chain: 1x1 convolution, normalisation, ReLU."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        replicas: int = 1,
+    ) -> None:
+        assert stride == 1
+        super().__init__(channels_in, channels_out, 1, replicas)
+
+
 BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "residual_reduction": ResidualReduction,
     "pool_reduction": PoolReduction,
     "max_pool_reduction": MaxPoolReduction,
     "projection": Projection,
+    "pointwise": Pointwise,
 }
 """Blocks that stand between cells, and after the last."""
 

