@@ -781,6 +781,13 @@ BUILDERS: dict[str, Builder] = {
     "identity": _build_identity,
     "mb3_k3": partial(_build_inverted_residual, 3, 3, Rectifier),
     "mb6_k5": partial(_build_inverted_residual, 5, 6, Rectifier),
+    **{
+        f"mb{expansion}_k{kernel}_relu6": partial(
+            _build_inverted_residual, kernel, expansion, CappedRectifier
+        )
+        for kernel in (3, 5, 7)
+        for expansion in (3, 6)
+    },
 }
 """How an operation is built, by its name in the spaces."""
 

@@ -18,6 +18,7 @@ from archselect.nasbench_adapters.spaces.darts import (
     DartsSpace,
     DartsWithNone,
 )
+from archselect.nasbench_adapters.spaces.mobilenet import MobileNetLike
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
@@ -31,7 +32,7 @@ SPACES: dict[str, type[SearchSpace]] = {
     for space in (
         *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
         *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
-        *(NasBenchGraph, NasBenchMacro),
+        *(NasBenchGraph, NasBenchMacro, MobileNetLike),
     )
 }
 

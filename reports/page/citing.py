@@ -51,6 +51,7 @@ SPACES = {
     "wiring": ["xie2021understanding"],
     "nbgraph": ["qin2022nasbenchgraph"],
     "nb-macro": ["su2021prioritized"],
+    "mobilenet": ["xiang2023zero"],
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],

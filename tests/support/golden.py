@@ -141,6 +141,7 @@ def small_skeleton(space) -> dict[str, object]:
         "stacks": 1,
         "modules": 1,
         "reduction": "pool",
+        "resolution": 32,
     }.items():
         try:
             space.skeleton(**{**chosen, name: value})

@@ -12,6 +12,7 @@ from archselect.nasbench_adapters.networks.activation.masks import (
     count_columns,
     group_masks,
 )
+from archselect.nasbench_adapters.networks.activation.ones import Ones
 from archselect.nasbench_adapters.networks.activation.registry import (
     ACTIVATIONS,
     get_activation,
@@ -24,6 +25,7 @@ __all__ = [
     "SOFTMAX",
     "Activation",
     "ClippedAlphas",
+    "Ones",
     "Softmax",
     "allowed_mask",
     "count_columns",

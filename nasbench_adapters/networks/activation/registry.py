@@ -5,10 +5,11 @@ from __future__ import annotations
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.activation.base import Activation
 from archselect.nasbench_adapters.networks.activation.clipped import ClippedAlphas
+from archselect.nasbench_adapters.networks.activation.ones import Ones
 from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
 
 ACTIVATIONS: dict[str, Activation] = {
-    activation.name: activation for activation in (SOFTMAX, ClippedAlphas())
+    activation.name: activation for activation in (SOFTMAX, ClippedAlphas(), Ones())
 }
 
 

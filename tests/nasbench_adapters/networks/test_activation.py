@@ -12,6 +12,7 @@ from archselect.nasbench_adapters.networks.activation import (
     ACTIVATIONS,
     SOFTMAX,
     ClippedAlphas,
+    Ones,
     get_activation,
     new_alphas,
 )
@@ -61,9 +62,17 @@ def slow_crb(cell, alpha):
     return table
 
 
+def slow_ones(cell, alpha):
+    table = np.zeros(alpha.shape)
+    for edge, names in enumerate(cell.operations):
+        table[edge, : len(names)] = 1
+    return table
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("activation", "slow"), [(SOFTMAX, slow_softmax), (CRB, slow_crb)]
+    ("activation", "slow"),
+    [(SOFTMAX, slow_softmax), (CRB, slow_crb), (Ones(), slow_ones)],
 )
 def test_a_table_is_that_of_numpy(name, activation, slow):
     space = get_space(name)

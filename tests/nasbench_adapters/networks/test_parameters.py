@@ -11,6 +11,7 @@ from archselect.nasbench_adapters.spaces import SPACES, get_space
 SMALL = {"layers": 3}
 SKELETONS = {
     "nb-macro": {"channels": 2},
+    "mobilenet": {"channels": 8},
     "nb201": {"cells": 1},
     "nb101": {"channels": 8, "cells": 2},
 } | {f"nb1shot1-{number}": {"channels": 8, "cells": 2} for number in (1, 2, 3)}
