@@ -22,6 +22,7 @@ from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
+from archselect.selectors.zero_cost_pt_macro import ZeroCostPTMacro
 
 SELECTORS: dict[str, type[Selector]] = {
     selector.name: selector
@@ -40,6 +41,7 @@ SELECTORS: dict[str, type[Selector]] = {
         SemiNas,
         RandomPruning,
         RadarsStyle,
+        ZeroCostPTMacro,
     )
 }
 

@@ -369,9 +369,8 @@ class InvertedResidual(Operation):
     normalisation, ReLU; 1x1 convolution, normalisation. The input is added where the
     block keeps channels and size. With an expansion of 1 the first three are left out.
 
-    Its ReLUs count as they run. While it is silenced they count nothing, but for a
-    proxy that listens to :class:`SilencedRectifier`: released code computes a silenced
-    block of zeros.
+    Its ReLUs count as they run. While it is silenced, released code computes it of
+    zeros: proxies that count them listen to :class:`SilencedRectifier`.
 
     Args:
         shape: channels, stride, affine and replicas.

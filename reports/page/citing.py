@@ -18,6 +18,7 @@ SELECTORS = {
     "magnitude": ["liu2019darts"],
     "darts-pt": ["wang2021rethinking"],
     "zero-cost-pt": ["xiang2023zero"],
+    "zero-cost-pt-macro": ["xiang2023zero"],
     "operation-scores": ["xiang2023zero"],
     "sgas": ["li2020sgas"],
     "radars-style": ["yan2021radars"],

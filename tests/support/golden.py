@@ -185,6 +185,11 @@ SELECTOR_SETTINGS = {
         0,
         {"iterations": 2, "batch_size": 16, "validation_batches": 1, "proxy": "snip"},
     ),
+    "zero-cost-pt-macro": (
+        "untrained",
+        0,
+        {"iterations": 2, "batch_size": 16, "validation_batches": 1, "proxy": "snip"},
+    ),
     "random": ("untrained", 0, {}),
     "random-pruning": ("darts", 0, {"budget": 0.6, "tune_epochs": 1}),
     "radars-style": (

@@ -86,20 +86,17 @@ def kernel_without(supernet, images, layer, choice):
         return pattern_kernel(supernet, lambda batch: supernet(batch, mixture), images)
 
 
-def test_a_block_counts_its_two_rectifiers_and_nothing_while_it_is_silenced(
+def test_a_silenced_block_counts_as_many_zeros_as_it_had_rectified_numbers(
     supernet, images
 ):
-    """Every image agrees with itself on all inputs of ReLUs that run."""
+    """So that an image agrees with itself on as many places whatever is silenced."""
     batch = images(3, size=16)
-    diagonals = []
-    for choice in range(3):
-        kernel = kernel_without(supernet, batch, 1, choice)
-        diagonals.append(int(kernel[0, 0]))
-        assert torch.equal(kernel.diagonal(), kernel[0, 0].expand(3))
-    # Layer 1 has 4 channels of 8x8 pixels, in and out.
-    small = 2 * 3 * 4 * 64
-    assert diagonals[0] - diagonals[1] == small
-    assert diagonals[0] - diagonals[2] == 2 * small
+    kernels = [kernel_without(supernet, batch, 1, choice) for choice in range(3)]
+    for kernel in kernels:
+        assert torch.equal(kernel.diagonal(), kernels[0].diagonal())
+    # Two images agree on all zeros, and on some of what the block would compute.
+    pairs = [int(kernel[0, 1]) for kernel in kernels]
+    assert len(set(pairs)) == 3
 
 
 @pytest.mark.parametrize(("layer", "pixels"), [(0, 16**2 + 8**2), (1, 2 * 8**2)])
