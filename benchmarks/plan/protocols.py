@@ -196,6 +196,25 @@ PROTOCOLS = {
             ),
         ),
         Protocol(
+            name="mobilenet-imagenet",
+            summary="40 channels, 250 epochs at 224x224",
+            # The released code has the networks, with dropout of 0.2 before the
+            # classifier, and no script that trains them.
+            source="ours: darts-imagenet without an auxiliary head, for as many epochs as Zero-Cost-PT trains",
+            data="ImageNet",
+            skeletons={"mobilenet": {"channels": 40, "resolution": 224}},
+            settings=TrainingSettings(
+                epochs=250,
+                batch_size=128,
+                learning_rate=0.1,
+                schedule="exponential",
+                gamma=0.97,
+                weight_decay=3e-5,
+                grad_clip=5.0,
+                label_smoothing=0.1,
+            ),
+        ),
+        Protocol(
             name="tiny",
             summary="a small network on small images, for learning and tests",
             source="ours",
@@ -208,6 +227,7 @@ PROTOCOLS = {
                 ),
                 **_for_each(WIRING_SPACES, {"channels": 4, "layers": 3}),
                 "nb-macro": {"channels": 4},
+                "mobilenet": {"channels": 4, "resolution": 32},
             },
             settings=TrainingSettings(
                 epochs=16,
