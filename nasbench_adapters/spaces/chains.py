@@ -131,9 +131,10 @@ def layer_choices(architecture: Architecture) -> list[int]:
     """
     choices = []
     for row in architecture.choices:
-        if len(row) != 1 or row[0] is None:
+        choice = row[0] if len(row) == 1 else None
+        if choice is None:
             raise ValueError("a chain has one operation on every layer")
-        choices.append(row[0])
+        choices.append(choice)
     return choices
 
 
