@@ -148,6 +148,8 @@ class Skeleton:
         norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's
             sense: the share of the new batch.
         bias: whether the linear classifier has one.
+        initial: how the weights of convolutions are drawn: "uniform" as torch's layers,
+            or "normal" with a variance of 2 over the side squared times the outputs.
     """
 
     stem_channels: int
@@ -157,6 +159,7 @@ class Skeleton:
     auxiliary: int | None = None
     norm_momentum: float = 0.1
     bias: bool = True
+    initial: str = "uniform"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.threshold import Threshold
 from archselect.selectors.zero_cost_pt import ZeroCostPT
+from archselect.selectors.zero_cost_pt_macro import ZeroCostPTMacro
 
 SELECTORS: dict[str, type[Selector]] = {
     selector.name: selector
@@ -44,6 +45,7 @@ SELECTORS: dict[str, type[Selector]] = {
         SemiNas,
         RandomPruning,
         RadarsStyle,
+        ZeroCostPTMacro,
     )
 }
 

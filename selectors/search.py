@@ -222,6 +222,20 @@ class Search:
         """
         return self.decisions.live(edge)
 
+    @property
+    def decided_edges(self) -> list[Edge]:
+        """Edges decided since the search last started over, in order; none twice.
+
+        Dropped edges and those of one operation are not among them.
+        """
+        edges: dict[Edge, None] = {}
+        for noted in self._decided_edges:
+            if noted.round == self._restarts and noted.choice != DROPPED:
+                edge = self.space.edges[noted.cell][noted.edge]
+                if len(edge.operations) > 1:
+                    edges[edge] = None
+        return list(edges)
+
     def inputs(self, node: OverfullNode) -> list[Edge]:
         """Return the edges into a node that are not dropped, in order."""
         return [edge for edge in node.inputs if self._choice(edge) != DROPPED]

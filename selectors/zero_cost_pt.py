@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.setting_types import Batches, BatchSize
 from archselect.nasbench_adapters.space import (
     Architecture,
@@ -125,9 +126,17 @@ class ZeroCostPT(Selector):
             batch = task.minibatch(self.batch_size)
             for nodes in node_parts:
                 self._prune_one(task, search, nodes, batch)
-        candidate = search.architecture()
+        candidate = self._candidate(search)
         search.start_over()
         return candidate
+
+    def _candidate(self, search: Search) -> Architecture:
+        """Return the candidate that a search has decided on."""
+        return search.architecture()
+
+    def _without(self, search: Search, edge: Edge) -> list[Mixture]:
+        """Return one mixture per live operation of an edge, without that one."""
+        return search.without(edge)
 
     def _fix_order(
         self,
@@ -203,7 +212,7 @@ class ZeroCostPT(Selector):
         scores = {}
         with search.step():
             for edge in edges:
-                mixtures = search.without(edge)
+                mixtures = self._without(search, edge)
                 values = task.proxies(self.proxy, mixtures, batch, norm=self.norm)
                 search.score(edge, values)
                 scores[edge] = values

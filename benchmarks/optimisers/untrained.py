@@ -23,6 +23,7 @@ class Untrained(Blank):
         Those of training have no effect.
         """
         effective = [
+            "activation",
             "alpha_mean",
             "alpha_scale",
             "augment",

@@ -183,6 +183,38 @@ PROTOCOLS = {
             ),
         ),
         Protocol(
+            name="nb-macro",
+            summary="NAS-Bench-Macro's own: 32 channels, 50 epochs",
+            source="Su et al., CVPR 2021; released code (train/train.py)",
+            data="cifar10",
+            skeletons={"nb-macro": {"channels": 32}},
+            settings=TrainingSettings(
+                epochs=50,
+                batch_size=256,
+                learning_rate=0.1,
+                weight_decay=5e-4,
+            ),
+        ),
+        Protocol(
+            name="mobilenet-imagenet",
+            summary="40 channels, 250 epochs at 224x224",
+            # The released code has the networks, with dropout of 0.2 before the
+            # classifier, and no script that trains them.
+            source="ours: darts-imagenet without an auxiliary head, for as many epochs as Zero-Cost-PT trains",
+            data="ImageNet",
+            skeletons={"mobilenet": {"channels": 40, "resolution": 224}},
+            settings=TrainingSettings(
+                epochs=250,
+                batch_size=128,
+                learning_rate=0.1,
+                schedule="exponential",
+                gamma=0.97,
+                weight_decay=3e-5,
+                grad_clip=5.0,
+                label_smoothing=0.1,
+            ),
+        ),
+        Protocol(
             name="tiny",
             summary="a small network on small images, for learning and tests",
             source="ours",
@@ -194,6 +226,8 @@ PROTOCOLS = {
                     NB101_SPACES, {"channels": 8, "cells": 1, "momentum": "benchmark"}
                 ),
                 **_for_each(WIRING_SPACES, {"channels": 4, "layers": 3}),
+                "nb-macro": {"channels": 4},
+                "mobilenet": {"channels": 4, "resolution": 32},
             },
             settings=TrainingSettings(
                 epochs=16,

@@ -14,7 +14,7 @@ from archselect.benchmarks.store.records import (
     Trained,
 )
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.networks.operations import operation_parameters
+from archselect.nasbench_adapters.networks.parameters import operation_parameters
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth

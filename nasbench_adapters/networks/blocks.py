@@ -12,9 +12,12 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.operations import (
+    CappedRectifier,
     ConvNorm,
     ConvNormRelu,
     FactorizedReduction,
+    InvertedResidual,
+    OperationShape,
     Rectifier,
     conv,
 )
@@ -117,10 +120,39 @@ class RectifiedStem(ConvNormRelu):
         super().__init__(channels_in, channels_out, 3, replicas)
 
 
-STEMS: dict[str, type[Stem] | type[ImageNetStem] | type[RectifiedStem]] = {
+class CappedStem(nn.Sequential):
+    """The stem of MobileNet: 3x3 convolution, normalisation, ReLU6."""
+
+    scales: ClassVar[tuple[int, ...]] = (1,)
+    auxiliary: ClassVar[AuxiliaryShape] = USUAL_AUXILIARY
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        replicas: int = 1,
+    ) -> None:
+        (stride,) = self.scales
+        super().__init__(
+            conv(channels_in, channels_out, 3, stride, replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+            CappedRectifier(),
+        )
+
+
+class HalvingCappedStem(CappedStem):
+    """The same with a stride of 2."""
+
+    scales: ClassVar[tuple[int, ...]] = (2,)
+
+
+AnyStem = type[Stem] | type[ImageNetStem] | type[RectifiedStem] | type[CappedStem]
+STEMS: dict[str, AnyStem] = {
     "conv": Stem,
     "imagenet": ImageNetStem,
     "rectified": RectifiedStem,
+    "relu6": CappedStem,
+    "relu6_halving": HalvingCappedStem,
 }
 """Stems: `stem(images)` gives one tensor of features, or one for each of `scales`."""
 
@@ -274,11 +306,60 @@ class Projection(Preprocess):
         )
 
 
+class Pointwise(ConvNormRelu):
+    """The last block of a chain: 1x1 convolution, normalisation, ReLU."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        replicas: int = 1,
+    ) -> None:
+        assert stride == 1
+        super().__init__(channels_in, channels_out, 1, replicas)
+
+
+class CappedPointwise(nn.Sequential):
+    """The same with ReLU6."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        replicas: int = 1,
+    ) -> None:
+        assert stride == 1
+        super().__init__(
+            conv(channels_in, channels_out, 1, replicas=replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+            CappedRectifier(),
+        )
+
+
+class SeparableBlock(InvertedResidual):
+    """MobileNet's first block: an inverted residual of kernel 3 that does not widen."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        replicas: int = 1,
+    ) -> None:
+        shape = OperationShape(channels_in, channels_out, stride, replicas=replicas)
+        super().__init__(shape, kernel=3, expansion=1, rectifier=CappedRectifier)
+
+
 BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "residual_reduction": ResidualReduction,
     "pool_reduction": PoolReduction,
     "max_pool_reduction": MaxPoolReduction,
     "projection": Projection,
+    "pointwise": Pointwise,
+    "pointwise_relu6": CappedPointwise,
+    "separable": SeparableBlock,
 }
 """Blocks that stand between cells, and after the last."""
 

@@ -123,6 +123,25 @@ class Mixture:
         live = tuple(other == choice for other in range(len(row)))
         return self._with_edge(cell, edge, changed, live)
 
+    def raised(
+        self,
+        cell: int,
+        edge: int,
+        choice: int,
+    ) -> Mixture:
+        """Return the mixture in which an operation has weight one beside the others.
+
+        Args:
+            cell: index of the cell type.
+            edge: index of the edge.
+            choice: index of the operation, which has a weight already.
+        """
+        table = self.weights[cell]
+        row = table[edge].clone()
+        row[choice] = 1
+        changed = _replace_row(table, edge, row)
+        return self._with_edge(cell, edge, changed, self.support[cell][edge])
+
     def leaf(self) -> Mixture:
         """Return the same mixture with weights that are leaves of the graph."""
         leaves = []

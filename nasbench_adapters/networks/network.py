@@ -302,7 +302,7 @@ class CellModule(nn.Module):
                 module = operation.module
                 if mixture is not None and not mixture.is_live(operation):
                     if module.runs_when_silenced:
-                        module(nodes.features[operation.source])
+                        module.run_silenced(nodes.features[operation.source])
                     continue
                 factor = None if mixture is None else mixture.factor(operation)
                 out = nodes.apply(module, operation.source)
@@ -771,15 +771,22 @@ class Backbone(nn.Module):
         """Draw a convolution's weights, of each replica from its generator.
 
         Uniform in ±1/sqrt(fan in) is kaiming_uniform with a = sqrt(5), torch's default.
+        The classifier is drawn so in any case.
         """
         fan_in = conv.weight[0].numel()
         bound = 1 / math.sqrt(fan_in)
+        is_normal = self.skeleton.initial == "normal" and conv is not self.classifier
+        outputs = len(conv.weight) // self.replicas
+        deviation = math.sqrt(2 / (conv.weight[0, 0].numel() * outputs))
         for parameter in (conv.weight, conv.bias):
             if parameter is None:
                 continue
             parts = parameter.data.chunk(self.replicas)
             for part, generator in zip(parts, generators, strict=True):
-                part.uniform_(-bound, bound, generator=generator)
+                if is_normal:
+                    part.normal_(0, deviation, generator=generator)
+                else:
+                    part.uniform_(-bound, bound, generator=generator)
 
 
 def all_operations(space: SearchSpace) -> list[list[range]]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.space import NONE, Cell, Edge, Layer, SearchSpace
+from archselect.nasbench_adapters.space import NONE
 
 Count = int | tuple[int, ...]
 """How often something counts: the same for all candidates, or for each."""
@@ -48,6 +48,34 @@ class Rectifier(nn.ReLU):
     def is_listened_to(self) -> bool:
         """True if a forward hook with keyword arguments reads `seen` and `blank`."""
         return bool(self._forward_hooks_with_kwargs)
+
+
+class CappedRectifier(Rectifier):
+    """A ReLU that puts out six at most: ReLU6."""
+
+    def forward(
+        self,
+        input: Tensor,
+        seen: Count = 1,
+        blank: Count = 0,
+    ) -> Tensor:
+        """Return `input` cut to 0..6; same shape."""
+        return super().forward(input, seen, blank).clamp(max=6)
+
+
+class SilencedRectifier(nn.Module):
+    """Stands for a ReLU of a silenced operation, which released code feeds zeros.
+
+    Nothing is computed: a call tells a proxy that listens how large the zeros are.
+    """
+
+    def forward(self, length: int) -> None:
+        """Tell listeners of a ReLU that sees `length` zeros for each image."""
+
+    @property
+    def is_listened_to(self) -> bool:
+        """True if a forward hook hears the calls."""
+        return bool(self._forward_hooks)
 
 
 class Counted(NamedTuple):
@@ -118,6 +146,16 @@ class Operation(nn.Module):
         Then it must be computed, although the mixture gives it no weight.
         """
         return False
+
+    def run_silenced(self, x: Tensor) -> None:
+        """Do what proxies count of the operation while it is silenced.
+
+        Called where :attr:`runs_when_silenced` is true.
+
+        Args:
+            x: its source, (batch, channels, height, width).
+        """
+        self(x)
 
 
 class ConvNorm(nn.Sequential, Operation):
@@ -293,6 +331,106 @@ class ConvNormRelu(nn.Sequential, Operation):
         norm = self[1]
         assert isinstance(norm, nn.BatchNorm2d)
         return norm
+
+
+class ShapeChange(Operation):
+    """The identity of a chain's layer that changes channels or size.
+
+    It is a 1x1 convolution of the layer's stride and normalisation, without a ReLU
+    (NAS-Bench-Macro, released code). Pixels are left out before the convolution, for
+    the reason that :class:`FactorizedReduction` gives.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        affine: bool = True,
+        replicas: int = 1,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = conv(channels_in, channels_out, 1, replicas=replicas)
+        self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, channels_out, h / stride, w / stride) of the features x."""
+        kept = x[:, :, :: self.stride, :: self.stride]
+        convolved = self.conv(kept)
+        out: Tensor = self.norm(convolved)
+        return out
+
+
+class InvertedResidual(Operation):
+    """MobileNetV2's block (Sandler et al., CVPR 2018, table 1), without biases.
+
+    1x1 convolution, normalisation, ReLU; depthwise convolution of the stride,
+    normalisation, ReLU; 1x1 convolution, normalisation. The input is added where the
+    block keeps channels and size. With an expansion of 1 the first three are left out.
+
+    Its ReLUs count as they run. While it is silenced, released code computes it of
+    zeros: proxies that count them listen to :class:`SilencedRectifier`.
+
+    Args:
+        shape: channels, stride, affine and replicas.
+        kernel: height and width of the depthwise kernel.
+        expansion: channels within the block, as a multiple of the input's.
+        rectifier: class of the ReLUs.
+    """
+
+    def __init__(
+        self,
+        shape: OperationShape,
+        kernel: int,
+        expansion: int,
+        rectifier: type[Rectifier] = Rectifier,
+    ) -> None:
+        super().__init__()
+        replicas = shape.replicas
+        hidden = shape.channels_in * expansion
+        widened = hidden * replicas
+        self.keeps_shape = shape.stride == 1 and shape.channels_in == shape.channels_out
+        self.widen = nn.Sequential()
+        if expansion > 1:
+            self.widen = nn.Sequential(
+                conv(shape.channels_in, hidden, 1, replicas=replicas),
+                nn.BatchNorm2d(widened, affine=shape.affine),
+                rectifier(),
+            )
+        self.depthwise = nn.Sequential(
+            conv(hidden, hidden, kernel, shape.stride, replicas, groups=hidden),
+            nn.BatchNorm2d(widened, affine=shape.affine),
+            rectifier(),
+        )
+        self.project = nn.Sequential(
+            conv(hidden, shape.channels_out, 1, replicas=replicas),
+            nn.BatchNorm2d(shape.channels_out * replicas, affine=shape.affine),
+        )
+        self.silenced = SilencedRectifier()
+        self._widened = widened
+        self._stride = shape.stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, channels_out, h / stride, w / stride) of the features x."""
+        widened = self.widen(x)
+        filtered = self.depthwise(widened)
+        out: Tensor = self.project(filtered)
+        return x + out if self.keeps_shape else out
+
+    @property
+    def runs_when_silenced(self) -> bool:
+        """See :attr:`Operation.runs_when_silenced`."""
+        return self.silenced.is_listened_to
+
+    def run_silenced(self, x: Tensor) -> None:
+        """See :meth:`Operation.run_silenced`: nothing is computed of zeros."""
+        height, width = x.shape[2:]
+        if len(self.widen):
+            self.silenced(self._widened * height * width)
+        rows = -(-height // self._stride)
+        columns = -(-width // self._stride)
+        self.silenced(self._widened * rows * columns)
 
 
 class Slot(Skip):
@@ -589,6 +727,28 @@ def _build_nb101_convolution(
     return ConvNormRelu(shape.channels_in, shape.channels_out, kernel, shape.replicas)
 
 
+def _build_identity(shape: OperationShape) -> Operation:
+    """Return the identity, or what changes the shape where the layer does."""
+    if shape.stride == 1 and shape.channels_in == shape.channels_out:
+        return Skip()
+    return ShapeChange(
+        shape.channels_in,
+        shape.channels_out,
+        shape.stride,
+        shape.affine,
+        shape.replicas,
+    )
+
+
+def _build_inverted_residual(
+    kernel: int,
+    expansion: int,
+    rectifier: type[Rectifier],
+    shape: OperationShape,
+) -> Operation:
+    return InvertedResidual(shape, kernel, expansion, rectifier)
+
+
 def _build_slot(
     place: int,
     shape: OperationShape,
@@ -617,6 +777,16 @@ BUILDERS: dict[str, Builder] = {
     "projection": partial(_build_nb101_convolution, 1),
     "conv1x1-bn-relu": partial(_build_nb101_convolution, 1),
     "conv3x3-bn-relu": partial(_build_nb101_convolution, 3),
+    "identity": _build_identity,
+    "mb3_k3": partial(_build_inverted_residual, 3, 3, Rectifier),
+    "mb6_k5": partial(_build_inverted_residual, 5, 6, Rectifier),
+    **{
+        f"mb{expansion}_k{kernel}_relu6": partial(
+            _build_inverted_residual, kernel, expansion, CappedRectifier
+        )
+        for kernel in (3, 5, 7)
+        for expansion in (3, 6)
+    },
 }
 """How an operation is built, by its name in the spaces."""
 
@@ -655,45 +825,3 @@ def build_operation(
         raise ValueError(f"no module for operation {name!r}")
     number, _, _ = detail.partition("x")
     return build_numbered(int(number), shape)
-
-
-EdgeParameters = list[int]
-"""How many parameters each operation of an edge has, in index order."""
-
-
-def operation_parameters(space: SearchSpace) -> list[list[EdgeParameters]]:
-    """Return how many parameters each operation has, by cell type, edge and operation.
-
-    They are those of a stand-alone network with the space's default skeleton, in the
-    first layer of the cell type.
-    """
-    layers = [layer for layer in space.skeleton().layers if layer.is_cell]
-    by_cell = []
-    for place, cell in enumerate(space.cells):
-        first_layer = next(layer for layer in layers if layer.cell == place)
-        by_edge = []
-        for edge in space.edges[place]:
-            by_edge.append(_edge_parameters(cell, edge, first_layer))
-        by_cell.append(by_edge)
-    return by_cell
-
-
-def _edge_parameters(
-    cell: Cell,
-    edge: Edge,
-    layer: Layer,
-) -> EdgeParameters:
-    """Return how many parameters each operation of an edge has in a layer."""
-    leaves_input = edge.source < cell.inputs
-    shape = OperationShape(
-        channels_in=layer.channels * cell.width(edge.source),
-        channels_out=layer.channels * cell.width(edge.target),
-        stride=layer.stride if leaves_input else 1,
-    )
-    counts = []
-    for name in edge.operations:
-        with torch.device("meta"):
-            operation = build_operation(name, shape)
-        parameters = operation.parameters() if operation else ()
-        counts.append(sum(parameter.numel() for parameter in parameters))
-    return counts

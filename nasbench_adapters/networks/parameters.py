@@ -110,6 +110,23 @@ def count_parameters(
     return np.array(totals, dtype=np.int64)
 
 
+def operation_parameters(space: SearchSpace) -> OperationCounts:
+    """Return how many parameters each operation has, by cell type, edge and operation.
+
+    They are those of a stand-alone network with the space's default skeleton, in the
+    first layer of the cell type.
+    """
+    with torch.device("meta"):
+        network = Backbone(
+            space, space.skeleton(), all_operations(space), 3, 10, affine=True
+        )
+    counts = blank_counts(space)
+    for cell, modules in network.layers_by_type().items():
+        for operation in modules[0].operations:
+            counts[cell][operation.edge][operation.choice] = _size(operation.module)
+    return counts
+
+
 def _count_operations(
     space: SearchSpace,
     network: Backbone,

@@ -18,9 +18,11 @@ from archselect.nasbench_adapters.spaces.darts import (
     DartsSpace,
     DartsWithNone,
 )
+from archselect.nasbench_adapters.spaces.mobilenet import MobileNetLike
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
+from archselect.nasbench_adapters.spaces.nb_macro import NasBenchMacro
 from archselect.nasbench_adapters.spaces.nbgraph import NasBenchGraph
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
 from archselect.nasbench_adapters.spaces.wiring import FullWiring, MinimalWiring
@@ -30,7 +32,7 @@ SPACES: dict[str, type[SearchSpace]] = {
     for space in (
         *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
         *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
-        NasBenchGraph,
+        *(NasBenchGraph, NasBenchMacro, MobileNetLike),
     )
 }
 
@@ -101,6 +103,7 @@ ALIASES = {
     "nats-tss": "nb201",
     "nasbench101": "nb101",
     "nas-bench-graph": "nbgraph",
+    "nas-bench-macro": "nb-macro",
 }
 """Other usual names of the benchmarks' spaces, for hints."""
 

@@ -9,6 +9,7 @@ from archselect.nasbench_adapters.truth import (
     graph_bench,
     hpo_bench,
     nb301_file,
+    nb_macro_file,
 )
 from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
 
@@ -16,6 +17,7 @@ DIGITS = "nb201-digits"
 NB101 = NasBench101.name
 NB201 = NB201_SPACE
 NB301 = "nb301"
+MACRO = nb_macro_file.SPACE
 
 
 class KnownTruth(NamedTuple):
@@ -62,6 +64,10 @@ KNOWN = {
         + nb301_file.NEEDS,
         f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
     ),
+    MACRO: KnownTruth(
+        f"NAS-Bench-Macro: {nb_macro_file.NOTE}; needs the official nas-bench-macro_cifar10.json",
+        f"archselect truth import FILE --name {MACRO} --space {MACRO}",
+    ),
 }
 """The truths that others have released and that can be imported, under these names."""
 
@@ -73,6 +79,7 @@ ALIASES = {
     "nats-tss": NB201,
     "nats-bench-tss": NB201,
     "nasbench301": NB301,
+    "nas-bench-macro": MACRO,
     "hpo-bench": hpo_bench.NAME,
     "nbgraph": graph_bench.NAME,
 }

@@ -20,6 +20,7 @@ from archselect.nasbench_adapters.truth import (
     nb101_file,
     nb201_file,
     nb301_file,
+    nb_macro_file,
     plain_csv,
 )
 from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
@@ -40,6 +41,7 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 LONG = "long"
 PLAIN = "plain"
 CSV_OF_CELLS = "nb101-csv"
+CSV_OF_CHAINS = "nb-macro-csv"
 
 FORMATS = {
     LONG: "CSV (gzip or not) or Parquet with the columns "
@@ -50,6 +52,9 @@ FORMATS = {
     "nats-folder": "the folder NATS-tss-v1_0-*-simple of 000000.pickle.pbz2, …",
     "nb101-file": "the official nasbench_only108.tfrecord or nasbench_full.tfrecord",
     CSV_OF_CELLS: "CSV (gzip or not) of NAS-Bench-101 cells with the columns adjacency, ops, val1, …, test1, …",
+    "nb-macro-json": "the official nas-bench-macro_cifar10.json",
+    CSV_OF_CHAINS: "CSV (gzip or not) of NAS-Bench-Macro networks with the columns "
+    + ", ".join(nb_macro_file.CSV_COLUMNS),
     PLAIN: "CSV (gzip or not) or Parquet, a row per architecture, its two columns named by the options",
     "nb301": "the unpacked folder xgb_v1.0 of NAS-Bench-301's nasbench301_models_v1.0.zip",
 }
@@ -103,6 +108,12 @@ _BENCHMARK_FORMATS = {
     CSV_OF_CELLS: _BenchmarkFormat(
         nb101_file.SPACE, _without_force(nb101_file.import_csv)
     ),
+    "nb-macro-json": _BenchmarkFormat(
+        nb_macro_file.SPACE, _without_force(nb_macro_file.import_json)
+    ),
+    CSV_OF_CHAINS: _BenchmarkFormat(
+        nb_macro_file.SPACE, _without_force(nb_macro_file.import_csv)
+    ),
     "nb301": _BenchmarkFormat(
         nb301_file.SPACE, _without_force(nb301_file.import_folder)
     ),
@@ -118,6 +129,7 @@ _FILE_ENDINGS = {
     "nb201-file": (".pth",),
     "nats-file": (".pbz2",),
     "nb101-file": (".tfrecord",),
+    "nb-macro-json": (".json",),
 }
 """How the names of files end."""
 
@@ -337,13 +349,23 @@ def detect(source: Path) -> str:
     elif source.is_file():
         for format, endings in _FILE_ENDINGS.items():
             if source.name.endswith(endings):
-                return CSV_OF_CELLS if _is_csv_of_cells(source, format) else format
+                return _format_of_csv(source) if _is_csv(source, format) else format
     known = "; ".join(f"{format}: {what}" for format, what in FORMATS.items())
     raise UserError(f"cannot tell the format of {source}; those known are {known}")
 
 
-def _is_csv_of_cells(source: Path, format: str) -> bool:
-    """Return whether what seems to be in long form has cells of NAS-Bench-101."""
-    if format != LONG or source.suffix == ".parquet":
-        return False
-    return nb101_file.is_csv_of_cells(source)
+def _is_csv(source: Path, format: str) -> bool:
+    """Return whether what seems to be in long form is a CSV."""
+    return format == LONG and source.suffix != ".parquet"
+
+
+def _format_of_csv(source: Path) -> str:
+    """Return the format of a CSV: that of a benchmark whose columns it has, or long.
+
+    Raises UserError if it cannot be read.
+    """
+    if nb101_file.is_csv_of_cells(source):
+        return CSV_OF_CELLS
+    if nb_macro_file.is_csv_of_networks(source):
+        return CSV_OF_CHAINS
+    return LONG

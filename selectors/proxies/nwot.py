@@ -13,7 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.networks.operations import Count, Rectifier
+from archselect.nasbench_adapters.networks.operations import (
+    Count,
+    Rectifier,
+    SilencedRectifier,
+)
 from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 
 
@@ -35,6 +39,8 @@ def pattern_kernel(
       counts its input twice, once for itself and once for the ReLU within;
     * one that the mixture has silenced counts its true input once, and the ReLU within
       sees zeros, on which all images agree: K gains d everywhere;
+    * an inverted residual counts its ReLUs; a silenced one is computed of zeros there,
+      so that both see zeros;
     * separable and dilated convolutions, factorized reductions and bare ReLUs count
       once, silenced ones not at all.
     """
@@ -57,6 +63,9 @@ def pattern_kernels(
         module.register_forward_hook(patterns.hear, with_kwargs=True)
         for module in rectifiers
     ]
+    for module in model.modules():
+        if isinstance(module, SilencedRectifier):
+            hooks.append(module.register_forward_hook(patterns.hear_zeros))
     try:
         forward(images)
     finally:
@@ -115,6 +124,17 @@ class _Patterns:
             self._overlaps.add_(overlaps, alpha=seen[0])
         else:
             self._overlaps.addcmul_(overlaps.double(), self._by_candidate(seen))
+
+    def hear_zeros(
+        self,
+        _module: nn.Module,
+        inputs: tuple[int],
+        _output: None,
+    ) -> None:
+        """Add zeros, on which all images agree: a forward hook."""
+        (length,) = inputs
+        for candidate in range(self._candidates):
+            self._lengths[candidate] += length
 
     def kernels(self) -> Tensor:
         """Return K of every candidate, (candidates, batch, batch)."""

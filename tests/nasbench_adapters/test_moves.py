@@ -177,6 +177,8 @@ def test_the_genes_of_the_spaces():
         "minimal": 5,
         "wiring": 14,
         "nbgraph": 3 + 4,
+        "nb-macro": 8,
+        "mobilenet": 21,
     }
 
 

@@ -25,6 +25,7 @@ def test_the_built_in_selectors_are_registered():
         "seminas",
         "random-pruning",
         "radars-style",
+        "zero-cost-pt-macro",
     }
 
 

@@ -574,6 +574,16 @@ def _make_plain() -> None:
     frame.to_parquet("plain2.parquet")
 
 
+def _make_macro() -> None:
+    trials = {"00000000": [45.32, 45.33, 45.44], "22212220": [93.13, 93.13, 93.12]}
+    content = {text: {"test_acc": values} for text, values in trials.items()}
+    Path("macro.json").write_text(json.dumps(content))
+    lines = ["arch,test1,test2,test3"]
+    for text, values in trials.items():
+        lines.append(",".join([text, *map(str, values)]))
+    Path("macro.csv").write_text("\n".join(lines) + "\n")
+
+
 def _benchmark(classes: Any, schedules: dict[str, int]) -> dict[Any, Any]:
     space = get_space("nb201")
     rng = np.random.default_rng(0)
@@ -872,6 +882,7 @@ KINDS: dict[str, Kind] = {
     "nats": Kind(_make_nats, _importing()),
     "nb201": Kind(_make_nb201, _importing()),
     "nb101": Kind(_make_nb101, _importing(), seal=_seal_nb101),
+    "macro": Kind(_make_macro, _importing()),
     "nb301": Kind(_make_nb301, _importing(format="nb301")),
     "hpo": Kind(_make_hpo, lambda rng: hpo_bench.convert(Path("hpo"), "1")),
     "images": Kind(_make_npz, lambda rng: _use_images(load_images("pictures.npz"))),

@@ -141,6 +141,7 @@ def small_skeleton(space) -> dict[str, object]:
         "stacks": 1,
         "modules": 1,
         "reduction": "pool",
+        "resolution": 32,
     }.items():
         try:
             space.skeleton(**{**chosen, name: value})
@@ -186,6 +187,11 @@ SELECTOR_SETTINGS = {
     ),
     "operation-scores": ("untrained", 0, {"batch_size": 16, "rescore": False}),
     "zero-cost-pt": (
+        "untrained",
+        0,
+        {"iterations": 2, "batch_size": 16, "validation_batches": 1, "proxy": "snip"},
+    ),
+    "zero-cost-pt-macro": (
         "untrained",
         0,
         {"iterations": 2, "batch_size": 16, "validation_batches": 1, "proxy": "snip"},

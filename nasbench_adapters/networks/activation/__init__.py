@@ -13,6 +13,7 @@ from archselect.nasbench_adapters.networks.activation.masks import (
     group_masks,
     rows_of_groups,
 )
+from archselect.nasbench_adapters.networks.activation.ones import Ones
 from archselect.nasbench_adapters.networks.activation.registry import (
     ACTIVATIONS,
     get_activation,
@@ -25,6 +26,7 @@ __all__ = [
     "SOFTMAX",
     "Activation",
     "ClippedAlphas",
+    "Ones",
     "Softmax",
     "allowed_mask",
     "count_columns",

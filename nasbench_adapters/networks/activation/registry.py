@@ -6,12 +6,13 @@ from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.activation.base import Activation
 from archselect.nasbench_adapters.networks.activation.clipped import ClippedAlphas
 from archselect.nasbench_adapters.networks.activation.dirichlet import DirichletMean
+from archselect.nasbench_adapters.networks.activation.ones import Ones
 from archselect.nasbench_adapters.networks.activation.sigmoid import Sigmoid
 from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
-    for activation in (SOFTMAX, ClippedAlphas(), Sigmoid(), DirichletMean())
+    for activation in (SOFTMAX, ClippedAlphas(), Sigmoid(), DirichletMean(), Ones())
 }
 
 

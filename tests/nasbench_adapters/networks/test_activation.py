@@ -12,6 +12,7 @@ from archselect.nasbench_adapters.networks.activation import (
     ACTIVATIONS,
     SOFTMAX,
     ClippedAlphas,
+    Ones,
     get_activation,
     new_alphas,
 )
@@ -83,6 +84,13 @@ def slow_dirichlet(cell, alpha):
     return table
 
 
+def slow_ones(cell, alpha):
+    table = np.zeros(alpha.shape)
+    for edge, names in enumerate(cell.operations):
+        table[edge, : len(names)] = 1
+    return table
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("activation", "slow"),
@@ -91,6 +99,7 @@ def slow_dirichlet(cell, alpha):
         (CRB, slow_crb),
         (SIGMOID, slow_sigmoid),
         (get_activation("dirichlet"), slow_dirichlet),
+        (Ones(), slow_ones),
     ],
 )
 def test_a_table_is_that_of_numpy(name, activation, slow):

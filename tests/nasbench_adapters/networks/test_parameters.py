@@ -9,9 +9,12 @@ from archselect.nasbench_adapters.networks.parameters import count_parameters
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 
 SMALL = {"layers": 3}
-SKELETONS = {"nb201": {"cells": 1}, "nb101": {"channels": 8, "cells": 2}} | {
-    f"nb1shot1-{number}": {"channels": 8, "cells": 2} for number in (1, 2, 3)
-}
+SKELETONS = {
+    "nb-macro": {"channels": 2},
+    "mobilenet": {"channels": 8},
+    "nb201": {"cells": 1},
+    "nb101": {"channels": 8, "cells": 2},
+} | {f"nb1shot1-{number}": {"channels": 8, "cells": 2} for number in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("name", [name for name in SPACES if name != "nbgraph"])

@@ -1,0 +1,42 @@
+"""Ones: every live operation counts in full, so that an edge is the sum of all."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from archselect.nasbench_adapters.networks.activation.base import Activation
+from archselect.nasbench_adapters.networks.activation.masks import divide_by_sums
+from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
+from archselect.nasbench_adapters.space import Cell
+
+
+class Ones(Activation):
+    """A weight of one for every operation of the edge, whatever the alphas.
+
+    The supernet of Zero-Cost-PT's released code for its MobileNet-like space. Gradients
+    of the alphas are zero: it is for supernets that do not learn them.
+    """
+
+    name: ClassVar[str] = "ones"
+    sums_to_one: ClassVar[bool] = False
+
+    def table(self, cell: Cell, alpha: Tensor) -> Tensor:
+        """See :class:`Ones`. Operations that are closed have an alpha of -inf."""
+        weighed = self.weighed(cell, alpha.shape[1], alpha.device)
+        is_live = weighed & (alpha > -torch.inf)
+        return alpha.masked_fill(is_live, 1).masked_fill(~is_live, 0)
+
+    def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
+        """See :meth:`.Activation.probabilities`."""
+        return divide_by_sums(cell, self.table(cell, alpha))
+
+    def relaxed(
+        self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
+    ) -> Tensor:
+        """See :meth:`.Activation.relaxed`: all live operations are equally likely."""
+        is_live = self.table(cell, alpha) > 0
+        masked = noise.masked_fill(~is_live, -torch.inf)
+        return SOFTMAX.table(cell, masked / temperature)
