@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.networks import Network, scoring
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb201 import EDGES, _text
-from archselect.selectors.proxies import PROXIES, zen
+from archselect.selectors.proxies import PROXIES, swap, zen
 
 NB201 = get_space("nb201")
 SKELETON = NB201.skeleton(channels=3, cells=1)
@@ -86,15 +86,16 @@ def network_by_roles(cell, seed):
     return network
 
 
-def own_weights(model, draw):
-    """In place of zen's draw: the model's own weights, so that those of two networks can be matched."""
+def own_weights(model, _stream, _draw):
+    """In place of a draw: the model's own weights, so that those of two networks can be matched."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def score_by_roles(name, cell, images, seed=0, norm="batch"):
     network = network_by_roles(cell, seed)
     with pytest.MonkeyPatch.context() as patch, scoring(network, norm):
-        patch.setattr(zen, "_gaussian_weights", own_weights)
+        patch.setattr(zen, "gaussian_weights", own_weights)
+        patch.setattr(swap, "gaussian_weights", own_weights)
         return PROXIES[name].measure(network, network, images, LABELS)
 
 
