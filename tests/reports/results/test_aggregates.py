@@ -58,7 +58,7 @@ def scores(tmp_path):
 
 def test_a_population_with_all_members_has_the_aggregate(scores, monkeypatch):
     """Each seed is ranked by itself; a lower score of `down` is the better."""
-    monkeypatch.setattr(aggregates, "AGGREGATES", {"both": ("up", "down")})
+    monkeypatch.setitem(aggregates.AGGREGATES, "both", ("up", "down"))
     joined = with_aggregates(scores)
     for place in range(2):
         members = [scores.values["up"][place], -scores.values["down"][place]]
