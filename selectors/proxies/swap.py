@@ -56,7 +56,7 @@ def _count_patterns(
 ) -> Tensor:
     """Return how many distinct patterns the units have over images."""
     places = torch.arange(len(images), device=images.device)
-    powers = 2.0**places
+    powers = (2**places).float()
     seen = torch.zeros(2 ** len(images), dtype=torch.bool, device=images.device)
 
     def hear(
