@@ -381,6 +381,10 @@ class SearchSpace(ABC):
     """Whether whole tables come with archselect, so that a study takes one with holes
     for a mistake.
     """
+    yardsticks: ClassVar[Mapping[str, str]] = {}
+    """Architectures that plain rules give, in text form, by the rule in words. Tables
+    of accuracies show them beside what was selected.
+    """
     has_supernet: bool = True
     """Whether a supernet of the space can be built, which most selectors need."""
     sub_spaces: tuple[str, ...] = ()

@@ -388,6 +388,39 @@ def test_the_proxies_of_725_cells(root):
         assert f"| `{name}` | {theirs} | {ours} | {with_theirs} |" in page
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("proxies-nb201-recent", ""),
+        ("proxies-nb201-swap", ""),
+        ("proxies-nb201-swap-small", ", 4 channels, 1 cell per stage"),
+    ],
+)
+def test_the_tables_of_recent_proxies(page, root, name, size):
+    folder = root / "docs" / "results" / name / "report"
+    table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
+    proxies = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
+    section = page[page.index(f"## {name}\n") :].split("\n## ")[0]
+    for proxy, row in table.iterrows():
+        tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
+        rho = f"{row.spearman:.3f} [{row.spearman_low:.3f}, {row.spearman_high:.3f}]"
+        assert f"| `{proxy}` | {tau} | {rho} |" in section
+        assert f"| `{proxy}`{size} | {tau} | {rho} |" in proxies
+
+
+def test_what_is_said_of_recent_proxies(root):
+    folder = root / "docs" / "results" / "proxies-nb201-recent" / "report"
+    table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
+    proxies = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
+    taus = table.tau_b
+    assert set(taus.nlargest(2).index) == {"meco", "meco_as_released"}
+    assert taus["params"] < taus["az_nas"] < taus["meco_as_released"]
+    members = [name for name in table.index if name.startswith("az_")] + ["flops"]
+    assert taus[members].idxmax() == "az_nas"
+    assert set(table.index[table.undefined > 0]) == {"zico", "nwot"}
+    assert f"{table.spearman['nwot']:.3f} here" in proxies
+
+
 def test_the_proxies_of_all_classes(page, root):
     folder = root / "docs" / "results" / "proxies-nb201-all" / "report"
     table = pd.read_csv(folder / "correlation.csv").set_index("proxy")

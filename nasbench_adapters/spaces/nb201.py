@@ -44,6 +44,12 @@ class NasBench201(SearchSpace):
         "cells": 5,
         "reduction": "residual",
     }
+    yardsticks: ClassVar[Mapping[str, str]] = {
+        "3x3 everywhere, skip on (0,3)": (
+            "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+"
+            "|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+        )
+    }
     cells = (
         Cell(
             name="cell",

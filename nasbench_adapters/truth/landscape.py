@@ -15,12 +15,13 @@ import numpy as np
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.rank_correlations import tau_b
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
-from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.choices import flatten, unflatten
 from archselect.nasbench_adapters.truth.ground_truth import DECIMALS, GroundTruth
 from archselect.nasbench_adapters.truth.optimum import (
     corrected_optimum,
     left_out_optimum,
 )
+from archselect.nasbench_adapters.yardstick import Yardstick
 
 QUANTILES = np.linspace(0, 1, 201)
 
@@ -51,6 +52,8 @@ class LandscapeNumbers:
             :func:`corrected_optimum`. None where no architecture has two trials.
         optimum_left_out: the accuracy of what all trials but one name as the best, on
             the one left out; see :func:`left_out_optimum`. None as above.
+        yardsticks: the architectures that the space names as such and that have a
+            trial.
         operations: [c][e], the names of the operations on edge e of cell type c.
         oracle_best: [c][e][k], the best accuracy (maximum over architectures and
             trials) with operation k on edge e of cell type c, NaN if there is no such
@@ -76,6 +79,7 @@ class LandscapeNumbers:
     optimum_architecture: str
     optimum_corrected: float | None
     optimum_left_out: float | None
+    yardsticks: list[Yardstick]
     operations: list[list[list[str]]]
     oracle_best: PerOperation
     oracle_mean: PerOperation
@@ -129,6 +133,7 @@ def landscape(
         optimum_architecture=table.space.format(best_architecture),
         optimum_corrected=corrected_optimum(stored),
         optimum_left_out=left_out_optimum(stored),
+        yardsticks=_yardsticks(table.space, judged),
         operations=_operation_names(table.space),
         oracle_best=_per_operation(table.space, judged.choices, best_trials, np.max),
         oracle_mean=_per_operation(table.space, judged.choices, judged.means, np.mean),
@@ -136,6 +141,19 @@ def landscape(
         ceiling_single=_single_trials_agreement(matrix),
         ceiling_half=_halves_agreement(matrix),
     )
+
+
+def _yardsticks(space: SearchSpace, judged: _JudgedArchitectures) -> list[Yardstick]:
+    """Return the yardsticks of a space that have a trial."""
+    yardsticks = []
+    for name, text in space.yardsticks.items():
+        choices = flatten(space.parse(text))
+        (places,) = np.nonzero((judged.choices == choices).all(axis=1))
+        for place in places:
+            mean = float(judged.means[place])
+            higher = int((judged.means > mean).sum())
+            yardsticks.append(Yardstick(name, text, mean, 1 + higher))
+    return yardsticks
 
 
 class Rank(NamedTuple):

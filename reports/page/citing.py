@@ -73,6 +73,14 @@ PROXIES = {
     "epe_nas": ["lopes2021epenas"],
     "params": ["krishnakumar2022nasbenchsuitezero"],
     "flops": ["krishnakumar2022nasbenchsuitezero"],
+    "zico": ["li2023zico"],
+    "zico_as_released": ["li2023zico"],
+    "meco": ["jiang2023meco"],
+    "meco_as_released": ["jiang2023meco"],
+    "swap": ["peng2024swapnas"],
+    "az_expressivity": ["lee2024aznas"],
+    "az_progressivity": ["lee2024aznas"],
+    "az_trainability": ["lee2024aznas"],
 }
 DATA = {
     "cifar10": ["krizhevsky2009learning"],

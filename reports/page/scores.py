@@ -9,6 +9,7 @@ import pandas as pd
 from archselect.benchmarks.store.folder import REPORT_FILES, Folder
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.reports.page.write import write_table
+from archselect.reports.results.aggregates import with_aggregates
 from archselect.reports.results.scores import Scores, load_scores
 from archselect.reports.tables.proxies import correlation_table
 from archselect.reports.tables.render import csv_text
@@ -25,7 +26,7 @@ def write_scores(root: Path, directions: dict[str, str]) -> Table:
         directions: per proxy, which way is better.
     """
     Folder(root).refuse_links(REPORT_FILES)
-    scores = load_scores(root, directions)
+    scores = with_aggregates(load_scores(root, directions))
     table = correlation_table(scores)
     text = csv_text(scores_frame(scores))
     write_atomically(root / "scores.csv", text.encode(), root)

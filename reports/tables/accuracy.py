@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from archselect.benchmarks.store.records import Accuracy, Landscape
+from archselect.nasbench_adapters.yardstick import Yardstick
 from archselect.reports.results.metrics import (
     accuracy_by_seed,
     describe_search,
@@ -73,7 +74,10 @@ _CAPTION = (
     "mean. A gap below zero means that a selected cell's own trials were lucky. "
     f"{RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
     "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
-    "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
+    "no interval, and stands for the random selector in all comparisons. "
+    "A rule in words in place of a selector names the cell that a plain rule gives, where the space has one: a "
+    "yardstick, which is looked up, has no seeds and takes part in no comparison. "
+    "Where a note says that a truth holds a "
     "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
 )
 
@@ -127,6 +131,9 @@ def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
     if judged and landscape.mean is not None:
         mark = BEST if random_is_best else None
         rows.append(_random_row(results, landscape, mark))
+    if judged:
+        for yardstick in landscape.yardsticks:
+            rows.append(_yardstick_row(results, landscape, yardstick))
     return _LandscapePart(rows, leaders)
 
 
@@ -223,6 +230,35 @@ def _random_row(results: Results, landscape: Landscape, mark: Mark | None) -> Ro
         "Every seed": "none: computed over the whole space; ± is the spread of single cells",
     }
     return Row(full, shown, {_MEAN: mark} if mark else {})
+
+
+def _yardstick_row(results: Results, landscape: Landscape, yardstick: Yardstick) -> Row:
+    """Return the row of an architecture that the space names as a yardstick."""
+    source = looked_up_in_words(landscape)
+    full: dict[str, object] = {
+        **landscape_fields(landscape),
+        "selector": yardstick.name,
+        "source": source,
+        "seeds": 0,
+        "mean": yardstick.mean,
+        "mean_rank": float(yardstick.rank),
+        **_gaps(landscape, yardstick.mean),
+        "every_seed": "",
+    }
+    shown = {
+        "Landscape": results.title(landscape),
+        "Selector": yardstick.name,
+        "Source": source,
+        "Seeds": NONE,
+        _MEAN: f"{yardstick.mean:.2f}",
+        "Best ↑": NONE,
+        "Worst ↑": NONE,
+        "Mean rank ↓": _rank_in_words(landscape, yardstick.rank),
+        "Rank error": NONE,
+        "Gap ↓": _gap_in_words(landscape, yardstick.mean),
+        "Every seed": f"none: one cell that a plain rule gives, {yardstick.architecture}",
+    }
+    return Row(full, shown)
 
 
 def _mean_in_words(mean: float, spread: float | None) -> str:

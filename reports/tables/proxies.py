@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from archselect.benchmarks.store.records import Population
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.results.aggregates import AGGREGATES
 from archselect.reports.results.scores import Scores
 from archselect.reports.statistics.intervals import LEVEL
 from archselect.reports.statistics.populations import (
@@ -87,7 +88,7 @@ def correlation_table(scores: Scores) -> Table:
 
     It has the correlation with published scores, and between seeds, too.
     """
-    rows = [_row(scores, name) for name in scores.info.inputs.proxies]
+    rows = [_row(scores, name) for name in scores.values]
     empty = _empty_headers(scores)
     return make_table(
         "correlation",
@@ -280,6 +281,12 @@ def _notes(scores: Scores) -> list[str]:
     notes = [_setting(scores)]
     if population.truth is not None and scores.accuracies is not None:
         notes.append(f"Truth: {population.truth}. {_ceiling(population)}")
+    notes += [
+        f"{name} is a rank aggregate: the sum over {', '.join(members)} of log(rank / architectures), where the "
+        "worst has rank 1."
+        for name, members in AGGREGATES.items()
+        if name in scores.values
+    ]
     unpublished = _unpublished(population)
     if unpublished:
         notes.append(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
+from archselect.selectors.proxies.az_expressivity import AZ_EXPRESSIVITY
+from archselect.selectors.proxies.az_progressivity import AZ_PROGRESSIVITY
+from archselect.selectors.proxies.az_trainability import AZ_TRAINABILITY
 from archselect.selectors.proxies.base import Proxy
 from archselect.selectors.proxies.epe_nas import EPE_NAS
 from archselect.selectors.proxies.fisher import FISHER
@@ -13,12 +16,15 @@ from archselect.selectors.proxies.grad_norm import GRAD_NORM
 from archselect.selectors.proxies.grasp import GRASP
 from archselect.selectors.proxies.jacob_cov import JACOB_COV
 from archselect.selectors.proxies.l2_norm import L2_NORM
+from archselect.selectors.proxies.meco import MECO, MECO_AS_RELEASED
 from archselect.selectors.proxies.nwot import NWOT
 from archselect.selectors.proxies.params import PARAMS
 from archselect.selectors.proxies.plain import PLAIN
 from archselect.selectors.proxies.snip import SNIP
+from archselect.selectors.proxies.swap import SWAP
 from archselect.selectors.proxies.synflow import SYNFLOW
 from archselect.selectors.proxies.zen import ZEN
+from archselect.selectors.proxies.zico import ZICO, ZICO_AS_RELEASED
 
 PROXIES: dict[str, Proxy] = {
     proxy.name: proxy
@@ -36,6 +42,14 @@ PROXIES: dict[str, Proxy] = {
         L2_NORM,
         PARAMS,
         FLOPS,
+        ZICO,
+        ZICO_AS_RELEASED,
+        MECO,
+        MECO_AS_RELEASED,
+        SWAP,
+        AZ_EXPRESSIVITY,
+        AZ_PROGRESSIVITY,
+        AZ_TRAINABILITY,
     )
 }
 

@@ -5,18 +5,19 @@ Lin et al., ICCV 2021.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Set
 
 import torch
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
+from archselect.selectors.proxies.draws import draw_of, gaussian_weights, normal
 from archselect.selectors.proxies.forwards import LINEAR, listening, replaced, working
 
 ALPHA = 0.01
 """Size of the change; the authors' value."""
+STREAM = "zen"
+"""Of its draws."""
 
 
 def score(
@@ -59,10 +60,11 @@ def score(
     """
     if len(images) < 2:
         raise Undefined("zen needs at least two images")
-    draw = zlib.crc32(labels.cpu().numpy().tobytes())
-    gaussian = replaced(model, forward, _gaussian_weights(model, draw))
-    x = _normal(images, draw, "images")
-    moved = x + ALPHA * _normal(images, draw, "change")
+    draw = draw_of(labels)
+    weights = gaussian_weights(model, STREAM, draw)
+    gaussian = replaced(model, forward, weights)
+    x = normal(images, STREAM, draw, "images")
+    moved = x + ALPHA * normal(images, STREAM, draw, "change")
     counted = working(model, gaussian, x, nn.BatchNorm2d)
     features, scale = _features(model, gaussian, x, counted)
     features_moved, _ = _features(model, gaussian, moved, counted)
@@ -75,57 +77,6 @@ def score(
     if not bool(change > 0):
         raise Undefined("the features do not depend on the images")
     return float(change.log() + scale)
-
-
-def _normal(
-    like: Tensor,
-    draw: int,
-    name: str,
-) -> Tensor:
-    """Return standard normal numbers, seeded by draw and name.
-
-    Args:
-        like: has their shape, type, device and layout.
-        draw: number of the draw.
-        name: of what is drawn.
-    """
-    seed = stream_seed("zen", draw, name)
-    generator = torch.Generator().manual_seed(seed)
-    numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-    return torch.empty_like(like).copy_(numbers)
-
-
-def _gaussian_weights(
-    model: nn.Module,
-    draw: int,
-) -> dict[str, Tensor]:
-    """Return parameters by name to score with.
-
-    Weights of convolutions and linear maps are standard normal, biases zero and scales
-    of normalisation one. A layer's numbers depend on the draw and its name alone.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name, module in model.named_modules():
-        if isinstance(module, (*LINEAR, nn.BatchNorm2d)):
-            for key, parameter in module.named_parameters(recurse=False):
-                full_name = f"{name}.{key}"
-                replacement = _gaussian(module, full_name, parameter.detach(), draw)
-                tensors[full_name] = replacement
-    return tensors
-
-
-def _gaussian(
-    module: nn.Module,
-    name: str,
-    parameter: Tensor,
-    draw: int,
-) -> Tensor:
-    """Return what a parameter of that name is replaced by."""
-    if name.endswith(".bias"):
-        return torch.zeros_like(parameter)
-    if isinstance(module, nn.BatchNorm2d):
-        return torch.ones_like(parameter)
-    return _normal(parameter, draw, name)
 
 
 def _features(

@@ -13,6 +13,7 @@ from support import small
 
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import builtin_path
 from archselect.reports.tables.accuracy import RANDOM_CELL
 
@@ -88,6 +89,9 @@ def test_the_tables_are_not_trivial(finished):
     accuracy = {row["selector"]: row for row in rows(report / "accuracy.csv")}
     baseline = accuracy.pop(RANDOM_CELL)
     assert baseline["seeds"] == "0" and 20 < float(baseline["mean"]) < 80
+    for rule in get_space("nb201").yardsticks:
+        yardstick = accuracy.pop(rule)
+        assert yardstick["seeds"] == "0" and float(yardstick["gap"]) >= 0
     assert list(accuracy) == small.LABELS
     assert len({row["mean"] for row in accuracy.values()}) == 4
     assert all(

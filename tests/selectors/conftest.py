@@ -14,6 +14,15 @@ from archselect.nasbench_adapters.space import (
     SearchSpace,
 )
 from archselect.selectors.base import Evaluation, Task
+from archselect.selectors.proxies import swap
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_draws():
+    """What holds of SWAP's 32 draws of weights holds of two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(swap, "DRAWS", 2)
+        yield
 
 
 class ToySpace(SearchSpace):

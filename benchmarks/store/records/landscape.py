@@ -20,6 +20,7 @@ from archselect.benchmarks.store.ranges import (
     check_numbers,
 )
 from archselect.nasbench_adapters.agreement import Agreement
+from archselect.nasbench_adapters.yardstick import Yardstick
 
 
 class Landscape(Fact):
@@ -40,6 +41,9 @@ class Landscape(Fact):
     `optimum_corrected` estimates the accuracy of the truly best cell.
     `optimum_left_out` takes the cell that is best by all trials but one, and is its
     accuracy in the trial left out. Both are None where no architecture has two trials.
+
+    `yardsticks` are the architectures that the space names as such; records of earlier
+    versions have none.
 
     `operations[c][e]` are the names of the operations on edge e of cell type c,
     `operation_parameters[c][e]` their numbers of parameters. `quantiles` are at 0, 0.5,
@@ -77,6 +81,7 @@ class Landscape(Fact):
     mean_rank: float | None = None
     optimum_corrected: float | None = None
     optimum_left_out: float | None = None
+    yardsticks: list[Yardstick] = Field(default_factory=list)
     operations: list[list[list[str]]] = Field(default_factory=list)
     operation_parameters: list[list[list[int]]] = Field(default_factory=list)
     oracle_best: list[list[list[float]]]
@@ -101,6 +106,9 @@ class Landscape(Fact):
         for key in (*accuracies, "std", "noise_std"):
             check_number(key, getattr(self, key), 0, PER_CENT)
         check_number("mean_rank", self.mean_rank, 1)
+        for yardstick in self.yardsticks:
+            check_number("yardsticks.mean", yardstick.mean, 0, PER_CENT)
+            check_number("yardsticks.rank", yardstick.rank, 1)
         for key in ("epochs", "architectures", "trials", "space_size"):
             check_number(key, getattr(self, key))
         for key in ("ceiling_single", "ceiling_half"):

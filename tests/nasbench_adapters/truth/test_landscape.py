@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace
-from archselect.nasbench_adapters.spaces import registry
+from archselect.nasbench_adapters.spaces import SPACES, get_space, registry
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.choices import flatten
 from archselect.nasbench_adapters.truth.landscape import (
@@ -17,6 +17,7 @@ from archselect.nasbench_adapters.truth.landscape import (
 )
 from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
+from archselect.nasbench_adapters.yardstick import Yardstick
 
 KEY = ("d", "s", 1)
 
@@ -104,6 +105,25 @@ def test_rank_against_counting(space, trials):
         rank(table, next(a for a in space.enumerate() if a not in trials), *KEY)
 
 
+def test_a_yardstick_is_looked_up(space, trials, monkeypatch):
+    """It is there only if the table has a trial of it."""
+    present = next(iter(trials))
+    absent = next(cell for cell in space.enumerate() if cell not in trials)
+    rules = {"one": space.format(present), "other": space.format(absent)}
+    monkeypatch.setattr(type(space), "yardsticks", rules)
+    table = table_of(space, trials)
+    (yardstick,) = landscape(table, *KEY).yardsticks
+    place = rank(table, present, *KEY).place
+    mean = table.mean(present, *KEY)
+    assert yardstick == Yardstick("one", rules["one"], mean, place)
+
+
+def test_every_space_names_yardsticks_that_are_its_own():
+    for space in map(get_space, SPACES):
+        for rule, text in space.yardsticks.items():
+            assert rule and space.format(space.parse(text)) == text
+
+
 def test_classes_count_with_all_their_members(space):
     """A table of representatives has the landscape of the whole space, its noise that of what is stored."""
     stored = space.representatives
@@ -169,6 +189,8 @@ def test_the_published_distribution(real_table):
         landscape(real_table, d, "x-test", 200) for d in ("cifar100", "ImageNet16-120")
     ]
     assert [round(x.optimum, 2) for x in others] == [73.51, 47.31]
+    yardsticks = [x.yardsticks[0] for x in (found, *others)]
+    assert [round(x.mean, 2) for x in yardsticks] == [94.36, 73.51, 46.34]
     assert [round(y, 2) for x in others for y in (x.mean, x.std)] == [
         61.41,
         12.17,

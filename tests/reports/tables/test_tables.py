@@ -16,6 +16,7 @@ from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, OperationScore, Record, Scale
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.yardstick import Yardstick
 from archselect.reports.page.sections import tables
 from archselect.reports.results.results import load
 from archselect.reports.tables.accuracy import RANDOM_CELL, accuracy_table
@@ -23,6 +24,8 @@ from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.tau import tau_table
 from archselect.reports.tables.time import time_table
 from archselect.reports.tables.words import short
+
+CELL_TEXT = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 
 
 def records_of(folder, label):
@@ -411,6 +414,30 @@ def changed_landscapes(root, **changes):
             landscape.model_copy(update=changes),
         )
     return accuracy_table(load(root))
+
+
+def test_a_yardstick_is_a_row_that_changes_no_other(folder):
+    """It has a mean, a rank and gaps, no seeds, and no mark, even if it is the best."""
+    before = accuracy_table(load(folder))
+    yardstick = Yardstick("a rule", CELL_TEXT, mean=99.0, rank=1)
+    table = changed_landscapes(folder, yardsticks=[yardstick])
+    is_rule = table.frame.selector == yardstick.name
+    assert is_rule.sum() == 2 and table.answer == before.answer
+    pd.testing.assert_frame_equal(
+        table.frame[~is_rule].reset_index(drop=True), before.frame
+    )
+    kept = [marks for marks, rule in zip(table.marks, is_rule, strict=True) if not rule]
+    assert kept == list(before.marks)
+    assert not any(
+        marks for marks, rule in zip(table.marks, is_rule, strict=True) if rule
+    )
+    for landscape in Folder(folder).read_all(Landscape):
+        row = only(table.frame, truth=landscape.truth, selector=yardstick.name)
+        assert (row["mean"], row.mean_rank, row.seeds) == (99.0, 1, 0)
+        assert row.gap == pytest.approx(landscape.optimum - 99.0)
+        assert pd.isna(row["std"]) and pd.isna(row.best)
+    shown = table.shown[is_rule]
+    assert set(shown["Seeds"]) == {"–"} and CELL_TEXT in shown["Every seed"].iloc[0]
 
 
 def test_a_random_cell_that_no_selector_beats_is_the_best_and_said(folder):

@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.networks import Network, scoring
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb201 import EDGES, _text
-from archselect.selectors.proxies import PROXIES, zen
+from archselect.selectors.proxies import PROXIES, swap, zen
 
 NB201 = get_space("nb201")
 SKELETON = NB201.skeleton(channels=3, cells=1)
@@ -86,16 +86,18 @@ def network_by_roles(cell, seed):
     return network
 
 
-def own_weights(model, draw):
-    """In place of zen's draw: the model's own weights, so that those of two networks can be matched."""
+def own_weights(model, _stream, _draw):
+    """In place of a draw: the model's own weights, so that those of two networks can be matched."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def score_by_roles(name, cell, images, seed=0, norm="batch"):
     network = network_by_roles(cell, seed)
     with pytest.MonkeyPatch.context() as patch, scoring(network, norm):
-        patch.setattr(zen, "_gaussian_weights", own_weights)
-        return PROXIES[name].measure(network, network, images, LABELS)
+        patch.setattr(zen, "gaussian_weights", own_weights)
+        patch.setattr(swap, "gaussian_weights", own_weights)
+        labels = LABELS.repeat(3)[: len(images)]
+        return PROXIES[name].measure(network, network, images, labels)
 
 
 def is_convolution(choice):
@@ -177,7 +179,9 @@ def test_equal_functions_with_the_same_weights_have_equal_scores(name, batch):
 @pytest.mark.parametrize(
     "name", [name for name, proxy in PROXIES.items() if proxy.domain.equal == "no"]
 )
-def test_what_is_declared_unequal_is(name, batch):
+def test_what_is_declared_unequal_is(name, images):
+    """Of 16 images: the units make all patterns that a few images can have."""
+    batch = images(16, seed=7)
     found = [
         spread(
             [

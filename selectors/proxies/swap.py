@@ -1,0 +1,134 @@
+"""SWAP: how many patterns do a network's units make over a few images?
+
+Peng et al., ICLR 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.networks.operations import Rectifier
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
+from archselect.selectors.proxies.draws import draw_of, gaussian_weights
+from archselect.selectors.proxies.forwards import listening, replaced
+from archselect.selectors.proxies.params import PARAMS
+
+IMAGES = 16
+"""How many images of the batch are looked at; the authors' value."""
+DRAWS = 32
+"""How many times the weights are drawn; the authors' value."""
+
+
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the number of distinct patterns of units, the mean over 32 draws.
+
+    A unit is one entry of what a ReLU gives, and its pattern says on which of the first
+    16 images it is positive. Whether a unit is positive has two values, as in the
+    released code (pym1024/SWAP), which takes the sign of what the ReLU gives; the sign
+    of what it reads would have three. There are at most `2^16` patterns.
+
+    Each draw replaces the weights by standard normal numbers, with scales of one and
+    biases of zero. Draws are seeded by the labels.
+    """
+    first = images[:IMAGES]
+    draw = draw_of(labels)
+    counts = []
+    for repeat in range(DRAWS):
+        weights = gaussian_weights(model, f"swap {repeat}", draw)
+        gaussian = replaced(model, forward, weights)
+        counts.append(_count_patterns(model, gaussian, first))
+    return float(torch.stack(counts).double().mean())
+
+
+def _count_patterns(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+) -> Tensor:
+    """Return how many distinct patterns the units have over images."""
+    places = torch.arange(len(images), device=images.device)
+    powers = (2**places).float()
+    seen = torch.zeros(2 ** len(images), dtype=torch.bool, device=images.device)
+
+    def hear(
+        _module: nn.Module,
+        _inputs: tuple[Tensor, ...],
+        output: Tensor,
+    ) -> None:
+        active = (output > 0).flatten(1)
+        # Whole numbers below 2^24 are exact in float32.
+        codes = powers @ active.float()
+        seen.index_fill_(0, codes.long(), True)
+
+    with listening(model, hear, (Rectifier,)), torch.no_grad():
+        forward(images)
+    return seen.sum()
+
+
+def regularised(mu: float, sigma: float) -> Proxy:
+    """Return SWAP with a preference for a size of network.
+
+    The score is multiplied by `exp(-(p - mu)² / sigma)`, where p is the number of
+    parameters in thousands. The paper chooses mu and sigma for each space, so that
+    there is no such proxy by name: declare one in a package (see `docs/proxies.md`).
+
+    Args:
+        mu: preferred number of parameters, in thousands.
+        sigma: how wide the preference is, in thousands squared.
+
+    Raises:
+        ValueError: sigma is not above zero.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma {sigma} must be above zero")
+    return Proxy(
+        name="swap_regularised",
+        summary=f"swap times a preference for {mu:g} thousand parameters",
+        paper=SWAP.paper,
+        better="higher",
+        formulation=1,
+        score=partial(_score_regularised, mu, sigma),
+        domain=SWAP.domain,
+        norm="batch",
+    )
+
+
+def _score_regularised(
+    mu: float,
+    sigma: float,
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the score times the preference for a size; see :func:`regularised`."""
+    thousands = 1_000 * PARAMS.score(model, forward, images, labels)
+    preference = math.exp(-((thousands - mu) ** 2) / sigma)
+    return preference * score(model, forward, images, labels)
+
+
+SWAP = Proxy(
+    name="swap",
+    summary="how many patterns of activity over 16 images the units of a Gaussian network have",
+    paper="Peng et al., SWAP-NAS, ICLR 2024, arXiv 2403.04161",
+    better="higher",
+    formulation=1,
+    score=score,
+    domain=Domain(
+        needs="rectifiers",
+        values="non-negative",
+        undefined="nowhere",
+        equal="no",
+        because="it counts the units of every rectifier that is called, at work or not",
+    ),
+    norm="batch",
+)
