@@ -21,7 +21,7 @@ from archselect.reports.results.results import Group, Results
 
 
 @dataclass(frozen=True)
-class Block:
+class MethodBlock:
     """The accuracies of methods on one landscape.
 
     Attributes:
@@ -44,7 +44,7 @@ class _BlockKey(NamedTuple):
     skeleton: str
 
 
-def find_blocks(results: Results) -> list[Block]:
+def find_blocks(results: Results) -> list[MethodBlock]:
     """Return the blocks in which an accuracy is known, in the study's order."""
     blocks = []
     for landscape in results.landscapes:
@@ -57,7 +57,7 @@ def find_blocks(results: Results) -> list[Block]:
     return blocks
 
 
-def methods_of(blocks: Sequence[Block]) -> list[str]:
+def methods_of(blocks: Sequence[MethodBlock]) -> list[str]:
     """Return the methods of any block, in the order of their first."""
     methods: dict[str, None] = {}
     for block in blocks:
@@ -91,7 +91,7 @@ def _make_block(
     title: str,
     landscape: Landscape,
     groups: Sequence[Group],
-) -> Block:
+) -> MethodBlock:
     """Return a block of the groups that have a known accuracy in it."""
     accuracies = {}
     drawn = []
@@ -106,4 +106,4 @@ def _make_block(
     random = landscape.mean
     if random is None and drawn:
         random = fmean(drawn)
-    return Block(title, accuracies, random)
+    return MethodBlock(title, accuracies, random)

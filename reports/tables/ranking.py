@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from archselect.reports.results.blocks import Block, find_blocks, methods_of
+from archselect.reports.results.blocks import MethodBlock, find_blocks, methods_of
 from archselect.reports.results.results import Results
 from archselect.reports.statistics.paired import ALPHA
 from archselect.reports.statistics.ranking import Ranking, rank_methods
@@ -68,7 +68,7 @@ _CAPTION = (
 )
 
 
-def _rank(blocks: Sequence[Block], methods: Sequence[str]) -> Ranking | None:
+def _rank(blocks: Sequence[MethodBlock], methods: Sequence[str]) -> Ranking | None:
     """Return the ranking of methods that all blocks have; None if there is none."""
     if not blocks or not methods:
         return None
@@ -77,7 +77,7 @@ def _rank(blocks: Sequence[Block], methods: Sequence[str]) -> Ranking | None:
 
 
 def _rows(
-    blocks: Sequence[Block], ranked: Sequence[str], ranking: Ranking | None
+    blocks: Sequence[MethodBlock], ranked: Sequence[str], ranking: Ranking | None
 ) -> list[Row]:
     """Return the ranked methods, the best first, and then the others."""
     rows = []
@@ -95,7 +95,7 @@ def _rows(
 
 
 def _ranked_row(
-    blocks: Sequence[Block],
+    blocks: Sequence[MethodBlock],
     method: str,
     rank: float,
     first: float,
@@ -125,7 +125,9 @@ def _ranked_row(
     return row
 
 
-def _row(blocks: Sequence[Block], method: str, rank: float | None, verdict: str) -> Row:
+def _row(
+    blocks: Sequence[MethodBlock], method: str, rank: float | None, verdict: str
+) -> Row:
     """Return the row of a method without what a test says."""
     present = [block for block in blocks if method in block.accuracies]
     best_on = [block for block in present if _is_best(block, method)]
@@ -152,12 +154,12 @@ def _row(blocks: Sequence[Block], method: str, rank: float | None, verdict: str)
     )
 
 
-def _is_best(block: Block, method: str) -> bool:
+def _is_best(block: MethodBlock, method: str) -> bool:
     """Return whether no method of a block is better."""
     return block.accuracies[method] == max(block.accuracies.values())
 
 
-def _mean_improvement(blocks: Sequence[Block], method: str) -> float | None:
+def _mean_improvement(blocks: Sequence[MethodBlock], method: str) -> float | None:
     """Return the mean relative improvement over a random cell, in per cent.
 
     None if no block knows what a random cell is worth.
@@ -197,7 +199,7 @@ def _count(ranking: Ranking) -> str:
     return f"{ranking.landscapes} landscapes"
 
 
-def _notes(blocks: Sequence[Block], ranking: Ranking | None) -> Iterator[str]:
+def _notes(blocks: Sequence[MethodBlock], ranking: Ranking | None) -> Iterator[str]:
     """Yield the landscapes, the test, and which methods are missing where."""
     if blocks:
         titles = join_words([block.title for block in blocks], most=12)

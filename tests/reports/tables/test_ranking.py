@@ -8,7 +8,7 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.reports.figures.ranking import ranking_figures
 from archselect.reports.page.sections import sections
-from archselect.reports.results.blocks import Block, find_blocks
+from archselect.reports.results.blocks import MethodBlock, find_blocks
 from archselect.reports.results.results import load
 from archselect.reports.tables import ranking
 from archselect.reports.tables.ranking import ranking_table
@@ -29,7 +29,7 @@ def made_up(landscapes, methods, seed=0, spread=1.0):
     """Methods of which each is better than the next one by 5 points."""
     rng = np.random.default_rng(seed)
     return [
-        Block(
+        MethodBlock(
             f"landscape {place}",
             {f"method {m}": 90 - 5 * m + spread * rng.normal() for m in range(methods)},
             random=50.0,
@@ -94,7 +94,7 @@ def test_methods_beyond_the_critical_difference_are_worse(of_blocks):
 
 def test_without_a_difference_nobody_is_worse(of_blocks):
     blocks = [
-        Block(
+        MethodBlock(
             str(place),
             dict(zip("abc", np.roll([1.0, 2.0, 3.0], place), strict=True)),
             1.0,
@@ -119,7 +119,9 @@ def test_a_method_that_lacks_a_landscape_is_not_ranked(of_blocks):
 
 
 def test_without_a_common_landscape_there_is_no_ranking(of_blocks):
-    table = of_blocks([Block("a", {"x": 1.0}, None), Block("b", {"y": 1.0}, None)])
+    table = of_blocks(
+        [MethodBlock("a", {"x": 1.0}, None), MethodBlock("b", {"y": 1.0}, None)]
+    )
     assert table.answer.startswith("No method has an accuracy on every landscape")
     assert table.frame["rank"].isna().all()
     assert ranking_figures(table) == []
@@ -131,9 +133,9 @@ def test_no_landscape_is_said(of_blocks):
 
 def test_the_improvement_over_random_is_relative(of_blocks):
     blocks = [
-        Block("a", {"x": 90.0, "y": 60.0}, 50.0),
-        Block("b", {"x": 30.0, "y": 20.0}, 40.0),
-        Block("c", {"x": 30.0, "y": 20.0}, None),
+        MethodBlock("a", {"x": 90.0, "y": 60.0}, 50.0),
+        MethodBlock("b", {"x": 30.0, "y": 20.0}, 40.0),
+        MethodBlock("c", {"x": 30.0, "y": 20.0}, None),
     ]
     table = of_blocks(blocks)
     improvement = dict(zip(table.frame.method, table.frame.improvement, strict=True))
