@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.setting_types import Epochs, Positive
 from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.discretisation import drop_at_random
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
 
@@ -33,6 +34,10 @@ class DartsPT(Selector):
             yes).
         renormalise: whether the edge's remaining weights are rescaled to sum to one
             (released code: no).
+        inputs: which inputs a node keeps, where the space keeps a number of them:
+            "perturbation" is the paper's. "strongest" keeps those whose operation had
+            the best score when it was decided; inputs without a choice of operations
+            have none and are pruned by perturbation. "random" is a control.
         edges_restored: whether an edge dropped from a node is back while the node's
             next one is judged (released code: yes).
         tune_epochs: of training between two rounds (none after the last).
@@ -50,6 +55,7 @@ class DartsPT(Selector):
     norm: Literal["batch", "running"] = "batch"
     augment: bool = True
     renormalise: bool = False
+    inputs: Literal["perturbation", "strongest", "random"] = "perturbation"
     edges_restored: bool = True
     tune_epochs: Epochs = 5
     tune_learning_rate: Positive = 0.0025
@@ -67,13 +73,21 @@ class DartsPT(Selector):
                 values = [self._measure(task, mixture) for mixture in mixtures]
                 search.decide(edge, values)
             self._tune(task, search)
+        if self.inputs == "strongest":
+            search.keep_strongest()
+        elif self.inputs == "random":
+            drop_at_random(task, search)
+        self._prune(task, search)
+        return search.selection()
+
+    def _prune(self, task: Task, search: Search) -> None:
+        """Prune the nodes by perturbation."""
         measure = partial(self._measure, task)
         for node_parts in search.node_rounds():
             for nodes in node_parts:
                 node = task.pick(nodes)
                 prune_node(search, node, measure, edges_restored=self.edges_restored)
             self._tune(task, search)
-        return search.selection()
 
     def _measure(
         self,

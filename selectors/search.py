@@ -480,6 +480,19 @@ class Search:
         """
         self._note(edge, DROPPED)
 
+    def keep_strongest(self) -> None:
+        """Drop the weaker inputs of every node whose inputs all have scores.
+
+        The strongest stay: those whose operation had the best score when it was
+        decided, the earlier ones of equals. Other nodes, such as those whose inputs
+        have one operation each, keep all inputs for now.
+        """
+        self.decisions = self.space.decide_forced_edges(self.decisions)
+        for node in self.space.overfull_nodes(self.decisions):
+            if self._strength.keys() >= set(node.inputs):
+                for edge in self._weakest(node):
+                    self._note(edge, DROPPED)
+
     # --- queries under a budget
 
     @property

@@ -19,6 +19,7 @@ from archselect.nasbench_adapters.space import (
     OverfullNode,
 )
 from archselect.selectors.base import Minibatch, Selection, Selector, Task
+from archselect.selectors.discretisation import drop_at_random
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 from archselect.selectors.pruning import prune_node
@@ -62,7 +63,7 @@ class ZeroCostPT(Selector):
         norm: batch-norm mode while the supernet is scored.
         fresh_alphas: whether every iteration draws new alphas (released code: yes on
             NAS-Bench-201, no on the DARTS space).
-        edges_restored: as for DARTS-PT.
+        inputs, edges_restored: as for DARTS-PT.
     """
 
     name: ClassVar[str] = "zero-cost-pt"
@@ -88,6 +89,7 @@ class ZeroCostPT(Selector):
     validation_batches: Batches = 100
     norm: Literal["batch", "running"] = "running"
     fresh_alphas: bool = True
+    inputs: Literal["perturbation", "strongest", "random"] = "perturbation"
     edges_restored: bool = True
 
     def model_post_init(self, _context: object) -> None:
@@ -122,10 +124,11 @@ class ZeroCostPT(Selector):
             batch = task.minibatch(self.batch_size)
             for edges in parts:
                 self._decide_one(task, search, edges, batch, fixed_order)
-        for node_parts in search.node_rounds():
-            batch = task.minibatch(self.batch_size)
-            for nodes in node_parts:
-                self._prune_one(task, search, nodes, batch)
+        if self.inputs == "strongest":
+            search.keep_strongest()
+        elif self.inputs == "random":
+            drop_at_random(task, search)
+        self._prune(task, search)
         candidate = self._candidate(search)
         search.start_over()
         return candidate
@@ -231,6 +234,13 @@ class ZeroCostPT(Selector):
             by_mean = self.order in MEAN_ORDERS
             keys[edge] = float(np.mean(signed)) if by_mean else min(signed)
         return sorted(keys, key=keys.__getitem__)
+
+    def _prune(self, task: Task, search: Search) -> None:
+        """Prune the nodes by perturbation, those of a round on one minibatch."""
+        for node_parts in search.node_rounds():
+            batch = task.minibatch(self.batch_size)
+            for nodes in node_parts:
+                self._prune_one(task, search, nodes, batch)
 
     def _prune_one(
         self,

@@ -114,6 +114,7 @@ TableName = Literal[
     "tau",
     "accuracy",
     "differences",
+    "ranking",
     "time",
     "cells",
     "pareto",

@@ -10,6 +10,11 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.spaces.confopt import (
+    DartsWithoutSkip,
+    SingleCell,
+    SingleCellWithoutSkip,
+)
 from archselect.nasbench_adapters.spaces.darts import (
     S1,
     S2,
@@ -32,6 +37,7 @@ SPACES: dict[str, type[SearchSpace]] = {
     for space in (
         *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
         *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
+        *(DartsWithoutSkip, SingleCell, SingleCellWithoutSkip),
         *(NasBenchGraph, NasBenchMacro, MobileNetLike),
     )
 }

@@ -111,6 +111,78 @@ def darts_cell(
     )
 
 
+def parse_entries(
+    space: str,
+    cell: Cell,
+    entries: Sequence[Entry],
+) -> tuple[int | None, ...]:
+    """Return the choices on a cell's edges.
+
+    Args:
+        space: its name, for messages.
+        cell: a cell type whose nodes keep two inputs each.
+        entries: two for each node, in order of the nodes.
+
+    Raises UserError, saying where, if the entries are none of it.
+    """
+    nodes = len(cell.summing_nodes)
+    if len(entries) != KEPT * nodes:
+        raise UserError(
+            f"genotype: {cell.name} has {len(entries)} entries, not two for each of {nodes} nodes"
+        )
+    choices: list[int | None] = [None] * len(cell.edges)
+    for place, (operation, source) in enumerate(entries):
+        target = cell.inputs + place // KEPT
+        where = f"genotype: entry {place} of {cell.name}"
+        if not 0 <= source < target:
+            raise UserError(
+                f"{where} reads node {source}; node {target} may read 0 to {target - 1}"
+            )
+        edge = cell.edges.index((source, target))
+        if choices[edge] is not None:
+            raise UserError(
+                f"{where} reads node {source} a second time; a node has two different inputs"
+            )
+        names = cell.operations[edge]
+        allowed = [names[choice] for choice in cell.candidates(edge)]
+        if operation not in allowed:
+            title = (
+                f"operation of space {space} on edge {source}→{target} of {cell.name}"
+            )
+            raise unknown(title, operation, allowed)
+        choices[edge] = names.index(operation)
+    return tuple(choices)
+
+
+def format_entries(
+    cell: Cell,
+    row: Sequence[int | None],
+) -> tuple[Entry, ...]:
+    """Return the entries of a genotype, two for each node of a cell type.
+
+    Args:
+        cell: a cell type whose nodes keep two inputs each.
+        row: the choices on its edges.
+
+    Raises ValueError unless every node has its two inputs.
+    """
+    entries = []
+    for node in cell.summing_nodes:
+        kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
+        are_allowed = [row[edge] in cell.candidates(edge) for edge in kept]
+        if len(kept) != KEPT or not all(are_allowed):
+            raise ValueError(
+                f"node {node} of a DARTS cell has two inputs, each with an operation of its edge"
+            )
+        for edge in kept:
+            choice = row[edge]
+            assert choice is not None
+            source, _ = cell.edges[edge]
+            name = cell.operations[edge][choice]
+            entries.append((name, source))
+    return tuple(entries)
+
+
 class DartsSpace(SearchSpace):
     """The DARTS space of seven operations.
 
@@ -144,43 +216,9 @@ class DartsSpace(SearchSpace):
                     f"genotype: {name} must be {list(OUTPUT)} in space {self.name}"
                 )
         normal_cell, reduction_cell = self.cells
-        normal = self._choices(normal_cell, genotype.normal)
-        reduction = self._choices(reduction_cell, genotype.reduce)
+        normal = parse_entries(self.name, normal_cell, genotype.normal)
+        reduction = parse_entries(self.name, reduction_cell, genotype.reduce)
         return Architecture((normal, reduction))
-
-    def _choices(
-        self,
-        cell: Cell,
-        entries: Sequence[Entry],
-    ) -> tuple[int | None, ...]:
-        """Return the choices on a cell's edges.
-
-        Raises UserError, saying where, if the entries are none of it.
-        """
-        if len(entries) != KEPT * len(OUTPUT):
-            raise UserError(
-                f"genotype: {cell.name} has {len(entries)} entries, not two for each of 4 nodes"
-            )
-        choices: list[int | None] = [None] * len(EDGES)
-        for place, (operation, source) in enumerate(entries):
-            target = INPUTS + place // KEPT
-            where = f"genotype: entry {place} of {cell.name}"
-            if not 0 <= source < target:
-                raise UserError(
-                    f"{where} reads node {source}; node {target} may read 0 to {target - 1}"
-                )
-            edge = EDGES.index((source, target))
-            if choices[edge] is not None:
-                raise UserError(
-                    f"{where} reads node {source} a second time; a node has two different inputs"
-                )
-            names = cell.operations[edge]
-            allowed = [names[choice] for choice in cell.candidates(edge)]
-            if operation not in allowed:
-                title = f"operation of space {self.name} on edge {source}→{target} of {cell.name}"
-                raise unknown(title, operation, allowed)
-            choices[edge] = names.index(operation)
-        return tuple(choices)
 
     def format(self, architecture: Architecture) -> str:
         """See :meth:`SearchSpace.format`.
@@ -189,34 +227,9 @@ class DartsSpace(SearchSpace):
         """
         normal_cell, reduction_cell = self.cells
         normal_row, reduction_row = architecture.choices
-        normal = self._entries(normal_cell, normal_row)
-        reduction = self._entries(reduction_cell, reduction_row)
+        normal = format_entries(normal_cell, normal_row)
+        reduction = format_entries(reduction_cell, reduction_row)
         return str(Genotype(normal, OUTPUT, reduction, OUTPUT))
-
-    def _entries(
-        self,
-        cell: Cell,
-        row: Sequence[int | None],
-    ) -> tuple[Entry, ...]:
-        """Return the entries of a genotype.
-
-        Raises ValueError unless every node has its two inputs.
-        """
-        entries = []
-        for node in OUTPUT:
-            kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
-            are_allowed = [row[edge] in cell.candidates(edge) for edge in kept]
-            if len(kept) != KEPT or not all(are_allowed):
-                raise ValueError(
-                    f"node {node} of a DARTS cell has two inputs, each with an operation of its edge"
-                )
-            for edge in kept:
-                choice = row[edge]
-                assert choice is not None
-                source, _ = EDGES[edge]
-                name = cell.operations[edge][choice]
-                entries.append((name, source))
-        return tuple(entries)
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the architecture itself.

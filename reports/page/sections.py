@@ -10,6 +10,7 @@ from archselect.reports.alphas.tables import alphas_table
 from archselect.reports.figures.budget import budget_figures
 from archselect.reports.figures.canvas import Figure, slugs
 from archselect.reports.figures.pareto import pareto_figures
+from archselect.reports.figures.ranking import ranking_figures
 from archselect.reports.figures.study import (
     accuracy_figure,
     differences_figure,
@@ -29,6 +30,7 @@ from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.memory import memory_table
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.pareto import PARETO_WORDS, pareto_table
+from archselect.reports.tables.ranking import ranking_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.tau import tau_table
@@ -80,6 +82,7 @@ SECTIONS: dict[str, SectionKind] = {
     "tau": SectionKind(tau_table, tau_figures, needs_truth=True),
     "accuracy": SectionKind(accuracy_table, accuracy_figures, needs_truth=True),
     "differences": SectionKind(differences_table, charts=_differences_charts),
+    "ranking": SectionKind(ranking_table, charts=ranking_figures, needs_truth=True),
     "time": SectionKind(time_table, _time_figures),
     "cells": SectionKind(cells_table),
     "pareto": SectionKind(

@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 
-NAMES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
+NAMES = ("darts", "darts-none", "darts-no-skip", "s1", "s2", "s3", "s4")
 EDGES = [
     (0, 2),
     (1, 2),

@@ -167,8 +167,10 @@ def test_genes_leave_a_choice_and_share_no_edge(space):
 def test_the_genes_of_the_spaces():
     counts = {name: len(genes(get_space(name))) for name in SPACES}
     darts = {name: 10 for name in ("darts", "darts-none", "s1", "s2", "s3", "s4")}
+    confopt = {"darts-no-skip": 10, "single-cell": 9, "single-cell-no-skip": 9}
     assert counts == {
         **darts,
+        **confopt,
         "nb201": 6,
         "nb101": 21 + 5,
         "nb1shot1-1": 4 + 3,

@@ -219,6 +219,7 @@ def test_the_defaults_are_the_released_codes():
         "norm": "batch",
         "augment": True,
         "renormalise": False,
+        "inputs": "perturbation",
         "edges_restored": True,
         "tune_epochs": 5,
         "tune_learning_rate": 0.0025,

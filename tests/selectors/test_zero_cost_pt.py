@@ -501,6 +501,7 @@ def test_the_defaults_are_the_papers():
         "validation_batches": 100,
         "norm": "running",
         "fresh_alphas": True,
+        "inputs": "perturbation",
         "edges_restored": True,
     }
 

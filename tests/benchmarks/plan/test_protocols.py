@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from archselect.benchmarks.plan.protocols import (
     DARTS_SPACES,
     PROTOCOLS,
+    SINGLE_CELLS,
     TrainingSettings,
     resolve_protocol,
 )
@@ -214,3 +215,16 @@ def test_settings_are_checked(setting):
         TrainingSettings.model_validate(
             PROTOCOLS["tiny"].settings.model_dump() | {setting: WRONG[setting]}
         )
+
+
+def test_confopts_protocol_is_one_of_its_nine_settings():
+    """Of its benchsuite.py (settings 2) and discrete_trainer.py; the single cell has a width of its own."""
+    protocol = PROTOCOLS["confopt"]
+    settings = protocol.settings
+    assert (settings.epochs, settings.batch_size) == (300, 512)
+    assert (settings.learning_rate, settings.weight_decay) == (0.025, 3e-4)
+    assert (settings.grad_clip, settings.cutout, settings.drop_path) == (5, 16, 0.3)
+    assert settings.auxiliary_weight == 0
+    assert protocol.skeleton("darts-none") == {"channels": 18, "layers": 4}
+    assert protocol.skeleton("single-cell") == {"channels": 26}
+    assert set(SINGLE_CELLS) <= set(SPACES)

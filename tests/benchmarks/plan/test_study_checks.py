@@ -39,11 +39,9 @@ def test_two_files_whose_classes_have_one_name(write_study, tmp_path):
 
 def test_a_selector_without_settings(write_study):
     with pytest.raises(
-        UserError, match="selector magnitude: unknown key 'bogus'; it has no settings"
+        UserError, match="selector random: unknown key 'bogus'; it has no settings"
     ):
-        read_study(
-            str(write_study(('name = "magnitude"', 'name = "magnitude"\nbogus = 1')))
-        )
+        read_study(str(write_study(('name = "random"', 'name = "random"\nbogus = 1'))))
 
 
 @pytest.mark.parametrize(

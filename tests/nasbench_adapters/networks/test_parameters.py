@@ -15,6 +15,7 @@ SKELETONS = {
     "nb201": {"cells": 1},
     "nb101": {"channels": 8, "cells": 2},
 } | {f"nb1shot1-{number}": {"channels": 8, "cells": 2} for number in (1, 2, 3)}
+SKELETONS |= {name: {"channels": 4} for name in ("single-cell", "single-cell-no-skip")}
 
 
 @pytest.mark.parametrize("name", [name for name in SPACES if name != "nbgraph"])

@@ -1,0 +1,109 @@
+"""What every method of a study reaches on every landscape, for rankings over them.
+
+A method is a label of the study: a selector, together with the supernet that it reads
+from. A block is one landscape as it was searched: a truth's column, the space, the
+images and the skeleton.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from archselect.benchmarks.store.facts import content_id
+from archselect.benchmarks.store.records import Landscape
+from archselect.nasbench_adapters.foreign_text import one_line
+from archselect.reports.results.metrics import accuracy_by_seed, is_random_sample
+from archselect.reports.results.results import Group, Results
+
+
+@dataclass(frozen=True)
+class MethodBlock:
+    """The accuracies of methods on one landscape.
+
+    Attributes:
+        title: of the landscape, and of the search where several searches have it.
+        accuracies: in per cent, by method: the mean over its seeds, or what a random
+            cell is worth where that is known exactly.
+        random: accuracy of a random cell, in per cent; None where it is not known.
+    """
+
+    title: str
+    accuracies: dict[str, float]
+    random: float | None
+
+
+class _BlockKey(NamedTuple):
+    """What the groups of a block share, beside the landscape."""
+
+    space: str
+    data: str
+    skeleton: str
+
+
+def find_blocks(results: Results) -> list[MethodBlock]:
+    """Return the blocks in which an accuracy is known, in the study's order."""
+    blocks = []
+    for landscape in results.landscapes:
+        searches = _split_by_search(results, landscape)
+        for groups in searches:
+            title = results.title(landscape)
+            if len(searches) > 1:
+                title = f"{title}, {_describe(groups[0])}"
+            blocks.append(_make_block(title, landscape, groups))
+    return blocks
+
+
+def methods_of(blocks: Sequence[MethodBlock]) -> list[str]:
+    """Return the methods of any block, in the order of their first."""
+    methods: dict[str, None] = {}
+    for block in blocks:
+        methods |= dict.fromkeys(block.accuracies)
+    return list(methods)
+
+
+def _split_by_search(results: Results, landscape: Landscape) -> list[list[Group]]:
+    """Return the groups with a known accuracy, by what they searched."""
+    by_key: dict[_BlockKey, list[Group]] = defaultdict(list)
+    for group in results.groups:
+        if accuracy_by_seed(landscape, group):
+            key = _BlockKey(
+                space=group.inputs.space,
+                data=content_id(group.inputs.data.model_dump(mode="json")),
+                skeleton=content_id(group.inputs.supernet.skeleton),
+            )
+            by_key[key].append(group)
+    return list(by_key.values())
+
+
+def _describe(group: Group) -> str:
+    """Return what a group searched, in words."""
+    skeleton = group.inputs.supernet.skeleton
+    settings = [f"{name}={value}" for name, value in skeleton.items()]
+    parts = [group.inputs.space, group.inputs.data.name, *settings]
+    return one_line(" ".join(parts))
+
+
+def _make_block(
+    title: str,
+    landscape: Landscape,
+    groups: Sequence[Group],
+) -> MethodBlock:
+    """Return a block of the groups that have a known accuracy in it."""
+    accuracies = {}
+    drawn = []
+    for group in groups:
+        accuracy = fmean(accuracy_by_seed(landscape, group).values())
+        if is_random_sample(landscape, group):
+            assert landscape.mean is not None
+            accuracy = landscape.mean
+        if group.uniform:
+            drawn.append(accuracy)
+        accuracies[group.label] = accuracy
+    random = landscape.mean
+    if random is None and drawn:
+        random = fmean(drawn)
+    return MethodBlock(title, accuracies, random)
