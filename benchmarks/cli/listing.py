@@ -18,7 +18,10 @@ def list_things(
     what: Annotated[
         str,
         typer.Argument(
-            help="spaces, selectors, proxies, supernets, penalties, protocols, datasets, studies, truths or costs."
+            help=(
+                "spaces, selectors, proxies, supernets, penalties, protocols, datasets, graphs, studies, truths or "
+                "costs."
+            )
         ),
     ],
 ) -> None:
@@ -31,6 +34,7 @@ def list_things(
         "penalties": _penalties,
         "protocols": _protocols,
         "datasets": _datasets,
+        "graphs": _graphs,
         "studies": _studies,
         "truths": truths,
         "costs": costs,
@@ -126,6 +130,18 @@ def _datasets(data_dir: Path | None = None) -> Listing:
         rows.append([name, source.summary, presence, source.how])
     own = ["a path", "any .npz of images with the documented keys", ""]
     rows.append([*own, "bring your own file"])
+    return Listing(["name", "what", "here", "how to get it"], rows)
+
+
+def _graphs(data_dir: Path | None = None) -> Listing:
+    from archselect.nasbench_adapters.graphs import GRAPHS
+    from archselect.nasbench_adapters.images import data_folder
+
+    folder = data_folder(data_dir)
+    rows = []
+    for name, source in GRAPHS.items():
+        presence = _presence(source.present(folder))
+        rows.append([name, source.summary, presence, source.how])
     return Listing(["name", "what", "here", "how to get it"], rows)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archselect.benchmarks.plan.parts import DataPart, TrainingReward
 from archselect.benchmarks.store.facts import content_id
-from archselect.benchmarks.store.records import TrainedInputs
+from archselect.benchmarks.store.records import Counts, TrainedInputs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.graphs import check_graph, load_graph
 from archselect.nasbench_adapters.networks.graph.library import check_installed
@@ -36,7 +36,8 @@ class PlannedReport:
     """The trainings from scratch whose test accuracy a study reports.
 
     Attributes:
-        id: hash of all that determines them but architecture and seed.
+        id: hash of all that determines them but architecture and seed, and of the data.
+        data: name of the study's data, whose runs tables compare with each other.
         space: name of the space.
         graph: name of the graph.
         checksum: of the graph.
@@ -46,6 +47,7 @@ class PlannedReport:
     """
 
     id: str
+    data: str
     space: str
     graph: str
     checksum: str
@@ -69,13 +71,28 @@ def plan_report(data: DataPart, space: str, checksum: str) -> PlannedReport | No
     described = describe_trained(reward, checksum)
     alone = described.model_copy(update={"sharing": "none", "epochs": epochs})
     return PlannedReport(
-        id=content_id({"reported": alone.model_dump(), "space": space}),
+        id=content_id([alone.model_dump(), space, data.name]),
+        data=data.name,
         space=space,
         graph=reward.graph,
         checksum=checksum,
         network=reward.network,
         training=reward.training(epochs),
         seeds=tuple(reward.report.seeds),
+    )
+
+
+def count_queries(data: DataPart) -> Counts:
+    """Return the passes of the queries of one run; FLOPs and images are not counted.
+
+    What is looked up makes none.
+    """
+    reward = data.reward
+    if not isinstance(reward, TrainingReward) or data.queries is None:
+        return Counts()
+    return Counts(
+        forwards=data.queries * (reward.epochs + 1),
+        backwards=data.queries * reward.epochs,
     )
 
 

@@ -10,10 +10,14 @@ from archselect.benchmarks.plan.graph_rewards import PlannedReport
 from archselect.benchmarks.plan.parts import TrainingReward
 from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import Accuracy, Landscape
-from archselect.nasbench_adapters.networks.graph.network import GraphNetwork
+from archselect.nasbench_adapters.networks.graph.network import (
+    GraphNetwork,
+    GraphNetworkSettings,
+)
 from archselect.nasbench_adapters.networks.graph.sharing import new_sharing
 from archselect.nasbench_adapters.networks.graph.training import (
     GraphOnDevice,
+    GraphTrainingSettings,
     count_right_nodes,
     new_graph_network,
     train_graph_network,
@@ -111,7 +115,9 @@ def report_accuracy(
     def train(architecture: Architecture) -> list[float]:
         architecture = space.canonical(architecture)
         return [
-            _test_accuracy(report, space, architecture, seed, graph)
+            _test_accuracy(
+                space, architecture, report.network, report.training, graph, seed
+            )
             for seed in report.seeds
         ]
 
@@ -132,17 +138,18 @@ def report_accuracy(
 
 @lru_cache(maxsize=_MOST_KEPT)
 def _test_accuracy(
-    report: PlannedReport,
     space: SearchSpace,
     architecture: Architecture,
-    seed: int,
+    settings: GraphNetworkSettings,
+    training: GraphTrainingSettings,
     graph: GraphOnDevice,
+    seed: int,
 ) -> float:
     """Return the test accuracy of one training from scratch, in per cent."""
     # Not the weights of a query: what is reported is then no echo of the reward.
     seed = stream_seed("reported trainings", seed)
-    network = new_graph_network(space, architecture, report.network, graph, seed)
-    train_graph_network(network, graph, report.training, seed)
+    network = new_graph_network(space, architecture, settings, graph, seed)
+    train_graph_network(network, graph, training, seed)
     right = count_right_nodes(network, graph, SPLIT_TO_REPORT)
     return 100 * right / len(graph.part(SPLIT_TO_REPORT))
 
@@ -151,9 +158,9 @@ def reported_landscape(report: PlannedReport) -> Landscape:
     """Return the landscape of a report's trainings, without statistics of the space."""
     return Landscape(
         id=report.id,
-        truth="trained from scratch",
+        truth=f"trained from scratch on {report.graph}",
         space=report.space,
-        dataset=report.graph,
+        dataset=report.data,
         split=SPLIT_TO_REPORT,
         epochs=report.training.epochs,
         origin="graph networks trained by archselect, test accuracy after the last epoch",

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from archselect.benchmarks.plan.graph_rewards import check_graph_of
+from archselect.benchmarks.plan.graph_rewards import check_graph_of, count_queries
 from archselect.benchmarks.plan.jobs import plan_runs
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
@@ -75,6 +75,12 @@ def test_a_graph_and_a_library_that_are_not_there_are_named(tmp_path, monkeypatc
     monkeypatch.setattr(library, "MODULE", "no_such_library")
     with pytest.raises(UserError, match=r"pip install 'archselect\[graph-train\]'"):
         check_graph_of(data, tmp_path)
+
+
+def test_the_passes_of_queries_are_counted_before_they_are_made():
+    (data,) = changed("epochs = 3", "epochs = 3").data
+    counts = count_queries(data)
+    assert (counts.forwards, counts.backwards) == (5 * (3 + 1), 5 * 3)
 
 
 def test_the_id_of_a_run_has_all_that_its_rewards_depend_on():
