@@ -47,14 +47,17 @@ def test_arrays_that_do_not_fit_are_refused(changes, message):
 
 def test_every_array_counts_in_the_checksum():
     checksums = {made().checksum}
-    for name in ("features", "edges", "labels", "train"):
-        other = GOOD[name].copy()
-        other[..., -1] = {"edges": 3, "train": 3, "labels": 0}.get(name, 7)
-        changes = {name: other}
-        if name == "train":
-            changes["valid"] = np.array([2])
-        checksums.add(made(**changes).checksum)
-    assert len(checksums) == 5
+    changes = (
+        {"features": 7 * np.eye(6)},
+        {"edges": np.array([[0, 1], [1, 3]])},
+        {"labels": np.array([0, 1, 0, 1, 0, 0])},
+        {"train": np.array([0])},
+        {"valid": np.array([2])},
+        {"test": np.array([4])},
+    )
+    for change in changes:
+        checksums.add(made(**change).checksum)
+    assert len(checksums) == 1 + len(changes)
 
 
 def test_the_nearest_points_are_those_of_a_slow_search():

@@ -60,6 +60,7 @@ def test_nodes_that_do_not_train_have_no_say(nbgraph, graph, dataset):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_training_on_a_gpu_is_near_one_on_the_cpu(nbgraph, graph, dataset):
     on_gpu = GraphOnDevice(dataset, torch.device("cuda"))
     first = train(nbgraph, graph).state_dict()
