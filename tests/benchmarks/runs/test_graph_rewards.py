@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from support import graph_study
 
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import graph_rewards
@@ -11,62 +12,16 @@ from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.store.facts import read_fact
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters import graphs
-from archselect.nasbench_adapters.graphs import GraphSource, make_graph
 from archselect.reports.results.query_runs import find_query_planes
 from archselect.reports.results.results import load
 from archselect.selectors.search import Search
 
 pytest.importorskip("torch_geometric")
 
-STUDY = """
-name = "trained"
-title = "Queries that train"
-tables = ["budget", "tau", "accuracy"]
-
-[seeds]
-supernet = [0]
-
-[[spaces]]
-name = "nbgraph"
-
-[[data]]
-name = "SHARING"
-queries = 5
-
-[data.reward]
-source = "training"
-graph = "ring"
-epochs = 3
-hidden = 4
-sharing = "SHARING"
-report = { epochs = 4, seeds = [0, 1] }
-
-[[selectors]]
-name = "random-search"
-"""
-NODES = 30
-
-
-def ring(_):
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(NODES, 5))
-    return make_graph(
-        "ring",
-        features,
-        np.stack([np.arange(NODES), (np.arange(NODES) + 1) % NODES]),
-        (features[:, 0] > 0).astype(np.int64),
-        np.arange(10),
-        np.arange(10, 20),
-        np.arange(20, NODES),
-        classes=2,
-        origin="made up",
-    )
-
 
 @pytest.fixture(autouse=True)
 def small_graph(monkeypatch):
-    source = GraphSource("ring", "a ring", "made up", lambda _: True, ring)
-    monkeypatch.setitem(graphs.GRAPHS, "ring", source)
+    monkeypatch.setitem(graphs.GRAPHS, "ring", graph_study.source())
 
 
 @pytest.fixture
@@ -74,7 +29,7 @@ def run(tmp_path, inline):
     """`run(sharing, out)` runs the study into a folder; its one record."""
 
     def run_into(sharing, out="out", **changes):
-        text = STUDY.replace("SHARING", sharing)
+        text = graph_study.study_text(sharing)
         for old, new in changes.items():
             text = text.replace(f"\n{old} = ", f"\n{old} = {new} # ")
         path = tmp_path / f"{sharing}.toml"
@@ -181,19 +136,18 @@ def test_reports_say_what_a_query_trains(run, tmp_path):
 
 def test_another_graph_in_the_worker_is_refused(run, monkeypatch, tmp_path, inline):
     path = tmp_path / "changed.toml"
-    path.write_text(STUDY.replace("SHARING", "none"))
+    path.write_text(graph_study.study_text("none"))
     study = read_study(str(path))
     calls = []
 
     def changed(folder):
         calls.append(folder)
-        graph = ring(folder)
+        graph = graph_study.ring(folder)
         if len(calls) > 1:
             graph.features[0] = 9
         return graph
 
-    source = GraphSource("ring", "a ring", "made up", lambda _: True, changed)
-    monkeypatch.setitem(graphs.GRAPHS, "ring", source)
+    monkeypatch.setitem(graphs.GRAPHS, "ring", graph_study.source(changed))
     outcome = run_study(study, tmp_path / "out", device="cpu")
     assert len(outcome.failed) == 1
     assert "graph 'ring' on" in failures(tmp_path / "out")[0]
