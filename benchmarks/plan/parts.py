@@ -27,7 +27,12 @@ from archselect.benchmarks.plan.validation_errors import explain_validation_erro
 from archselect.benchmarks.store.facts import Seed, Settings
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
-from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_QUERIES, MOST_SEEDS
+from archselect.nasbench_adapters.limits import (
+    MOST_CHANNELS,
+    MOST_PARTS,
+    MOST_QUERIES,
+    MOST_SEEDS,
+)
 from archselect.nasbench_adapters.networks.graph.network import GraphNetworkSettings
 from archselect.nasbench_adapters.networks.graph.sharing import SharingName
 from archselect.nasbench_adapters.networks.graph.training import GraphTrainingSettings
@@ -170,7 +175,7 @@ class TrainingReward(Part):
     report: ReportPart | None = None
     learning_rate: Positive = 0.01
     weight_decay: NonNegative = 5e-4
-    hidden: Count = 64
+    hidden: int = Field(64, ge=1, le=MOST_CHANNELS)
     layers_before: Literal[0, 1] = 1
     layers_after: Literal[0, 1] = 0
     heads: Count = 2

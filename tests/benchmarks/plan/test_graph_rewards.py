@@ -58,6 +58,7 @@ def test_studies_that_cannot_run_are_refused(old, new, message):
         ("epochs = 3", "epochs = 0"),
         ("epochs = 3", 'epochs = 3, sharing = "some"'),
         ("epochs = 3", "epochs = 3, layers_before = 2"),
+        ("epochs = 3", "epochs = 3, hidden = 1_000_000"),
         ("{ epochs = 4 }", "{ epochs = 4, seeds = [] }"),
         ('"training"', '"trainings"'),
     ],
