@@ -136,6 +136,11 @@ class GraphNetwork(nn.Module):
             self.after = nn.Linear(hidden, classes)
 
     @property
+    def graph_layers(self) -> list[GraphLayer]:
+        """The four layers, in order."""
+        return [layer for layer in self.layers if isinstance(layer, GraphLayer)]
+
+    @property
     def leaves(self) -> list[int]:
         """The layers that no other reads, from 1."""
         places = range(1, 1 + len(self.links))

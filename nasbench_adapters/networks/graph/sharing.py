@@ -7,7 +7,7 @@ the same place is allowed to lend.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
@@ -57,7 +57,7 @@ def shared_layers(network: GraphNetwork) -> dict[str, SharedLayer]:
     are the network's own.
     """
     layers = {}
-    for place, layer in enumerate(network.layers, start=1):
+    for place, layer in enumerate(network.graph_layers, start=1):
         layers[f"layer {place}"] = SharedLayer(
             layer.facts.attention, layer.activation, layer.weights()
         )
@@ -161,7 +161,7 @@ class HomogeneousSharing:
 
 def new_sharing(name: SharingName) -> Sharing:
     """Return a rule of sharing by its name, with nothing kept yet."""
-    kinds: dict[SharingName, type[Sharing]] = {
+    kinds: dict[SharingName, Callable[[], Sharing]] = {
         "none": NoSharing,
         "free": FreeSharing,
         "homogeneous": HomogeneousSharing,
@@ -174,7 +174,7 @@ def _all_tensors(network: GraphNetwork) -> Iterator[tuple[str, str, Tensor]]:
     for place, layer in shared_layers(network).items():
         for role, tensor in layer.weights.items():
             yield place, role, tensor
-    for place, layer in enumerate(network.layers, start=1):
+    for place, layer in enumerate(network.graph_layers, start=1):
         if layer.norm is not None:
             for role, tensor in layer.norm.state_dict().items():
                 yield f"norm {place}", role, tensor
