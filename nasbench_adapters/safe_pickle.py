@@ -198,6 +198,36 @@ def encode(text: str, _: str) -> bytes:
     return text.encode("latin1")
 
 
+class SparseRows:
+    """Stand-in for `scipy.sparse.csr_matrix`: numbers of which most are zero."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Old versions of scipy store the shape under its plain name.
+        self._shape = state["_shape"] if "_shape" in state else state["shape"]
+        self._data = state["data"]
+        self._columns = state["indices"]
+        self._ends = state["indptr"]
+
+    def dense(self) -> np.ndarray:
+        """Return the matrix as an array: float32, rows × columns.
+
+        Raises UserError if it would take more than :data:`.limits.MOST_PICKLE_BYTES`,
+        and ValueError, IndexError or another of DAMAGED if its parts do not fit.
+        """
+        rows, columns = map(int, self._shape)
+        size = rows * columns * np.dtype(np.float32).itemsize
+        check_byte_count("a sparse matrix, with its zeros,", size, MOST_PICKLE_BYTES)
+        counts = np.diff(self._ends)
+        if len(counts) != rows or len(self._data) != self._ends[-1]:
+            raise ValueError("its rows have other lengths than it says")
+        if self._ends[0] != 0 or np.any(counts < 0) or np.any(self._columns < 0):
+            raise ValueError("it has values before the first row or column")
+        matrix = np.zeros((rows, columns), np.float32)
+        places = np.repeat(np.arange(rows), counts)
+        matrix[places, np.asarray(self._columns)] = np.asarray(self._data)
+        return matrix
+
+
 STAND_INS: dict[str, Callable[..., Any]] = {
     "builtins.bytes": _bytes,
     "builtins.dict": _dict,
@@ -214,10 +244,12 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray._reconstruct": _reconstruct,  # numpy 2
     "numpy._core.multiarray.scalar": _scalar,
     "numpy._core.numeric._frombuffer": _frombuffer,
+    "scipy.sparse.csr.csr_matrix": SparseRows,
+    "scipy.sparse._csr.csr_matrix": SparseRows,  # since scipy 1.8
 }
 """All names that a pickle may use, and what it gets for each.
 
-These are containers, and numpy's numbers and arrays of numbers.
+These are containers, numpy's numbers and arrays of numbers, and scipy's sparse ones.
 """
 
 

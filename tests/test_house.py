@@ -28,6 +28,7 @@ WITHOUT_TORCH = (
     "nasbench_adapters.seeds",
     "nasbench_adapters.plugins.user_files",
     "nasbench_adapters.truth",
+    "nasbench_adapters.graphs",
 )
 WITHOUT_TORCH_WHOLE = ("reports", "benchmarks/store")
 """Folders without a file that needs torch."""

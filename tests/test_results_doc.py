@@ -13,7 +13,9 @@ from archselect.benchmarks.scoring.populations import ALIASES
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.reports.published.numbers import published_numbers
+from archselect.reports.results.metrics import correlations
 from archselect.reports.results.results import load
+from archselect.reports.results.shared_weights import sharing_contrasts
 from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.reproduction import reproduction_table
@@ -748,3 +750,42 @@ def test_darts_pt_does_not_see_the_penalty(page, root):
         assert f"{numbers} on {device}" in words
         assert penalised.cost_mean > 0.95 * plain.cost_mean
     assert f"({min(accuracies):.1f} to {max(accuracies):.1f} %)" in words
+
+
+SHARINGS = ("no sharing", "free sharing", "homogeneous sharing")
+
+
+@pytest.fixture(scope="module")
+def shared_weights(root):
+    return load(root / "docs" / "results" / "graph-sharing-digits")
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_what_shared_weights_are_worth(page, shared_weights, sharing):
+    selector = "random-search"
+    (landscape,) = [one for one in shared_weights.landscapes if one.dataset == sharing]
+    (group,) = [
+        one
+        for one in shared_weights.groups
+        if one.label == selector and one.judged(landscape).records
+    ]
+    tau = correlations(landscape, group)["architecture"].tau
+    means = [accuracy.mean for accuracy in group.judged(landscape).accuracies]
+    rewards = [
+        max(record.selected.architecture_scores.column("value").tolist())
+        for record in group.records
+    ]
+    wanted = (
+        f"| {selector} | {sharing} | {tau.mean:.3f} [{tau.low:.3f}, {tau.high:.3f}] | "
+        f"{fmean(rewards):.2f} | {fmean(means):.2f} |"
+    )
+    assert wanted in page
+
+
+def test_the_verdict_on_shared_weights(page, shared_weights):
+    (contrast,) = sharing_contrasts(shared_weights)
+    assert contrast.free.label == "random-search"
+    difference = contrast.difference
+    words = " ".join(page.split())
+    numbers = f"{difference.mean:.3f} [{difference.low:.3f}, {difference.high:.3f}]"
+    assert f"τ-b differs by {numbers}: **{contrast.verdict}**" in words

@@ -20,8 +20,8 @@ def list_things(
     what: Annotated[
         str,
         typer.Argument(
-            help="spaces, selectors, proxies, predictors, supernets, penalties, protocols, datasets, studies, "
-            "truths or costs."
+            help="spaces, selectors, proxies, predictors, supernets, penalties, protocols, datasets, graphs, "
+            "studies, truths or costs."
         ),
     ],
 ) -> None:
@@ -155,6 +155,18 @@ def _datasets(data_dir: Path | None = None) -> Listing:
     return Listing(["name", "what", "here", "how to get it"], rows)
 
 
+def _graphs(data_dir: Path | None = None) -> Listing:
+    from archselect.nasbench_adapters.graphs import GRAPHS
+    from archselect.nasbench_adapters.images import data_folder
+
+    folder = data_folder(data_dir)
+    rows = []
+    for name, source in GRAPHS.items():
+        presence = _presence(source.present(folder))
+        rows.append([name, source.summary, presence, source.how])
+    return Listing(["name", "what", "here", "how to get it"], rows)
+
+
 def _studies() -> Listing:
     from archselect.benchmarks.plan.reading import read_study
     from archselect.benchmarks.plan.study_files import built_in_studies
@@ -201,6 +213,7 @@ LISTINGS: dict[str, Callable[[], Listing]] = {
     "penalties": _penalties,
     "protocols": _protocols,
     "datasets": _datasets,
+    "graphs": _graphs,
     "studies": _studies,
     "truths": truths,
     "costs": costs,

@@ -12,6 +12,11 @@ from typing import NamedTuple
 import torch
 
 from archselect.benchmarks.plan.costs import PlannedCost, plan_costs
+from archselect.benchmarks.plan.graph_rewards import (
+    PlannedReport,
+    plan_report,
+    read_checksum,
+)
 from archselect.benchmarks.plan.parts import (
     DataPart,
     SelectorPart,
@@ -176,6 +181,7 @@ class RunJob:
         trainings: of what is selected.
         costs: that are looked up.
         reward: answers the queries; None if the selector has none.
+        report: trains what is queried from scratch; None if that is not asked for.
     """
 
     space: SpacePart
@@ -189,6 +195,7 @@ class RunJob:
     trainings: tuple[TrainingPlan, ...] = ()
     costs: tuple[PlannedCost, ...] = ()
     reward: PlannedReward | None = None
+    report: PlannedReport | None = None
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -370,11 +377,13 @@ class _SearchedData(NamedTuple):
         part: of the study.
         inputs: what a record says of the images.
         dataset: the images; None where none are read.
+        graph: checksum of the graph on which a reward trains; empty if there is none.
     """
 
     part: DataPart
     inputs: DataInputs
     dataset: ImageDataset | None
+    graph: str
 
 
 class _Planner:
@@ -393,11 +402,12 @@ class _Planner:
 
     def read(self, part: DataPart) -> _SearchedData:
         """Return a data set, whose images are read if a network is trained on them."""
+        graph = read_checksum(part, self._data_dir)
         if not self._study.reads_images(part):
-            return _SearchedData(part, _without_images(part), None)
+            return _SearchedData(part, _without_images(part), None, graph)
         images = load_search_images(part, self._data_dir, torch.device("cpu"))
         inputs = DataInputs.model_validate(images.describe())
-        return _SearchedData(part, inputs, images.dataset)
+        return _SearchedData(part, inputs, images.dataset, graph)
 
     def runs_on(self, space: SpacePart, data: _SearchedData) -> list[RunJob]:
         """Return the runs on a space and data set."""
@@ -409,7 +419,8 @@ class _Planner:
         cost_parts = [*study.costs, *training_costs(part)]
         costs = plan_costs(cost_parts, space, data.dataset)
         check_training_costs(costs, part, study.costs)
-        reward = plan_reward(part, space, self._landscapes)
+        reward = plan_reward(part, space, self._landscapes, data.graph)
+        report = plan_report(part, space.name, data.graph)
         jobs = []
         for seed, pair in product(study.seeds.supernet, study.pairs_on(space, part)):
             supernet = _plan_supernet(pair, space, data, seed)
@@ -426,6 +437,7 @@ class _Planner:
                     trainings=trainings,
                     costs=costs,
                     reward=reward if pair.selector.queries else None,
+                    report=report if pair.selector.queries else None,
                 )
                 jobs.append(job)
         return jobs

@@ -27,7 +27,22 @@ from archselect.benchmarks.plan.validation_errors import explain_validation_erro
 from archselect.benchmarks.store.facts import Seed, Settings
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
-from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_QUERIES, MOST_SEEDS
+from archselect.nasbench_adapters.limits import (
+    MOST_CHANNELS,
+    MOST_PARTS,
+    MOST_QUERIES,
+    MOST_SEEDS,
+)
+from archselect.nasbench_adapters.networks.graph.network import GraphNetworkSettings
+from archselect.nasbench_adapters.networks.graph.sharing import SharingName
+from archselect.nasbench_adapters.networks.graph.training import GraphTrainingSettings
+from archselect.nasbench_adapters.setting_types import (
+    Count,
+    EpochsFromOne,
+    NonNegative,
+    Positive,
+    Share,
+)
 from archselect.selectors.base import REWARDS, Selector
 from archselect.selectors.queries import Counting
 from archselect.selectors.registry import get_selector
@@ -133,19 +148,77 @@ class SupernetReward(Part):
     norm: Literal["running", "batch"] = "running"
 
 
+class ReportPart(Part):
+    """How every queried architecture is trained from scratch, to be reported.
+
+    It is trained once per seed, alone: nothing is shared. All else is as the reward's.
+    """
+
+    epochs: EpochsFromOne
+    seeds: Seeds = [0]
+
+
+class TrainingReward(Part):
+    """A graph network that each query trains: its accuracy on the validation nodes.
+
+    `graph` is one of :data:`.graphs.GRAPHS`. A network takes over weights from those
+    that the same run has trained before, by the rule `sharing`
+    (:mod:`.networks.graph.sharing`), and is then trained for `epochs`. `report` says
+    how the architectures are trained whose test accuracy is reported; without it there
+    is none. See :class:`.GraphNetworkSettings` and :class:`.GraphTrainingSettings`.
+    """
+
+    source: Literal["training"] = "training"
+    graph: str
+    epochs: EpochsFromOne
+    sharing: SharingName = "none"
+    report: ReportPart | None = None
+    learning_rate: Positive = 0.01
+    weight_decay: NonNegative = 5e-4
+    hidden: int = Field(64, ge=1, le=MOST_CHANNELS)
+    layers_before: Literal[0, 1] = 1
+    layers_after: Literal[0, 1] = 0
+    heads: Count = 2
+    dropout: Share = 0.0
+
+    @property
+    def network(self) -> GraphNetworkSettings:
+        """The settings of the networks."""
+        return GraphNetworkSettings(
+            hidden=self.hidden,
+            layers_before=self.layers_before,
+            layers_after=self.layers_after,
+            heads=self.heads,
+            dropout=self.dropout,
+        )
+
+    def training(self, epochs: int) -> GraphTrainingSettings:
+        """Return the settings of a training of so many epochs."""
+        return GraphTrainingSettings(
+            epochs=epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+
+
+_LOOKED_UP = "table"
+"""Tag of a reward that names no source."""
+
+
 def _kind_of_reward(value: Any) -> str:
     """Return the tag of the kind of reward that a study writes."""
-    is_supernet = isinstance(value, SupernetReward) or (
-        isinstance(value, dict) and "source" in value
-    )
-    return "measured" if is_supernet else "looked-up"
+    if isinstance(value, dict):
+        return str(value.get("source", _LOOKED_UP))
+    return str(getattr(value, "source", _LOOKED_UP))
 
 
 Reward = Annotated[
-    Annotated[TableReward, Tag("looked-up")]
-    | Annotated[SupernetReward, Tag("measured")],
+    Annotated[TableReward, Tag(_LOOKED_UP)]
+    | Annotated[SupernetReward, Tag("supernet")]
+    | Annotated[TrainingReward, Tag("training")],
     Discriminator(_kind_of_reward),
 ]
+"""What answers queries. All but a column of a ground truth say their `source`."""
 
 
 class TrainPart(Part):
@@ -190,6 +263,8 @@ class DataPart(Part):
     of the reward may be one of `truth` only with `reward_is_reported = true`, and
     every table then says so.
 
+    A reward that trains networks on a graph may have a `report` in place of `truth`.
+
     Where no supernet and no protocol is trained on the data, no images are read. `name`
     is then any name.
     """
@@ -205,6 +280,11 @@ class DataPart(Part):
     queries: int | None = Field(None, ge=1, le=MOST_QUERIES)
     counting: Counting = "classes"
     reward_is_reported: bool = False
+
+    @property
+    def has_report(self) -> bool:
+        """Whether what is queried is trained from scratch, to be reported."""
+        return isinstance(self.reward, TrainingReward) and bool(self.reward.report)
 
     @field_validator("reward", mode="before")
     @classmethod

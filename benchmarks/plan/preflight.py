@@ -11,6 +11,7 @@ from typing import Any
 
 from archselect.benchmarks.engines.registry import check_engine
 from archselect.benchmarks.plan.costs import check_costs, check_mixture_costs
+from archselect.benchmarks.plan.graph_rewards import check_graph_of
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
 from archselect.benchmarks.plan.rewards import part_of, training_costs
 from archselect.benchmarks.plan.study import Study
@@ -118,6 +119,8 @@ def check_sources(
         for truth in [*part.truth, *([reward] if reward else [])]:
             with faults.collect():
                 check_truth(truth, known)
+        with faults.collect():
+            check_graph_of(part, data_dir)
     check_data(names_of_images(study, data), data_dir, faults)
 
 

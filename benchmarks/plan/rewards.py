@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from archselect.benchmarks.plan.costs import PlannedCost
+from archselect.benchmarks.plan.graph_rewards import (
+    check_training_reward,
+    describe_trained,
+)
 from archselect.benchmarks.plan.parts import (
     CostPart,
     DataPart,
+    Reward,
     SpacePart,
     SupernetReward,
     TableReward,
+    TrainingReward,
     TruthPart,
 )
 from archselect.benchmarks.plan.study import Pair, Study
@@ -29,12 +35,12 @@ class PlannedReward(NamedTuple):
         inputs: what the record says of it.
     """
 
-    reward: TableReward | SupernetReward
+    reward: Reward
     inputs: RewardInputs
 
     @property
     def part(self) -> TruthPart | None:
-        """The column of a ground truth; None for a supernet's reward."""
+        """The column of a ground truth; None for a reward that is measured."""
         return part_of(self.reward)
 
     @property
@@ -43,7 +49,7 @@ class PlannedReward(NamedTuple):
         return self.inputs.queries
 
 
-def part_of(reward: TableReward | SupernetReward | None) -> TruthPart | None:
+def part_of(reward: Reward | None) -> TruthPart | None:
     """Return the column of a ground truth that a reward is; None if it is none."""
     return reward.part if isinstance(reward, TableReward) else None
 
@@ -92,7 +98,10 @@ def check_training_costs(
 
 
 def plan_reward(
-    data: DataPart, space: SpacePart, landscapes: Mapping[TruthPart, Landscape]
+    data: DataPart,
+    space: SpacePart,
+    landscapes: Mapping[TruthPart, Landscape],
+    checksum: str = "",
 ) -> PlannedReward | None:
     """Return the reward of runs on a data set and space; None if there is none.
 
@@ -100,6 +109,7 @@ def plan_reward(
         data: of the study.
         space: of the study; a column of another space's truth is no reward of it.
         landscapes: of the ground truths.
+        checksum: of the graph on which a reward trains networks.
     """
     reward = data.reward
     if reward is None or data.queries is None:
@@ -110,14 +120,18 @@ def plan_reward(
         if landscapes[part].space != space.name:
             return None
         landscape = landscapes[part].id
+    training = None
+    if isinstance(reward, TrainingReward):
+        training = describe_trained(reward, checksum)
     inputs = RewardInputs(
-        source="table" if part else "supernet",
+        source="table" if isinstance(reward, TableReward) else reward.source,
         landscape=landscape,
         trial=reward.trial if isinstance(reward, TableReward) else None,
         norm=reward.norm if isinstance(reward, SupernetReward) else None,
         counting=data.counting,
         queries=data.queries,
         is_reported=data.reward_is_reported,
+        training=training,
     )
     return PlannedReward(reward, inputs)
 
@@ -146,6 +160,10 @@ def check_rewards(study: Study) -> None:
         for pair in on_it:
             with faults.collect():
                 _check_pair(where, data, pair)
+        if isinstance(data.reward, TrainingReward):
+            for space in study.spaces:
+                with faults.collect():
+                    check_training_reward(where, data.reward, space.name)
     faults.raise_any()
 
 

@@ -78,8 +78,9 @@ seeds are then seeds of its selection, too::
 train: tables then show what the queries would have cost.
 `reward = "supernet"` is the supernet's accuracy on the validation images with one
 operation per edge, `{ source = "supernet", norm = "batch" }` the same in another
-batch-norm mode. `counting = "texts"` makes every text cost a query; without it every
-class of architectures of equal function does.
+batch-norm mode. `{ source = "training", graph = "digits-knn", epochs = 5 }` trains a
+graph network per query; see `docs/graph-sharing.md`. `counting = "texts"` makes every
+text cost a query; without it every class of architectures of equal function does.
 
 An unknown key is an error. A selector of your own is named by its file and class,
 `name = "my_selector.py:MySelector"`; so is an optimiser,

@@ -169,7 +169,7 @@ def _check_accuracies(study: Study) -> None:
     faults = Faults()
     needed = bool(set(study.tables) - set(TABLES_WITHOUT_ACCURACY))
     for place, data in enumerate(study.data):
-        if needed and not data.truth and not data.train:
+        if needed and not data.truth and not data.train and not data.has_report:
             faults.add(
                 UserError(
                     f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from archselect.benchmarks.plan.graph_rewards import count_queries
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TrainPart
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.study import Study
@@ -136,7 +137,7 @@ def _estimate_runs(
     for pair in study.pairs_on(space, data):
         label = pair.supernet.label if pair.supernet else ""
         made = Counts()
-        selection = Counts()  # what looks rewards up makes no forward
+        selection = count_queries(data) if pair.selector.queries else Counts()
         if pair.supernet is not None:
             counter = counters[label]
             made = counter.count_making()

@@ -227,9 +227,11 @@ class Execution:
     def _finish(self, state: RunState, record: Record) -> None:
         """Write a run's record: what was selected, and every accuracy of it."""
         folder = self.folder
+        report = state.job.report
         accuracies = []
         for accuracy in record.accuracies:
-            if accuracy.source != "trained":
+            is_reported = report is not None and accuracy.landscape == report.id
+            if accuracy.source != "trained" or is_reported:
                 accuracies.append(accuracy)
         for plan in state.job.trainings:
             trainings = plan.jobs(record.selected.architecture)

@@ -21,6 +21,7 @@ from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.execution import Execution, Progress, ignore_progress
 from archselect.benchmarks.runs.fronts import write_fronts
+from archselect.benchmarks.runs.graph_rewards import reported_landscape, reports_of
 from archselect.benchmarks.runs.landscapes import describe_truths, trained_landscape
 from archselect.benchmarks.runs.other_code import OtherCode
 from archselect.benchmarks.runs.query_baselines import write_query_baselines
@@ -220,6 +221,8 @@ def _prepare_folder(
         for training in job.trainings:
             trainings[training.id] = training
     landscapes += map(trained_landscape, trainings.values())
+    reports = reports_of([job.report for job in plan.jobs])
+    landscapes += map(reported_landscape, reports)
     for landscape in landscapes:
         write_fact(folder.path(Landscape, landscape.id), landscape, root)
     write_fronts(folder, plan.jobs, plan.landscapes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from archselect.benchmarks.plan.graph_rewards import PlannedReport
 from archselect.benchmarks.plan.jobs import RunJob
 from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.runs.other_code import OtherCode, is_selected_by_this_code
@@ -188,7 +189,7 @@ def _is_looked_up(
 ) -> bool:
     """Return whether a record has all that is looked up for it.
 
-    That is an accuracy of every ground truth of its space, and every cost.
+    That is an accuracy of every ground truth of its space, every cost, and the report.
     """
     known = {(cost.name, cost.of, cost.unit, cost.origin) for cost in record.costs}
     for cost in job.costs:
@@ -200,4 +201,13 @@ def _is_looked_up(
         is_of_space = landscape.space == job.inputs.space
         if is_of_space and landscape.id not in present:
             return False
-    return True
+    return job.report is None or _has_report(record, job.report)
+
+
+def _has_report(record: Record, report: PlannedReport) -> bool:
+    """Return whether a record has the trainings of a report, of all its seeds."""
+    seeds = [str(seed) for seed in report.seeds]
+    return any(
+        accuracy.landscape == report.id and accuracy.trial_seeds == seeds
+        for accuracy in record.accuracies
+    )

@@ -27,10 +27,17 @@ from archselect.benchmarks.plan.jobs import (
     load_search_images,
     load_training_dataset,
 )
-from archselect.benchmarks.plan.parts import DataPart, TableReward, TruthPart
+from archselect.benchmarks.plan.parts import (
+    DataPart,
+    SupernetReward,
+    TableReward,
+    TrainingReward,
+    TruthPart,
+)
 from archselect.benchmarks.plan.protocols import TrainingSettings
 from archselect.benchmarks.plan.rewards import PlannedReward
 from archselect.benchmarks.runs.costs import OpenCosts
+from archselect.benchmarks.runs.graph_rewards import TrainedReward, report_accuracy
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.landscapes import landscape_id
 from archselect.benchmarks.runs.rewards import (
@@ -49,6 +56,7 @@ from archselect.benchmarks.runs.training import (
 from archselect.benchmarks.runtime.machine import code_version, commit, describe_machine
 from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
 from archselect.benchmarks.runtime.same_inputs import (
+    check_same_graph,
     check_same_images,
     check_same_truth,
 )
@@ -67,8 +75,10 @@ from archselect.benchmarks.store.records import (
     TrainingEpoch,
 )
 from archselect.benchmarks.store.traces import write_trace
+from archselect.nasbench_adapters.graphs import load_graph
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
+from archselect.nasbench_adapters.networks.graph.training import GraphOnDevice
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
@@ -117,6 +127,7 @@ class Runner:
         self._supernet = lru_cache(maxsize=1)(_load_supernet)
         self._truth = lru_cache(maxsize=8)(open_truth)
         self._truth_of_space = lru_cache(maxsize=8)(self._open_truth_of_space)
+        self._graph = lru_cache(maxsize=2)(self._read_graph)
         self._costs = OpenCosts()
         self._is_warm = False
 
@@ -134,6 +145,12 @@ class Runner:
 
     def _open_truth_of_space(self, table: str, space: str) -> GroundTruth:
         return self._truth(table).within(get_space(space))
+
+    def _read_graph(self, name: str, checksum: str) -> GraphOnDevice:
+        """Return a graph on the device; raise UserError if it is another one."""
+        dataset = load_graph(name, self.data_dir)
+        check_same_graph(name, dataset.checksum, checksum)
+        return GraphOnDevice(dataset, self.device)
 
     def images(self, job: SupernetJob) -> Images:
         """Return the images of a supernet on the device, read once.
@@ -224,7 +241,7 @@ class Runner:
         else:
             task = self._supernet_free_task(job, space, clock)
         if job.reward is not None:
-            self._answer_queries(task, job.reward)
+            self._answer_queries(task, job.reward, job)
         supernet_commit = trained.commit if trained else None
         journal = self._open_journal(job, supernet_commit)
         # All that the task does not time is the selector's own work: sampling, sorting,
@@ -246,7 +263,10 @@ class Runner:
             id=job.inputs.id,
             inputs=job.inputs,
             selected=_describe_selection(space, selection),
-            accuracies=self._look_up(job, space, selection),
+            accuracies=[
+                *self._look_up(job, space, selection),
+                *self._train_reported(job, space, selection),
+            ],
             costs=self._costs.describe(job.costs, space, selection),
             mixture_cost=trained.mixture_cost if trained else None,
             memory=step_memory,
@@ -285,17 +305,38 @@ class Runner:
         return SupernetFreeTask(space, rng, clock)
 
     def _answer_queries(
-        self, task: SupernetTask | SupernetFreeTask, planned: PlannedReward
+        self,
+        task: SupernetTask | SupernetFreeTask,
+        planned: PlannedReward,
+        job: RunJob,
     ) -> None:
-        """Have a task answer queries, by a ground truth or by its own supernet."""
+        """Have a task answer queries: by a truth, its supernet, or by trainings."""
         reward = planned.reward
         if isinstance(reward, TableReward):
             truth = self._truth_of_space(reward.table, task.space.name)
             queries = new_queries(task.space, planned, truth)
             task.answer_queries(queries, table_reward(truth, reward, task.clock))
-        elif isinstance(task, SupernetTask):
-            queries = new_queries(task.space, planned, None)
+            return
+        queries = new_queries(task.space, planned, None)
+        if isinstance(reward, SupernetReward) and isinstance(task, SupernetTask):
             task.answer_queries(queries, supernet_reward(task, reward))
+        elif isinstance(reward, TrainingReward) and planned.inputs.training:
+            graph = self._graph(reward.graph, planned.inputs.training.checksum)
+            seed = stream_seed("queries", job.supernet_seed, job.selection_seed)
+            trained = TrainedReward(
+                task.space, reward, graph, queries, seed, task.clock
+            )
+            task.answer_queries(queries, trained)
+
+    def _train_reported(
+        self, job: RunJob, space: SearchSpace, selection: Selection
+    ) -> list[Accuracy]:
+        """Return the accuracy of the report, if a run has one."""
+        report = job.report
+        if report is None:
+            return []
+        graph = self._graph(report.graph, report.checksum)
+        return [report_accuracy(report, space, graph, selection)]
 
     def _read_supernet(self, job: SupernetJob) -> TrainedSupernet:
         """Return a supernet, read again only if its file is another one than before."""

@@ -110,18 +110,18 @@ class PhaseClock:
             passes = len(mixtures)
             count = len(images)
             flops = count * sum(map(cost, mixtures))
-            self._add(forwards=passes, images=count * passes, flops=flops)
+            self.count(forwards=passes, images=count * passes, flops=flops)
 
             def count_backward(_: Tensor) -> None:
-                self._add(backwards=1, flops=2 * flops)
+                self.count(backwards=1, flops=2 * flops)
 
             if output.requires_grad:
                 output.register_hook(count_backward)
 
         model.register_forward_hook(count_forward)
 
-    def _add(self, **counts: int) -> None:
-        """Add counts to the active phase."""
+    def count(self, **counts: int) -> None:
+        """Add to the counts of the active phase, by the names of :class:`.Counts`."""
         name = self._stack[-1] if self._stack else "other"
         totals = self._counts[name].model_dump()
         for key, count in counts.items():

@@ -75,6 +75,20 @@ def check_same_source(name: str, here: str | None, of_command: str | None) -> No
         )
 
 
+def check_same_graph(name: str, here: str, of_command: str) -> None:
+    """Raise UserError if this process read another graph than the command.
+
+    Args:
+        name: Name of the graph.
+        here: Checksum of its arrays in this process.
+        of_command: Checksum in the command.
+    """
+    if here != of_command:
+        raise _other_file(
+            f"graph '{name}'", f"its checksum is {here} in place of {of_command}"
+        )
+
+
 def check_same_truth(name: str, here: str, of_command: str) -> None:
     """Raise UserError if this process read another ground truth than the command.
 

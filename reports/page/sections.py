@@ -51,8 +51,13 @@ def accuracy_figures(results: Results) -> list[Figure]:
 
 
 def tau_figures(results: Results) -> list[Figure]:
-    """Return the figure of rank correlations; none where no selector has one."""
+    """Return the figure of rank correlations; none where no selector has one.
+
+    It shows landscapes of architectures; trainings of what was queried are none.
+    """
     for landscape in results.landscapes:
+        if not landscape.architectures:
+            continue
         for group in results.groups:
             if not group.judged(landscape):
                 continue

@@ -82,8 +82,9 @@ TAUS = {
 def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     """Return the group's correlation with a landscape, by level of :data:`LEVELS`.
 
-    None where the selector gives no such scores, and where only what was selected is
-    judged, as by final trainings. The group keeps what was computed.
+    None where the selector gives no such scores, and where they are not judged: final
+    trainings judge only what was selected, and those of queries no operations. The
+    group keeps what was computed.
     """
     if landscape.id not in group.correlations:
         group.correlations[landscape.id] = _correlate(landscape, group)
@@ -91,9 +92,10 @@ def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | 
 
 
 def _correlate(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    if not landscape.architectures:
-        return dict.fromkeys(LEVELS)
     judged = group.judged(landscape)
+    of_architectures = correlate_architectures(judged.records, judged.accuracies)
+    if not landscape.architectures:
+        return dict.fromkeys(LEVELS) | {"architecture": of_architectures}
     scores = group.deciding_scores if len(judged) == len(group.records) else None
     oracles = (landscape.oracle_best, landscape.oracle_mean)
     best, average = correlate_operations(judged.records, oracles, scores) or (
@@ -103,7 +105,7 @@ def _correlate(landscape: Landscape, group: Group) -> dict[str, Correlation | No
     return {
         "operation, best-acc": best,
         "operation, avg-acc": average,
-        "architecture": correlate_architectures(judged.records, judged.accuracies),
+        "architecture": of_architectures,
     }
 
 

@@ -20,6 +20,7 @@ from archselect.benchmarks.store.records import (
     RandomQueries,
     Record,
     RewardInputs,
+    TrainedInputs,
     query_baseline_id,
     query_marks,
     query_numbers,
@@ -268,6 +269,8 @@ def _describe_reward(results: Results, reward: RewardInputs) -> str:
     """Return what answers queries, in words."""
     if reward.source == "supernet":
         title = f"the supernet's validation accuracy ({reward.norm} statistics)"
+    elif reward.training is not None:
+        title = _describe_training(reward.training)
     else:
         titles = {
             landscape.id: results.title(landscape) for landscape in results.landscapes
@@ -278,6 +281,16 @@ def _describe_reward(results: Results, reward: RewardInputs) -> str:
     if reward.counting == "texts":
         title = f"{title} (texts count)"
     return title
+
+
+def _describe_training(training: TrainedInputs) -> str:
+    """Return in words how queries are trained."""
+    sharing = {
+        "none": "from scratch",
+        "free": "with weights shared freely",
+        "homogeneous": "with weights shared by homogeneous layers",
+    }[training.sharing]
+    return f"validation accuracy on {training.graph}, trained {sharing} for {training.epochs} epochs"
 
 
 def _baselines(

@@ -427,6 +427,8 @@ def _why_none(plane: QueryPlane) -> str:
     """Return why it is not known what random queries find."""
     if plane.reward.source == "supernet":
         return "a supernet answers the queries"
+    if plane.reward.source == "training":
+        return "each query trains a network"
     landscape = plane.landscape
     if landscape.surrogate:
         return "a surrogate predicts the accuracies"

@@ -13,6 +13,7 @@ from archselect.reports.results.score_correlations import (
     architecture_scale,
     operation_scale,
 )
+from archselect.reports.results.shared_weights import describe_sharing
 from archselect.reports.statistics.intervals import LEVEL, Interval
 from archselect.reports.tables.controls import controls_in_words
 from archselect.reports.tables.marks import describe_others, mark_selectors
@@ -201,6 +202,7 @@ def _notes(results: Results) -> list[str]:
     return [
         _direction(results, "Operation", operation_scale),
         _direction(results, "Architecture", architecture_scale),
+        *describe_sharing(results),
         *_controls(results, used),
         *(
             describe_landscape(results, landscape)

@@ -30,6 +30,7 @@ from archselect.benchmarks.store.records.inputs import (
     RewardInputs,
     SelectorInputs,
     SupernetInputs,
+    TrainedInputs,
     supernet_id,
 )
 from archselect.benchmarks.store.records.landscape import Landscape
@@ -121,6 +122,7 @@ __all__ = [
     "SupernetMixtureCost",
     "Time",
     "Trained",
+    "TrainedInputs",
     "TrainingCost",
     "TrainingData",
     "TrainingEpoch",

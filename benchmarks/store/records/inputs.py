@@ -50,27 +50,53 @@ NO_SUPERNET = "none"
 """What a run without a supernet has in place of the optimiser's name."""
 
 
+class TrainedInputs(Fact):
+    """How networks are trained that answer queries.
+
+    `graph` is the name of the data set whose nodes they classify, and `checksum` that
+    of its arrays. `sharing` says which weights a network takes over from those trained
+    before it in the same run. `formulation` is that of the networks and of their
+    training; all else are settings.
+    """
+
+    graph: str
+    checksum: str
+    sharing: Literal["none", "free", "homogeneous"]
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    hidden: int
+    layers_before: int
+    layers_after: int
+    heads: int
+    dropout: float
+    formulation: int
+
+
 class RewardInputs(Fact):
     """What answers the queries of a run, and how many it has.
 
-    `source` is "table", a column of a ground truth, or "supernet", the accuracy on the
-    validation images with one operation per edge. `landscape` is the id of the column's
-    :class:`.Landscape`; None for a supernet. `trial` says how the trials of a column
-    make one number: their "mean", or the "first" alone. `norm` is the batch-norm mode
-    of a supernet; None for a table.
+    `source` is "table", a column of a ground truth, "supernet", the accuracy on the
+    validation images with one operation per edge, or "training", the accuracy on the
+    validation nodes of a network that each query trains. `landscape` is the id of the
+    column's :class:`.Landscape`; None elsewhere. `trial` says how the trials of a
+    column make one number: their "mean", or the "first" alone. `norm` is the batch-norm
+    mode of a supernet; None elsewhere. `training` says how each query is trained; None
+    elsewhere.
 
     `counting` says what costs a query: each class of architectures of equal function,
     or each text. `queries` is the budget. `is_reported` says that the study reports
     the reward's own column, too: what is selected was then chosen by what judges it.
     """
 
-    source: Literal["table", "supernet"]
+    source: Literal["table", "supernet", "training"]
     landscape: Id | None = None
     trial: Literal["mean", "first"] | None = None
     norm: Literal["running", "batch"] | None = None
     counting: Literal["classes", "texts"] = "classes"
     queries: int = Field(ge=1)
     is_reported: bool = False
+    training: TrainedInputs | None = None
 
 
 class SelectorInputs(Fact):
@@ -130,6 +156,8 @@ class Inputs(Fact):
         inputs = self.model_dump(mode="json")
         if self.reward is None:
             del inputs["reward"]
+        elif self.reward.training is None:
+            del inputs["reward"]["training"]
         return content_id(inputs)
 
     @property

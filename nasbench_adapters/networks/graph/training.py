@@ -1,0 +1,125 @@
+"""Trains graph networks: all training nodes at once, for a fixed number of epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from archselect.nasbench_adapters.graphs import GraphDataset
+from archselect.nasbench_adapters.networks.graph.network import (
+    GraphNetwork,
+    GraphNetworkSettings,
+)
+from archselect.nasbench_adapters.seeds import stream_seed
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+
+
+@dataclass(frozen=True)
+class GraphTrainingSettings:
+    """How a graph network is trained: Adam, cross-entropy, one step per epoch.
+
+    The learning rate stays as it is. What is measured is the network after the last
+    epoch, never the best of the epochs.
+    """
+
+    epochs: int
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4
+
+
+class GraphOnDevice:
+    """A graph as tensors on a device.
+
+    Attributes:
+        dataset: the graph as arrays.
+        features: float32 (nodes, features).
+        edges: int64 (2, edges).
+        labels: int64 (nodes,).
+    """
+
+    def __init__(self, dataset: GraphDataset, device: torch.device) -> None:
+        self.dataset = dataset
+        self.device = device
+        self.features = torch.from_numpy(dataset.features).to(device)
+        self.edges = torch.from_numpy(dataset.edges).to(device)
+        self.labels = torch.from_numpy(dataset.labels).to(device)
+        self._parts: dict[str, Tensor] = {}
+        for split in ("train", "valid", "test"):
+            self._parts[split] = torch.from_numpy(dataset.part(split)).to(device)
+
+    def part(self, split: str) -> Tensor:
+        """Return the numbers of the nodes of `train`, `valid` or `test`."""
+        return self._parts[split]
+
+
+def new_graph_network(
+    space: SearchSpace,
+    architecture: Architecture,
+    settings: GraphNetworkSettings,
+    graph: GraphOnDevice,
+    seed: int,
+) -> GraphNetwork:
+    """Return a network of an architecture for a graph, on the graph's device.
+
+    Args:
+        space: `nbgraph`.
+        architecture: of it.
+        settings: around the layers.
+        graph: that it will read.
+        seed: of the initial weights.
+    """
+    dataset = graph.dataset
+    network = GraphNetwork(
+        space,
+        architecture,
+        settings,
+        dataset.features.shape[1],
+        dataset.classes,
+        stream_seed("graph weights", seed),
+    )
+    return network.to(graph.device)
+
+
+def train_graph_network(
+    network: GraphNetwork,
+    graph: GraphOnDevice,
+    settings: GraphTrainingSettings,
+    seed: int,
+) -> None:
+    """Train a network in place, from the weights that it has.
+
+    Args:
+        network: to train.
+        graph: whose training nodes it learns.
+        settings: of the training.
+        seed: of dropout; the global random state is left alone.
+    """
+    optimizer = torch.optim.Adam(
+        network.parameters(),
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    nodes = graph.part("train")
+    labels = graph.labels[nodes]
+    devices = [graph.device] if graph.device.type == "cuda" else []
+    network.train()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(stream_seed("graph dropout", seed))
+        for _ in range(settings.epochs):
+            logits = network(graph.features, graph.edges)
+            loss = F.cross_entropy(logits[nodes], labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def count_right_nodes(network: GraphNetwork, graph: GraphOnDevice, split: str) -> int:
+    """Return how many nodes of a part a network classifies as they are labelled."""
+    nodes = graph.part(split)
+    network.eval()
+    with torch.no_grad():
+        logits = network(graph.features, graph.edges)[nodes]
+    return int((logits.argmax(dim=1) == graph.labels[nodes]).sum())
