@@ -9,7 +9,10 @@ from __future__ import annotations
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.blank import Blank
 from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.darts_minus import DartsMinus
 from archselect.benchmarks.optimisers.dsnas import Dsnas
+from archselect.benchmarks.optimisers.lambda_darts import LambdaDarts
+from archselect.benchmarks.optimisers.oles import Oles
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
@@ -21,7 +24,18 @@ from archselect.nasbench_adapters.plugins.user_files import (
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
     optimiser.name: optimiser
-    for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
+    for optimiser in (
+        Untrained,
+        Blank,
+        Spos,
+        Darts,
+        SdartsRS,
+        Oles,
+        LambdaDarts,
+        DartsMinus,
+        Snas,
+        Dsnas,
+    )
 }
 
 TAKEN = ("recipe", "label", "spaces", "data")

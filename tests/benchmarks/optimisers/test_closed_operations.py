@@ -29,6 +29,9 @@ WAYS = {
     "snas crb": {"recipe": "snas", "activation": "crb", "alpha_mean": 0.0},
     "dsnas": {"recipe": "dsnas"},
     "sdarts-rs": {"recipe": "sdarts-rs"},
+    "oles": {"recipe": "oles"},
+    "lambda-darts": {"recipe": "lambda-darts"},
+    "darts-minus": {"recipe": "darts-minus"},
     "spos": {"recipe": "spos"},
 }
 

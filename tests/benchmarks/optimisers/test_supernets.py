@@ -526,6 +526,9 @@ EVERY_CHOICE = {
     [
         ("darts", {}),
         ("sdarts-rs", {}),
+        ("oles", {"every": 3, "threshold": 0.3, "batch_size": 4}),
+        ("lambda-darts", {}),
+        ("darts-minus", {"trace": True}),
         ("dsnas", {"trace": True}),
         ("darts", {**EVERY_CHOICE, "batch_size": 2, "trace": True}),
         ("darts", {"schedule_steps": 2, "proximity": "prox", "batch_size": 4}),
