@@ -87,8 +87,8 @@ class Oles(Darts):
     ) -> tuple[Tensor, ...]:
         """See :meth:`.Darts.alpha_gradients`."""
         del train
-        loss = trainer.loss(valid, trainer.mixture())
         operations = weighted_operations(trainer.supernet)
+        loss = trainer.loss(valid, trainer.mixture())
         leaves = [*trainer.alphas, *weights_of(operations)]
         slopes = torch.autograd.grad(loss, leaves, allow_unused=True)
         count = len(trainer.alphas)
@@ -105,13 +105,7 @@ class Oles(Darts):
         operations: Sequence[WeightedOperation],
         slopes: Sequence[Tensor | None],
     ) -> None:
-        """Compare the two gradients of each operation, and judge where that is due.
-
-        Args:
-            memory: of the training.
-            operations: all that have weights.
-            slopes: of the validation loss by their weights, in order.
-        """
+        """Compare both gradients of each operation, and judge them when that is due."""
         trained = memory["training gradient"]
         assert isinstance(trained, Tensor)
         cosines = match_gradients(operations, slopes, trained, self.as_released)
