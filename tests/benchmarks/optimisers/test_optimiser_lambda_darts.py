@@ -89,19 +89,19 @@ def test_the_finite_difference_is_the_exact_gradient_of_the_alignment(
 
 
 def test_a_step_down_the_slopes_raises_the_alignment(new_trainer, batch):
+    """To first order by the step's length times the slopes' norm."""
     layers = Layers(new_trainer, batch)
     before, _ = layers.alignment()
-    slopes = layers.slopes(radius=1e-4)
-    norm = torch.linalg.vector_norm(torch.cat([slope.flatten() for slope in slopes]))
+    slopes = layers.slopes(radius=1e-6)
+    row = torch.cat([slope.flatten() for slope in slopes])
+    norm = torch.linalg.vector_norm(row)
+    length = 1e-6
+    weights = layers.trainer.supernet.parameters()
     with torch.no_grad():
-        for weight, slope in zip(
-            layers.trainer.supernet.parameters(), slopes, strict=True
-        ):
-            weight -= 1e-3 * slope / norm
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight -= length * slope / norm
     after, _ = layers.alignment()
-    # To first order it rises by the step's length times the norm.
-    gained = float(after - before)
-    assert gained == pytest.approx(1e-3 * float(norm), rel=0.2)
+    assert float(after - before) == pytest.approx(length * float(norm), rel=0.05)
 
 
 def test_the_gradient_of_a_step_is_that_of_darts_plus_the_weighed_slopes(
