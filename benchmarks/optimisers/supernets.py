@@ -304,9 +304,8 @@ def make_supernet(
     memory = PeakMemory(images.device)
     optimiser = recipe.build_as(inputs, space.name)
     activation = optimiser.build_activation()
-    supernet = new_supernet(
-        space, inputs, images, seed, activation, optimiser.side_skips
-    )
+    has_skips = optimiser.side_skips
+    supernet = new_supernet(space, inputs, images, seed, activation, has_skips)
     clock.count_passes(supernet, images.dataset.image_shape)
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
