@@ -77,7 +77,8 @@ def test_a_selector_reads_the_supernet_without_them(nb201, halves):
     inputs = recipe.inputs("nb201", {"channels": 2, "cells": 1, "reduction": "pool"})
     made = make_supernet(recipe, nb201, inputs, halves, 0)
     task = SupernetTask(nb201, recipe, inputs, made, halves, PhaseClock(CPU), 0, 0)
-    assert task.mixture.side_weight is None
-    before = task.evaluate(task.mixture).loss
+    mixture = task.mixture(nb201.undecided())
+    assert mixture.side_weight is None
+    before = task.evaluate(mixture).loss
     task.tune(nb201.undecided(), 1, 0.05)
-    assert task.evaluate(task.mixture).loss != before
+    assert task.evaluate(mixture).loss != before

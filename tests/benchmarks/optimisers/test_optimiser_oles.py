@@ -15,7 +15,7 @@ def cosine(one, other):
     """Of two lists of numbers, by their sums."""
     product = sum(a * b for a, b in zip(one, other, strict=True))
     norm = sum(a * a for a in one) * sum(b * b for b in other)
-    return product / norm**0.5
+    return product / norm**0.5 if norm else 0.0
 
 
 def slow_cosine(slopes, others, as_released):
@@ -93,8 +93,6 @@ def test_cosines_are_those_of_each_operation_taken_apart(
     assert watched.trainer.memory["comparisons"] == 2.0
     found = watched.trainer.memory["cosines"]
     torch.testing.assert_close(found, torch.tensor(total, dtype=DOUBLE))
-    # The bias of the uncleared gradient.
-    assert not as_released or float(found.mean()) > 1
 
 
 @pytest.mark.parametrize("space", ["nb201", "s1"])
@@ -155,16 +153,10 @@ def test_operations_are_judged_once_in_so_many_comparisons(
 
 def test_those_below_the_threshold_freeze(new_trainer, batch):
     """A threshold between the operations' cosines parts them."""
-    watched = Steps(new_trainer, batch, Oles(every=2, threshold=-1))
-    for _ in range(2):
-        watched.step()
-    cosines = watched.trainer.memory["cosines"].clone()
-    watched.step()
-    slopes = Steps(new_trainer, batch, Oles(every=100))
+    watched = Steps(new_trainer, batch, Oles(every=100))
     for _ in range(3):
-        slopes.step()
-    means = slopes.trainer.memory["cosines"] / 2
-    assert not torch.equal(cosines, means)
+        watched.step()
+    means = watched.trainer.memory["cosines"] / 2
     threshold = float(means.median())
     judged = Steps(new_trainer, batch, Oles(every=2, threshold=threshold))
     for _ in range(3):
