@@ -20,7 +20,6 @@ from archselect.reports.results.results import load
 from archselect.selectors.proxies import registry as proxies
 from archselect.selectors.registry import registry as selectors
 
-
 NOT_ON_ARXIV = ("krizhevsky2009learning", "jiang2023operationlevel")
 
 
