@@ -90,7 +90,7 @@ def test_each_edge_between_nodes_of_one_width_has_one(name):
     supernet, mixture, images = world(name)
     halving = 0
     for _, cell in supernet.cells():
-        features = [torch.zeros(1, width, 2, 2).double() for width in cell.channels]
+        features = [torch.zeros(1, width, 4, 4).double() for width in cell.channels]
         for target in range(cell.cell.inputs, cell.cell.nodes):
             wanted = [
                 source
