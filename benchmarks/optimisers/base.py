@@ -23,7 +23,8 @@ with defaults::
 One of your own is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or
 declared by an installed package under the entry-point group `archselect.optimisers`. It
 keeps nothing from one step to the next: what lives on, and is kept where a training is
-interrupted, is the trainer's.
+interrupted, is the trainer's. What an optimiser adds to that stands in
+`trainer.memory`, where its `begin` writes it first; see :class:`.Oles`.
 """
 
 from __future__ import annotations

@@ -62,10 +62,24 @@ class Darts(AlphaSettings, Optimiser):
         if is_due:
             valid = trainer.valid() if self.level == "bi" else batch
             trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
-        mixture = self.weight_mixture(trainer)
         # A trace records the loss that the alphas learn from only once.
         is_recorded = self.level == "bi" or not is_due
-        loss = trainer.loss(batch, mixture, recorded=is_recorded)
+        self.train_weights(trainer, batch, is_recorded)
+
+    def train_weights(
+        self,
+        trainer: Trainer,
+        batch: Batch,
+        recorded: bool,
+    ) -> None:
+        """Do the weights' step on a batch.
+
+        Args:
+            trainer: has the supernet.
+            batch: of the images that the weights learn from.
+            recorded: whether the trace, where there is one, has the loss.
+        """
+        loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=recorded)
         trainer.step_weights(loss)
 
     def alpha_gradients(

@@ -1,4 +1,4 @@
-"""The memory of a training: what its schedule and penalties keep between steps."""
+"""The memory of a training: what is kept between its steps."""
 
 from __future__ import annotations
 

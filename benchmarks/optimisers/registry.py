@@ -9,10 +9,13 @@ from __future__ import annotations
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.blank import Blank
 from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.darts_minus import DartsMinus
 from archselect.benchmarks.optimisers.drnas import Drnas
 from archselect.benchmarks.optimisers.dsnas import Dsnas
 from archselect.benchmarks.optimisers.equal import Equal
 from archselect.benchmarks.optimisers.gdas import Gdas
+from archselect.benchmarks.optimisers.lambda_darts import LambdaDarts
+from archselect.benchmarks.optimisers.oles import Oles
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
@@ -31,6 +34,9 @@ OPTIMISERS: dict[str, type[Optimiser]] = {
         Spos,
         Darts,
         SdartsRS,
+        Oles,
+        LambdaDarts,
+        DartsMinus,
         Snas,
         Dsnas,
         Gdas,

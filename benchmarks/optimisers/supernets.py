@@ -220,6 +220,7 @@ def new_supernet(
     images: Images,
     seed: int,
     activation: Activation = SOFTMAX,
+    side_skips: bool = False,
 ) -> Supernet:
     """Return the supernet with initial weights, on the images' device.
 
@@ -231,6 +232,7 @@ def new_supernet(
         images: give channels, classes and device.
         seed: of the weights.
         activation: of its alphas.
+        side_skips: see :class:`.networks.Supernet`.
     """
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
@@ -242,6 +244,7 @@ def new_supernet(
         dataset.classes,
         weight_seed,
         activation.normalised_sums,
+        side_skips,
     )
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -251,6 +254,7 @@ def memory_counter(
     skeleton: Skeleton,
     images: Images,
     activation: Activation,
+    side_skips: bool = False,
 ) -> StepMemoryCounter:
     """Return what counts the memory of steps of a supernet on some images."""
     dataset = images.dataset
@@ -260,6 +264,7 @@ def memory_counter(
         dataset.image_shape,
         dataset.classes,
         activation.normalised_sums,
+        side_skips,
     )
 
 
@@ -299,7 +304,8 @@ def make_supernet(
     memory = PeakMemory(images.device)
     optimiser = recipe.build_as(inputs, space.name)
     activation = optimiser.build_activation()
-    supernet = new_supernet(space, inputs, images, seed, activation)
+    has_skips = optimiser.side_skips
+    supernet = new_supernet(space, inputs, images, seed, activation, has_skips)
     clock.count_passes(supernet, images.dataset.image_shape)
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
@@ -333,7 +339,9 @@ def _check_memory(optimiser: Optimiser, supernet: Supernet, images: Images) -> N
     if optimiser.memory_budget and optimiser.epochs:
         space = supernet.space
         activation = optimiser.build_activation()
-        counter = memory_counter(space, supernet.skeleton, images, activation)
+        counter = memory_counter(
+            space, supernet.skeleton, images, activation, optimiser.side_skips
+        )
         needed = counter.count(space.undecided()).total(optimiser.batch_size)
         require_memory(needed, optimiser.memory_budget)
 
@@ -400,7 +408,7 @@ class TrainingResult(NamedTuple):
         made_by: the commit of archselect; None if parts are of several.
         peak: memory in bytes that parts before an interruption took at most.
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
-        memory: what schedule and penalties kept; None if untrained.
+        memory: what optimiser, schedule and penalties kept; None if untrained.
         trace: what was recorded, where the optimiser asks for that.
     """
 

@@ -64,9 +64,12 @@ class UpdateRule(CommonSettings):
     Attributes:
         formulation: raised when the numbers that the optimiser produces change on
             purpose; part of a supernet's id.
+        side_skips: whether the supernet has a skip beside every edge's mixture; see
+            :class:`.SideSkips`.
     """
 
     formulation: ClassVar[int] = 1
+    side_skips: ClassVar[bool] = False
 
     @property
     def part(self) -> str:
@@ -122,6 +125,18 @@ class UpdateRule(CommonSettings):
         """
         del space, network
         return None
+
+    def side_weight(self, progress: float) -> float:
+        """Return the weight of the skips beside the edges; 0 leaves them out.
+
+        Args:
+            progress: share of the epochs that are done, from 0 to 1.
+        """
+        del progress
+        return 0.0
+
+    def begin(self, trainer: Trainer) -> None:
+        """Write what the optimiser keeps into the memory of a new training."""
 
     def sources(self, space: SearchSpace) -> list[str]:
         """Return where code and tables come from that are not archselect's own.
@@ -248,7 +263,8 @@ class Trainer:
         self._begin_memory()
 
     def _begin_memory(self) -> None:
-        """Begin what schedule and penalties keep."""
+        """Begin what optimiser, schedule and penalties keep."""
+        self.optimiser.begin(self)
         self.schedule.begin(self.memory)
         if self.penalties:
             view = self._view()
@@ -396,6 +412,9 @@ class Trainer:
             mixture = mixture.spread(self.layers)
         if recorder is not None:
             mixture = recorder.listening(mixture, part)
+        side_weight = self.optimiser.side_weight(self.progress)
+        if side_weight:
+            mixture = mixture.beside(side_weight)
         with autocast(self.images.device, self.optimiser.precision):
             logits = self._logits(images, mixture, weights)
             if recorder is not None:
@@ -493,13 +512,19 @@ class Trainer:
             the loss' gradients by `also`, from the same backward; zeros where it does
             not depend on one.
         """
+        gradients = self.backward(loss, also)
+        self.descend()
+        return gradients
+
+    def backward(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+        """Give the weights the loss' gradient; the first half of a step of SGD.
+
+        See :meth:`step_weights` for arguments and what is returned.
+        """
         for leaf in also:
             leaf.grad = None
         self.weight_optimizer.zero_grad()
         loss.backward()
-        self.grad_norm = self._clip_gradient()
-        self.schedule.observe(self.grad_norm, self._is_due, self.memory)
-        self.weight_optimizer.step()
         gradients = []
         for leaf in also:
             gradient = leaf.grad
@@ -507,6 +532,16 @@ class Trainer:
                 gradient = torch.zeros_like(leaf)
             gradients.append(gradient)
         return tuple(gradients)
+
+    def descend(self) -> None:
+        """Do one step of SGD along the weights' gradient, clipped.
+
+        It is the second half of a step, after :meth:`backward`; weights without
+        gradient stay.
+        """
+        self.grad_norm = self._clip_gradient()
+        self.schedule.observe(self.grad_norm, self._is_due, self.memory)
+        self.weight_optimizer.step()
 
     def _clip_gradient(self) -> Tensor:
         """Clip the gradient by the weights. Return its norm before, a scalar."""
@@ -549,12 +584,14 @@ class Trainer:
         self.load_memory(state["memory"])
 
     def load_memory(self, memory: Memory) -> None:
-        """Take over what schedule and penalties kept.
+        """Take over what optimiser, schedule and penalties kept.
 
         Raises TypeError if it is that of others, ValueError if it has other shapes.
         """
         if memory.keys() != self.memory.keys():
-            raise TypeError("the memory is that of another schedule or penalty")
+            raise TypeError(
+                "the memory is that of another optimiser, schedule or penalty"
+            )
         check_same_structure(memory, self.memory)
         for name, value in memory.items():
             self._restore(name, value)

@@ -80,9 +80,15 @@ class SupernetCounter:
         self.train_images = min(train_images, data.limit or train_images)
         self.valid_images = min(valid_images, data.limit or valid_images)
         self.images = Images(_random_images(sizes), CPU, split="first")
-        self.activation = recipe.build().build_activation()
+        optimiser = recipe.build()
+        self.activation = optimiser.build_activation()
         self.supernet: Supernet = new_supernet(
-            self.space, self.inputs, self.images, 0, self.activation
+            self.space,
+            self.inputs,
+            self.images,
+            0,
+            self.activation,
+            optimiser.side_skips,
         )
         generator = torch.Generator().manual_seed(0)
         self.alphas = new_alphas(self.space, generator, CPU)

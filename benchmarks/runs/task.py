@@ -90,10 +90,16 @@ class SupernetTask(Task):
         self._trained = trained
         self._seeds = (supernet_seed, selection_seed)
         self._skeleton = space.skeleton(**inputs.skeleton)
-        self._activation = recipe.build().build_activation()
+        optimiser = recipe.build()
+        self._activation = optimiser.build_activation()
         self.activation = self._activation.name
         self.supernet = new_supernet(
-            space, inputs, images, supernet_seed, self._activation
+            space,
+            inputs,
+            images,
+            supernet_seed,
+            self._activation,
+            optimiser.side_skips,
         )
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()

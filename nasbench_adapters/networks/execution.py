@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.networks.mixture import Mixture, Support
+from archselect.nasbench_adapters.networks.mixture import Mixture
 from archselect.nasbench_adapters.networks.network import Supernet
 
 Execution = Literal["eager", "cuda-graphs", "compiled"]
@@ -90,7 +90,7 @@ class _Repeated:
         with _without_hooks(self._supernet) as listeners:
             if key not in self._made:
                 self._make_room()
-                forward = _Forward(self._run, self._supernet, mixture.support)
+                forward = _Forward(self._run, self._supernet, mixture)
                 self._made[key] = self._make(forward, images, mixture)
             logits = self._made[key](images, mixture)
         for listener in listeners:
@@ -111,7 +111,7 @@ class _Repeated:
         """Return all that a graph or code assumes: what differs needs another one."""
         kind = images.device.type
         tensors = []
-        for tensor in (images, *mixture.weights):
+        for tensor in (images, *mixture.tensors):
             tensors.append((tensor.shape, tensor.dtype, tensor.requires_grad))
         is_cast = torch.is_autocast_enabled(kind)
         return (
@@ -136,21 +136,25 @@ def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
 
 
 class _Forward(nn.Module):
-    """`run` under one support, as a module that is given tensors."""
+    """`run` under mixtures like a given one, as a module that is given tensors."""
 
     def __init__(
         self,
         run: Run,
         supernet: Supernet,
-        support: Support,
+        mixture: Mixture,
     ) -> None:
         super().__init__()
         self.run = run
         self.supernet = supernet
-        self.support = support
+        self.support = mixture.support
+        self.tables = len(mixture.weights)
 
-    def forward(self, images: Tensor, *weights: Tensor) -> Tensor:
-        return self.run(images, Mixture(weights, self.support))
+    def forward(self, images: Tensor, *tensors: Tensor) -> Tensor:
+        weights = tensors[: self.tables]
+        side_weight = tensors[self.tables] if len(tensors) > self.tables else None
+        mixture = Mixture(weights, self.support, side_weight=side_weight)
+        return self.run(images, mixture)
 
 
 class _Graph:
@@ -162,7 +166,7 @@ class _Graph:
         images: Tensor,
         mixture: Mixture,
     ) -> None:
-        inputs = (images, *mixture.weights)
+        inputs = (images, *mixture.tensors)
         static = tuple(
             tensor.detach().clone().requires_grad_(tensor.requires_grad)
             for tensor in inputs
@@ -185,7 +189,7 @@ class _Graph:
             raise RuntimeError(
                 "a second forward under CUDA graphs before the backward of the first: use 'eager'"
             )
-        logits: Tensor = self._replay(images, *mixture.weights)
+        logits: Tensor = self._replay(images, *mixture.tensors)
         if logits.requires_grad:
             self._waiting = weakref.ref(logits.grad_fn)
             logits.register_hook(self._done)
@@ -219,7 +223,7 @@ class _Compiled:
         names = ("recompile_limit", "accumulated_recompile_limit")
         limits = dict.fromkeys(names, RECOMPILE_LIMIT)
         with torch._dynamo.config.patch(limits):
-            return self._code(images, *mixture.weights)
+            return self._code(images, *mixture.tensors)
 
 
 MAKERS: dict[str, Callable[[_Forward, Tensor, Mixture], Run]] = {

@@ -17,6 +17,7 @@ from archselect.nasbench_adapters.networks.mixture import (
     mixture_of,
 )
 from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
+from archselect.nasbench_adapters.networks.side_skips import SideSkips
 from archselect.nasbench_adapters.space import SearchSpace
 
 
@@ -61,7 +62,8 @@ class ForwardCost:
         if isinstance(model, Supernet):
             self.operations = _operation_costs(model, by_module)
         of_operations = sum(operation.flops for operation in self.operations)
-        self._fixed = sum(by_module.values()) - of_operations
+        self._side_skips = _side_skip_flops(model, by_module)
+        self._fixed = sum(by_module.values()) - of_operations - self._side_skips
         self._known: dict[Support, int] = {}
 
     def __call__(self, mixture: Mixture | None = None) -> int:
@@ -78,7 +80,8 @@ class ForwardCost:
                 if support[cost.cell][cost.edge][cost.choice]:
                     total += cost.flops
             self._known[support] = total
-        return self._known[support]
+        side_skips = 0 if mixture.side_weight is None else self._side_skips
+        return self._known[support] + side_skips
 
 
 def _flops_by_module(
@@ -122,7 +125,8 @@ def _run_blank_image(
     image = parameter.new_zeros(1, channels * replicas, height, columns)
     with scoring(model, "running"):
         if isinstance(model, Supernet):
-            model(image, _mixture_of_all(model.space, parameter.device))
+            mixture = _mixture_of_all(model.space, parameter.device)
+            model(image, mixture.beside(1.0))
         else:
             model(image)
 
@@ -148,3 +152,12 @@ def _operation_costs(
             cost = OperationCost(cell, operation.edge, operation.choice, flops)
             costs.append(cost)
     return costs
+
+
+def _side_skip_flops(model: nn.Module, by_module: dict[nn.Module, int]) -> int:
+    """Return the FLOPs of all skips beside edges; 0 without any."""
+    total = 0
+    for module in model.modules():
+        if isinstance(module, SideSkips):
+            total += sum(by_module.get(part, 0) for part in module.modules())
+    return total

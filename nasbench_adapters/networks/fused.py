@@ -110,8 +110,11 @@ class FusedSupernet:
         statistics.update()
 
     def _fuses(self, mixture: Mixture) -> bool:
-        """Return whether cells are fused in this forward."""
-        if not self.supernet.training:
+        """Return whether cells are fused in this forward.
+
+        They are not where a mixture has skips beside its edges.
+        """
+        if not self.supernet.training or mixture.side_weight is not None:
             return False
         on_cpu = mixture.weights[0].device.type == "cpu"
         return self._always or torch.is_grad_enabled() == on_cpu

@@ -69,11 +69,26 @@ class Mixture:
         support: which entries of the tables are not zero.
         origin: from which mixture :meth:`without` or :meth:`fixed` made this one; None
             for any other mixture.
+        side_weight: what the skips beside the edges are multiplied by, a scalar; None
+            leaves them out. See :class:`.SideSkips`.
     """
 
     weights: tuple[Tensor, ...]
     support: Support
     origin: Origin | None = None
+    side_weight: Tensor | None = None
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors of the mixture: its tables and, if any, the side weight."""
+        if self.side_weight is None:
+            return self.weights
+        return (*self.weights, self.side_weight)
+
+    def beside(self, weight: float) -> Mixture:
+        """Return the mixture with the skips beside its edges, of one weight."""
+        side_weight = self.weights[0].new_full((), weight)
+        return Mixture(self.weights, self.support, self.origin, side_weight)
 
     def without(
         self,
@@ -154,11 +169,12 @@ class Mixture:
         """Return the mixture with a table for each of `layers[c]` layers of type c.
 
         It computes the same; the gradients of its weights say what each layer adds to
-        those of this mixture.
+        those of this mixture. Where there is one for each layer already, it stays.
         """
         tables = []
         for table, count in zip(self.weights, layers, strict=True):
-            tables.append(table.expand(count, *table.shape))
+            is_shared = table.dim() == 2
+            tables.append(table.expand(count, *table.shape) if is_shared else table)
         return Mixture(tuple(tables), self.support)
 
     def entries(

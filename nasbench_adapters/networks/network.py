@@ -40,6 +40,8 @@ from archselect.nasbench_adapters.networks.operations import (
     concatenate,
     fill_slots,
 )
+from archselect.nasbench_adapters.networks.side_skips import SideSkips
+from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import (
     Architecture,
     Cell,
@@ -104,10 +106,12 @@ class CellWeights(NamedTuple):
     Attributes:
         weights: as scalars, by edge and operation.
         support: which of them are not zero.
+        side_weight: of the skips beside the edges, a scalar; None leaves them out.
     """
 
     weights: Weights
     support: CellSupport
+    side_weight: Tensor | None = None
 
     def is_live(self, operation: PlacedOperation) -> bool:
         """Return whether an operation has a weight that is not zero."""
@@ -153,6 +157,8 @@ class CellModule(nn.Module):
         sum_norms: by node, what normalises the sum that enters it; empty unless
             :meth:`normalise_sums` is called. A node that nothing enters has zeros.
         listener: hears outputs in :meth:`forward`; None for nobody.
+        side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
+            called.
     """
 
     def __init__(
@@ -185,6 +191,7 @@ class CellModule(nn.Module):
         self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
         self.sum_norms = nn.ModuleDict()
         self.listener: HearOutput | None = None
+        self.side_skips: SideSkips | None = None
         self._counts_if_all_live = self.pattern_counts(None)
 
     def normalise_sums(self) -> None:
@@ -195,6 +202,10 @@ class CellModule(nn.Module):
         for node in range(self.cell.inputs, self.cell.nodes):
             norm = nn.BatchNorm2d(self.channels[node], affine=False)
             self.sum_norms[str(node)] = norm
+
+    def add_side_skips(self) -> None:
+        """Add a skip beside every edge."""
+        self.side_skips = SideSkips(self.cell, self.channels, self.stride)
 
     def sum_norm(self, node: int) -> nn.BatchNorm2d | None:
         """Return what normalises the sum that enters a node; None if nothing does."""
@@ -314,6 +325,8 @@ class CellModule(nn.Module):
                     total.put(module.place, out, factor)
                 else:
                     total.add(out, factor)
+            if mixture is not None:
+                self._add_skips_into(target, nodes.features, mixture, total)
             features = total.features(self.cell.width(target))
             sum_norm = self.sum_norm(target)
             if features is None:
@@ -323,6 +336,26 @@ class CellModule(nn.Module):
             nodes.append(features)
         outputs = [nodes.features[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else concatenate(outputs, self.replicas)
+
+    def _add_skips_into(
+        self,
+        target: int,
+        features: Sequence[Tensor],
+        mixture: CellWeights,
+        total: _Total,
+    ) -> None:
+        """Add what the skips beside the edges into a node give, weighed.
+
+        Args:
+            target: index of the node.
+            features: (batch, channels, height, width) of each node before it.
+            mixture: has the weight.
+            total: to which is added.
+        """
+        if self.side_skips is None or mixture.side_weight is None:
+            return
+        for out in self.side_skips(target, features):
+            total.add(out, mixture.side_weight)
 
     def prepared(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return the features of the input nodes.
@@ -696,7 +729,9 @@ class Backbone(nn.Module):
                 continue
             cell_weights: CellWeights | None = None
             if mixture is not None:
-                cell_weights = CellWeights(weights[module], mixture.support[cell])
+                cell_weights = CellWeights(
+                    weights[module], mixture.support[cell], mixture.side_weight
+                )
             dropped: list[Tensor] | None = None
             if paths is not None:
                 dropped = [next(factors) for _ in range(module.droppable)]
@@ -811,6 +846,8 @@ class Supernet(Backbone):
         seed: of the initial weights.
         normalised_sums: whether the sum that enters each node is normalised; see
             :attr:`.Activation.normalised_sums`.
+        side_skips: whether there is a skip beside every edge's mixture. Its weights
+            have a random stream of their own: the others stay.
     """
 
     def __init__(
@@ -821,6 +858,7 @@ class Supernet(Backbone):
         classes: int,
         seed: int,
         normalised_sums: bool = False,
+        side_skips: bool = False,
     ) -> None:
         super().__init__(
             space,
@@ -833,6 +871,8 @@ class Supernet(Backbone):
         if normalised_sums:
             self._normalise_sums()
         self.initialise([seed])
+        if side_skips:
+            self._add_side_skips(stream_seed("side skips", seed))
 
     def _normalise_sums(self) -> None:
         """Normalise the sum that enters each node of each cell."""
@@ -841,6 +881,17 @@ class Supernet(Backbone):
             for norm in module.sum_norms.values():
                 assert isinstance(norm, nn.BatchNorm2d)
                 norm.momentum = self.skeleton.norm_momentum
+
+    def _add_side_skips(self, seed: int) -> None:
+        """Add a skip beside every edge of each cell, of weights drawn from a seed."""
+        generator = torch.Generator().manual_seed(seed)
+        for _, module in self.cells():
+            with torch.random.fork_rng(devices=[]):
+                module.add_side_skips()
+            assert module.side_skips is not None
+            for part in module.side_skips.modules():
+                if isinstance(part, nn.Conv2d):
+                    self._draw_weights(part, [generator])
 
     def forward(
         self,

@@ -95,7 +95,7 @@ class StepMemoryCounter:
         skeleton: of the supernet.
         image_shape: (channels, height, width).
         classes: number of logits.
-        normalised_sums: see :class:`.networks.Supernet`.
+        normalised_sums, side_skips: see :class:`.networks.Supernet`.
     """
 
     def __init__(
@@ -105,11 +105,13 @@ class StepMemoryCounter:
         image_shape: tuple[int, int, int],
         classes: int,
         normalised_sums: bool = False,
+        side_skips: bool = False,
     ) -> None:
         self._space = space
+        self._side_skips = side_skips
         channels = image_shape[0]
         self._supernet = Supernet(
-            space, skeleton, channels, classes, 0, normalised_sums
+            space, skeleton, channels, classes, 0, normalised_sums, side_skips
         )
         self._supernet.train()
         self._images = torch.zeros(COUNTED_IMAGES, *image_shape)
@@ -127,6 +129,8 @@ class StepMemoryCounter:
         """Return the memory of a step with the same weight on all live operations."""
         tables = [torch.tensor(cell, dtype=torch.float32) for cell in support]
         mixture = Mixture(tuple(tables), support).leaf()
+        if self._side_skips:
+            mixture = mixture.beside(1.0)
         kept = _KeptStorages(self._supernet)
         with (
             torch.enable_grad(),

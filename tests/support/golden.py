@@ -155,6 +155,7 @@ def small_skeleton(space) -> dict[str, object]:
 def supernet_of(recipe: str, epochs: int):
     """A recipe, its inputs, and a supernet of nb201 that it made."""
     settings = {"recipe": recipe, "batch_size": 16, "alpha_scale": 0.5}
+    settings |= OPTIMISER_SETTINGS.get(recipe, {})
     how = Recipe.model_validate(
         settings if recipe == "untrained" else {**settings, "epochs": epochs}
     )
@@ -162,9 +163,15 @@ def supernet_of(recipe: str, epochs: int):
     return how, inputs, make_supernet(how, get_space("nb201"), inputs, digits(), seed=0)
 
 
+OPTIMISER_SETTINGS = {"oles": {"every": 1}}
+"""Settings with which a short training shows what an optimiser does."""
+OPTIMISER_EPOCHS = {"oles": 2, "lambda-darts": 3}
+"""Epochs of such a training, where one is too short."""
+
+
 def optimiser(name: str) -> Result:
-    """Weights and alphas after one epoch."""
-    _, _, made = supernet_of(name, 1)
+    """Weights and alphas after one epoch, or some."""
+    _, _, made = supernet_of(name, OPTIMISER_EPOCHS.get(name, 1))
     weights = [
         value for key, value in made.weights.items() if value.is_floating_point()
     ]

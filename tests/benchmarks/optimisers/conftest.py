@@ -39,6 +39,7 @@ def new_trainer(halves):
             halves.dataset.classes,
             seed=0,
             normalised_sums=optimiser.build_activation().normalised_sums,
+            side_skips=optimiser.side_skips,
         ).to(dtype)
         generator = torch.Generator().manual_seed(1)
         alphas = optimiser.model_copy(update={"alpha_scale": scale}).new_alphas(

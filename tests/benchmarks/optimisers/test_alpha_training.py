@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.darts_minus import DartsMinus
 from archselect.benchmarks.optimisers.dsnas import Dsnas
+from archselect.benchmarks.optimisers.lambda_darts import LambdaDarts
+from archselect.benchmarks.optimisers.oles import Oles
 from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
@@ -20,6 +23,9 @@ KINDS = [
     (Darts, {"level": "single"}),
     (Darts, {"order": 2}),
     (SdartsRS, {}),
+    (Oles, {"every": 2}),
+    (LambdaDarts, {"aligned": "all"}),
+    (DartsMinus, {}),
     (Snas, {"alpha_mean": 0.0}),
     (Dsnas, {"alpha_mean": 0.0}),
 ]

@@ -36,6 +36,9 @@ WAYS = {
     "equal": {"recipe": "equal"},
     "equal live": {"recipe": "equal", "divisor": "live"},
     "sdarts-rs": {"recipe": "sdarts-rs"},
+    "oles": {"recipe": "oles"},
+    "lambda-darts": {"recipe": "lambda-darts"},
+    "darts-minus": {"recipe": "darts-minus"},
     "spos": {"recipe": "spos"},
 }
 

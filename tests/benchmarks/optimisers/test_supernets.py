@@ -529,6 +529,9 @@ EVERY_CHOICE = {
     [
         ("darts", {}),
         ("sdarts-rs", {}),
+        ("oles", {"every": 3, "threshold": 0.3, "batch_size": 4}),
+        ("lambda-darts", {}),
+        ("darts-minus", {"trace": True}),
         ("dsnas", {"trace": True}),
         ("gdas", {"trace": True}),
         ("drnas", {"anchor": 0.1, "warmup_epochs": 2}),
