@@ -32,6 +32,7 @@ from archselect.benchmarks.store.records import (
     SelectorInputs,
     StudyInfo,
     Time,
+    TrainedInputs,
     check_records,
 )
 from archselect.nasbench_adapters.errors import UserError
@@ -233,12 +234,13 @@ def changed(content, path):
         return content | {first: CHANGED_WORDS[value]}
     if isinstance(value, bool):
         return content | {first: not value}
-    return content | {first: value + 1 if isinstance(value, int) else "another"}
+    return content | {first: value + 1 if isinstance(value, int | float) else "another"}
 
 
 CHANGED_WORDS = {
     "table": "supernet",
     "first": "mean",
+    "none": "free",
     "running": "batch",
     "texts": "classes",
     "0123456789abcdef": "0123456789abcde0",
@@ -253,6 +255,20 @@ def test_the_id_of_inputs_changes_with_every_field(inputs):
         norm="running",
         counting="texts",
         queries=3,
+        training=TrainedInputs(
+            graph="a graph",
+            checksum="its checksum",
+            sharing="none",
+            epochs=3,
+            learning_rate=0.1,
+            weight_decay=0.0,
+            hidden=4,
+            layers_before=1,
+            layers_after=0,
+            heads=2,
+            dropout=0.5,
+            formulation=1,
+        ),
     )
     asking = inputs.model_copy(update={"reward": reward})
     plain = asking.model_dump()
