@@ -310,21 +310,10 @@ class CellModule(nn.Module):
         for target in range(self.cell.inputs, self.cell.nodes):
             total = _Total(in_place)
             for operation in self.incoming[target]:
-                module = operation.module
-                if mixture is not None and not mixture.is_live(operation):
-                    if module.runs_when_silenced:
-                        module.run_silenced(nodes.features[operation.source])
-                    continue
-                factor = None if mixture is None else mixture.factor(operation)
-                out = nodes.apply(module, operation.source)
-                if self.listener is not None:
-                    self.listener(operation, out)
-                if path_factors is not None and operation.is_droppable:
-                    factor = next(path_factors)
-                if isinstance(module, Slot):
-                    total.put(module.place, out, factor)
-                else:
-                    total.add(out, factor)
+                if mixture is None or mixture.is_live(operation):
+                    self._add_operation(operation, nodes, mixture, path_factors, total)
+                elif operation.module.runs_when_silenced:
+                    operation.module.run_silenced(nodes.features[operation.source])
             if mixture is not None:
                 self._add_skips_into(target, nodes.features, mixture, total)
             features = total.features(self.cell.width(target))
@@ -336,6 +325,35 @@ class CellModule(nn.Module):
             nodes.append(features)
         outputs = [nodes.features[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else concatenate(outputs, self.replicas)
+
+    def _add_operation(
+        self,
+        operation: PlacedOperation,
+        nodes: _Nodes,
+        mixture: CellWeights | None,
+        path_factors: Iterator[Tensor] | None,
+        total: _Total,
+    ) -> None:
+        """Add what an operation puts out to the total of its target.
+
+        Args:
+            operation: that is live.
+            nodes: the features so far.
+            mixture: has the operation's weight; None for weight one.
+            path_factors: of the droppable operations, in order; None for ones.
+            total: to which is added.
+        """
+        module = operation.module
+        factor = None if mixture is None else mixture.factor(operation)
+        out = nodes.apply(module, operation.source)
+        if self.listener is not None:
+            self.listener(operation, out)
+        if path_factors is not None and operation.is_droppable:
+            factor = next(path_factors)
+        if isinstance(module, Slot):
+            total.put(module.place, out, factor)
+        else:
+            total.add(out, factor)
 
     def _add_skips_into(
         self,

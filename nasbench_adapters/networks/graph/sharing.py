@@ -174,10 +174,10 @@ def _all_tensors(network: GraphNetwork) -> Iterator[tuple[str, str, Tensor]]:
     for place, layer in shared_layers(network).items():
         for role, tensor in layer.weights.items():
             yield place, role, tensor
-    for place, layer in enumerate(network.graph_layers, start=1):
-        if layer.norm is not None:
-            for role, tensor in layer.norm.state_dict().items():
-                yield f"norm {place}", role, tensor
+    for number, graph_layer in enumerate(network.graph_layers, start=1):
+        if graph_layer.norm is not None:
+            for role, tensor in graph_layer.norm.state_dict().items():
+                yield f"norm {number}", role, tensor
 
 
 def _overwrite(tensor: Tensor, kept: Tensor) -> None:
