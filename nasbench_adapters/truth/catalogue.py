@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
+from archselect.nasbench_adapters.spaces.nb_macro import NasBenchMacro
 from archselect.nasbench_adapters.truth import (
     graph_bench,
     hpo_bench,
     nb301_file,
-    nb_macro_file,
 )
 from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
 
@@ -17,7 +17,7 @@ DIGITS = "nb201-digits"
 NB101 = NasBench101.name
 NB201 = NB201_SPACE
 NB301 = "nb301"
-MACRO = nb_macro_file.SPACE
+MACRO = NasBenchMacro.name
 
 
 class KnownTruth(NamedTuple):
@@ -65,7 +65,8 @@ KNOWN = {
         f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
     ),
     MACRO: KnownTruth(
-        f"NAS-Bench-Macro: {nb_macro_file.NOTE}; needs the official nas-bench-macro_cifar10.json",
+        "NAS-Bench-Macro: test accuracy, the best over the epochs of each training, no validation split; needs the "
+        "official nas-bench-macro_cifar10.json",
         f"archselect truth import FILE --name {MACRO} --space {MACRO}",
     ),
 }

@@ -217,7 +217,7 @@ def test_an_interrupt_is_one_line_and_130(archselect, monkeypatch, write_quick):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archselect.benchmarks.runs.harness.run_study", interrupt)
+    monkeypatch.setattr("archselect.running.run_study", interrupt)
     assert archselect("run", write_quick()) == (
         130,
         "",

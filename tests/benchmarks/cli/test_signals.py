@@ -24,7 +24,7 @@ def test_a_signal_ends_a_command_in_one_line(
 ):
     before = signal.getsignal(number)
     monkeypatch.setattr(
-        "archselect.benchmarks.runs.harness.run_study",
+        "archselect.running.run_study",
         lambda *_, **__: signal.raise_signal(number),
     )
     assert archselect("run", write_quick()) == (128 + number, "", MESSAGE)
