@@ -11,6 +11,8 @@ from support import ROOT
 from archselect.reports.results.query_runs import find_query_planes
 from archselect.reports.results.results import load
 from archselect.reports.tables.budget import BEST_BY_REWARD, budget_table
+from archselect.reports.tables.differences import differences_table
+from archselect.reports.tables.memory import memory_table
 
 RESULTS = ROOT / "docs" / "results"
 FOLDERS = (
@@ -192,3 +194,30 @@ def test_what_pseudo_labels_add(page, folder, other, queries):
     line = f"| {folder} | {other} | {queries} | {fmean(gains):+.2f} [{low:.2f}, {high:.2f}] |"
     assert stdev(gains) > 0
     assert line in section_of(page, folder)
+
+
+def test_the_table_of_searches_under_a_bound_of_memory(page):
+    results = results_of("radars-nb201-cpu")
+    section = section_of(page, "radars-nb201-cpu")
+    table = memory_table(results).frame
+    rows = table[table.split == "test"].set_index("selector")
+    assert len(rows) == len(results.groups) == 6
+    for group in results.groups:
+        row = rows.loc[group.name]
+        means = group.judged(results.landscapes[0]).known.means
+        assert row.seeds == len(means)
+        accuracy = plus_minus(fmean(means), stdev(means))
+        assert (
+            f"| {group.name} | {row.step_mib:.2f} | {row.live:.1f} | {accuracy} |"
+            in section
+        )
+    assert len(results.failures) == 1
+    assert f"One of {len(results.info.runs)} runs failed" in section
+
+
+def test_no_difference_under_a_bound_of_memory_is_shown(page):
+    frame = differences_table(results_of("radars-nb201-cpu")).frame
+    accuracies = frame[frame.metric == "accuracy"]
+    assert len(accuracies) == 5
+    assert set(accuracies.verdict) == {"no evidence"}
+    assert "**No difference is shown.**" in section_of(page, "radars-nb201-cpu")
