@@ -208,7 +208,7 @@ def test_the_table_of_searches_under_a_bound_of_memory(page):
         assert row.seeds == len(means)
         accuracy = plus_minus(fmean(means), stdev(means))
         assert (
-            f"| {group.name} | {row.step_mib:.2f} | {row.live:.1f} | {accuracy} |"
+            f"| {group.name} | {row.step_bytes / 2**20:.2f} | {row.live:.1f} | {accuracy} |"
             in section
         )
     assert len(results.failures) == 1
