@@ -1,7 +1,7 @@
 """Discretisation policies: which operations and inputs are kept, given the scores.
 
 DARTS keeps the inputs of a node whose best operations weigh most, each weighed on its
-own edge; this is what :meth:`.Search.architecture` does. Other rules are here. They
+own edge; this is what :meth:`.search.Search.architecture` does. Other rules are here. They
 work in every space; where nodes keep all their inputs, only the limit of skips tells.
 """
 

@@ -212,13 +212,13 @@ def _kind_of_reward(value: Any) -> str:
     return str(getattr(value, "source", _LOOKED_UP))
 
 
+# What answers queries. All but a column of a ground truth say their `source`.
 Reward = Annotated[
     Annotated[TableReward, Tag(_LOOKED_UP)]
     | Annotated[SupernetReward, Tag("supernet")]
     | Annotated[TrainingReward, Tag("training")],
     Discriminator(_kind_of_reward),
 ]
-"""What answers queries. All but a column of a ground truth say their `source`."""
 
 
 class TrainPart(Part):

@@ -276,12 +276,12 @@ class Lead(NamedTuple):
     Attributes:
         plane: of the selectors.
         names: of those with the highest mean accuracy; none where no accuracy is known.
-        mean: that accuracy in per cent.
+        accuracy: that mean, in per cent.
     """
 
     plane: QueryPlane
     names: tuple[str, ...]
-    mean: float
+    accuracy: float
 
     @property
     def queries(self) -> int:
@@ -338,7 +338,7 @@ def _answer_of_one(lead: Lead) -> str:
     verb = "has" if len(lead.names) == 1 else "have"
     return (
         f"On {title}, after {lead.queries:,} queries of {lead.plane.reward_title}, "
-        f"{join_words(lead.names)} {verb} the highest mean accuracy, {lead.mean:.2f}"
+        f"{join_words(lead.names)} {verb} the highest mean accuracy, {lead.accuracy:.2f}"
         f"{_beside_highest(lead.plane, lead.queries)}."
     )
 
@@ -350,7 +350,7 @@ def _answer_of_several(lead: Lead) -> str:
     expected = expected_accuracy(lead.plane, lead.queries)
     random = "" if expected is None else f" (random search: {expected:.2f})"
     names = join_words(lead.names)
-    return f"{lead.plane.title}: {names}, {lead.mean:.2f}{random}."
+    return f"{lead.plane.title}: {names}, {lead.accuracy:.2f}{random}."
 
 
 def _beside_highest(plane: QueryPlane, queries: int) -> str:

@@ -22,7 +22,7 @@ class ZeroOne(Penalty):
 
     Settings:
         zero_one: the weight; 10 in the released code.
-        norm: "l2" as above, or "l1": the mean of |a - 1/2|.
+        norm: "l2" as above, or "l1": the mean distance of a from 1/2.
     """
 
     name: ClassVar[str] = "zero-one"

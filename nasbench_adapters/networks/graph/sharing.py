@@ -23,12 +23,12 @@ class SharedLayer(NamedTuple):
 
     Attributes:
         attention: what weighs a neighbour; see :class:`.layers.OperationFacts`.
-        activation: that the layer applies to what it reads.
+        nonlinearity: that the layer applies to what it reads.
         weights: the tensors by their role.
     """
 
     attention: str
-    activation: str
+    nonlinearity: str
     weights: Mapping[str, Tensor]
 
 
@@ -40,7 +40,9 @@ def may_share(first: SharedLayer, second: SharedLayer) -> bool:
     neighbours may differ: a mean and a sum may share. Batch normalisation and skip
     connections are no part of a layer here, and never share.
     """
-    if (first.attention, first.activation) != (second.attention, second.activation):
+    if first.attention != second.attention:
+        return False
+    if first.nonlinearity != second.nonlinearity:
         return False
     return _shapes(first) == _shapes(second)
 
