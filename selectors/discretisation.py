@@ -1,8 +1,9 @@
 """Discretisation policies: which operations and inputs are kept, given the scores.
 
 DARTS keeps the inputs of a node whose best operations weigh most, each weighed on its
-own edge; this is what :meth:`.search.Search.architecture` does. Other rules are here. They
-work in every space; where nodes keep all their inputs, only the limit of skips tells.
+own edge; this is what :meth:`.search.Search.architecture` does. Other rules are here.
+They work in every space; where nodes keep all their inputs, only the limit of skips
+tells.
 """
 
 from __future__ import annotations
