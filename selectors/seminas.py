@@ -51,8 +51,7 @@ class SemiNas(PredictingSelector):
             released a "text".
         propose: "decode" the 100 best, moved up the gradient of the predicted value; or
             rank candidates as `predictor-search` does ("pool").
-        predictor: "epd" is the paper's network; "ridge" only ranks; or one of the
-            user's own, FILE.py:CLASS.
+        predictor: "epd", the paper's network; "ridge", which only ranks; FILE.py:CLASS.
     """
 
     name: ClassVar[str] = "seminas"
