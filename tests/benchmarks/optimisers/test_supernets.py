@@ -441,8 +441,8 @@ def test_settings_are_checked():
         ),
         (
             "untrained",
-            {"activation": "crb"},
-            "unknown setting of recipe untrained 'activation': ",
+            {"schedule": "informed"},
+            "unknown setting of recipe untrained 'schedule': ",
         ),
     ):
         with pytest.raises(UserError, match=message):
