@@ -202,21 +202,20 @@ class TrainingReward(Part):
 
 
 _LOOKED_UP = "table"
-"""Tag of a reward that names no source."""
+"""The source of a reward that names none."""
 
 
 def _kind_of_reward(value: Any) -> str:
     """Return the tag of the kind of reward that a study writes."""
-    if isinstance(value, dict):
-        return str(value.get("source", _LOOKED_UP))
-    return str(getattr(value, "source", _LOOKED_UP))
+    keys = value if isinstance(value, dict) else vars(value)
+    return f"from {keys.get('source', _LOOKED_UP)}"
 
 
 # What answers queries. All but a column of a ground truth say their `source`.
 Reward = Annotated[
-    Annotated[TableReward, Tag(_LOOKED_UP)]
-    | Annotated[SupernetReward, Tag("supernet")]
-    | Annotated[TrainingReward, Tag("training")],
+    Annotated[TableReward, Tag("from table")]
+    | Annotated[SupernetReward, Tag("from supernet")]
+    | Annotated[TrainingReward, Tag("from training")],
     Discriminator(_kind_of_reward),
 ]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ValidationError
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, Tag, ValidationError
 
 from archselect.nasbench_adapters.errors import nearest
 
 Place = tuple[int | str, ...]
 """Where a value is in a file: keys of tables and places in lists."""
+TAGGED = "from "
+"""The beginning of the tags of unions, which pydantic puts into places."""
 
 
 def explain_validation_error(error: ValidationError, model: type[BaseModel]) -> str:
@@ -46,8 +51,17 @@ def list_faults(
         if fault["type"] == "extra_forbidden" or fault["loc"] in meant:
             continue
         place = _join((*within, *fault["loc"]))
-        lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
+        lines.append(f"{place}: {_message(fault)}")
     return list(dict.fromkeys(lines))
+
+
+def _message(fault: Any) -> str:
+    """Return what is wrong, in words."""
+    if fault["type"] == "union_tag_invalid":
+        tag = fault["ctx"]["tag"].removeprefix(TAGGED)
+        tags = fault["ctx"]["expected_tags"].replace(TAGGED, "")
+        return f"unknown source '{tag}'; known: {tags}"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _suggest_key(hint: str | None, known: list[str]) -> str:
@@ -59,19 +73,33 @@ def _suggest_key(hint: str | None, known: list[str]) -> str:
 
 
 def _join(place: Place) -> str:
-    return ".".join(map(str, place)) or "the file"
+    shown = [str(key) for key in place if not str(key).startswith(TAGGED)]
+    return ".".join(shown) or "the file"
 
 
 def _find_model(model: type[BaseModel], place: Place) -> type[BaseModel]:
     """Return the model of the table at a place in a file."""
+    choices: dict[str | None, type[BaseModel]] = {None: model}
     for key in place:
         if not isinstance(key, str):
             continue
-        annotation = model.model_fields[key].annotation
-        inner = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(
-            kind
-            for kind in inner
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-        )
-    return model
+        if key in choices:
+            choices = {None: choices[key]}
+            continue
+        (model,) = choices.values()
+        choices = dict(_models_of(model.model_fields[key].annotation))
+    return next(iter(choices.values()))
+
+
+def _models_of(
+    annotation: Any, tag: str | None = None
+) -> Iterator[tuple[str | None, type[BaseModel]]]:
+    """Yield the models that a value may be, each with its tag, None without one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield tag, annotation
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        parts, tags = parts[:1], [one for one in parts[1:] if isinstance(one, Tag)]
+        tag = tags[0].tag if tags else tag
+    for part in parts:
+        yield from _models_of(part, tag)

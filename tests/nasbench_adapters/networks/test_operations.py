@@ -290,7 +290,8 @@ def test_an_input_is_brought_to_the_cells_channels_and_size(images, scale):
 @pytest.mark.parametrize("block", BLOCKS)
 def test_replicas_of_a_block_do_not_mix(block, images):
     width = 4 if block == "max_pool_reduction" else 2  # which keeps the channels
-    module = BLOCKS[block](width, 4, 2, replicas=3).double()
+    stride = 1 if block.startswith("pointwise") else 2
+    module = BLOCKS[block](width, 4, stride, replicas=3).double()
     x = images(2, channels=3 * width)
     changed = x.clone()
     changed[:, width : 2 * width] += 1  # the images of the second replica
