@@ -64,7 +64,7 @@ def run(
         Notice: something a user must know, such as that runs failed. They are in
             :attr:`.StudyResults.failures`.
     """
-    from archselect.benchmarks.cli.terminal import progress
+    from archselect.benchmarks.cli.terminal import study_progress
     from archselect.running import RunRequest, plan_run, run_planned
 
     request = RunRequest(
@@ -83,11 +83,7 @@ def run(
         rerun_other_code=rerun_other_code,
     )
     plan = plan_run(request)
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
+    with study_progress() as show:
         outcome = run_planned(plan, _warn, show)
     if outcome.failed:
         _warn(f"{len(outcome.failed)} runs failed: see {plan.folder / 'failures'}")

@@ -22,6 +22,16 @@ from archselect.reports.tables.render import to_markdown as table_to_markdown
 from archselect.reports.tables.runs import judged_frame
 from archselect.reports.tables.table import Table
 
+FAILURE_COLUMNS = (
+    "selector",
+    "supernet_seed",
+    "selection_seed",
+    "space",
+    "data",
+    "error",
+)
+"""Columns of :attr:`StudyResults.failures`."""
+
 
 class StudyResults:
     """What a folder of a study holds.
@@ -59,26 +69,19 @@ class StudyResults:
     @property
     def failures(self) -> pd.DataFrame:
         """A row for each run that failed: selector, seeds, space, data, error."""
-        rows = [
-            {
-                "selector": failure.inputs.selector.label,
-                "supernet_seed": failure.inputs.supernet_seed,
-                "selection_seed": failure.inputs.selection_seed,
-                "space": failure.inputs.space,
-                "data": failure.inputs.data.name,
-                "error": failure.error,
-            }
-            for failure in self._results.failures
-        ]
-        columns = (
-            "selector",
-            "supernet_seed",
-            "selection_seed",
-            "space",
-            "data",
-            "error",
-        )
-        return pd.DataFrame(rows, columns=list(columns))
+        rows = []
+        for failure in self._results.failures:
+            inputs = failure.inputs
+            row = (
+                inputs.selector.label,
+                inputs.supernet_seed,
+                inputs.selection_seed,
+                inputs.space,
+                inputs.data.name,
+                failure.error,
+            )
+            rows.append(row)
+        return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
 
     @property
     def missing(self) -> int:

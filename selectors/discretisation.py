@@ -66,7 +66,7 @@ def limit_skips(
     """Return the operations among which each edge may be decided.
 
     Chen et al., P-DARTS, ICCV 2019: while the normal cell keeps more skips than it may,
-    the weakest of them is taken away and the cell is read anew. An edge that has
+    the weakest of them is removed and the cell is read again. An edge that has
     nothing else keeps its skip.
 
     Args:

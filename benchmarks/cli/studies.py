@@ -30,6 +30,7 @@ from archselect.benchmarks.cli.terminal import (
     print_table,
     progress,
     say,
+    study_progress,
 )
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import one_line
@@ -157,11 +158,7 @@ def _run_study(plan: PlannedRun) -> StudyOutcome:
     """Run what is missing of a study, and show how far it is."""
     from archselect.running import run_planned
 
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
+    with study_progress() as show:
         return run_planned(plan, notice, show)
 
 

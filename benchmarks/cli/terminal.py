@@ -28,6 +28,7 @@ from archselect.nasbench_adapters.errors import Notice
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 if TYPE_CHECKING:
+    from archselect.benchmarks.runs.execution import Progress as StudyProgress
     from archselect.reports.page.write import TerminalTable
 
 WIDTH_OF_FILES = 240
@@ -99,6 +100,17 @@ def progress(description: str) -> Iterator[Progress]:
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
+
+
+@contextmanager
+def study_progress() -> Iterator[StudyProgress]:
+    """Show how far a study is; yield what to call with its stage, done and total."""
+    with progress("reading data and truth") as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
+
+        yield show
 
 
 def print_shown(shown: TerminalTable) -> None:

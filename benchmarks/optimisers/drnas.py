@@ -29,7 +29,7 @@ from archselect.nasbench_adapters.space import SearchSpace
 class Drnas(AlphaSettings, Optimiser):
     """α ← α - Adam(∇_α L_valid(w, θ)), w ← w - η ∇_w L_train(w, θ).
 
-    On every edge θ ~ Dirichlet(elu(α) + 1), drawn anew for either step; the alphas'
+    On every edge θ ~ Dirichlet(elu(α) + 1), with a new draw for each step; the alphas'
     gradient is the pathwise one. Progressive shrinking and widening are left out.
 
     Settings:

@@ -21,7 +21,7 @@ class Gdas(AlphaSettings, Optimiser):
     """w ← w - η ∇_w L_train(w, h), then α ← α - Adam(∇_α L_valid(w, h)).
 
     h is one-hot at the largest entry of Z = softmax((log p + g) / T), with p the
-    probabilities of the alphas and g Gumbel noise. It is drawn anew for either step.
+    probabilities of the alphas and g Gumbel noise. Each step draws it again.
     The alphas' gradient goes through Z as if Z had gone forward; only operations that
     were drawn are computed, so that only theirs is the loss' gradient by h that is not
     zero. The draw takes Z to the CPU, once per forward.

@@ -25,7 +25,7 @@ from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 
 class Oles(Darts):
-    """As DARTS, but the weights of an operation freeze for good once it overfits.
+    """As DARTS, but the weights of an operation stay frozen once it overfits.
 
     An operation is one of an edge in one layer. Each time the alphas step, the gradient
     of its weights on the validation batch is compared with that of the last step on a

@@ -54,7 +54,7 @@ Weights = Sequence[Sequence[Tensor]]
 """A cell's mixture as scalars, by edge and operation."""
 Item = TypeVar("Item")
 HearOutput = Callable[["PlacedOperation", Tensor], None]
-"""What is told the output of each operation of a cell, before it is weighed."""
+"""A function that gets the output of each operation of a cell, before it is weighed."""
 RunCell = Callable[[Sequence[Tensor]], Tensor]
 """A way to compute a cell's output from its inputs, under a mixture."""
 ReplaceCells = Callable[
@@ -156,7 +156,7 @@ class CellModule(nn.Module):
         channels_out: of the cell's output, per replica.
         sum_norms: by node, what normalises the sum that enters it; empty unless
             :meth:`normalise_sums` is called. A node that nothing enters has zeros.
-        listener: hears outputs in :meth:`forward`; None for nobody.
+        listener: gets each output in :meth:`forward`; None for no listener.
         side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
             called.
     """

@@ -40,6 +40,7 @@ class Ranked:
 
     Attributes:
         selector: its name.
+        mean: of its accuracies, in per cent.
         accuracy: mean and standard deviation over its runs, in per cent.
         gap: points below the best of the space.
         seconds: mean of its searches.
@@ -47,6 +48,7 @@ class Ranked:
     """
 
     selector: str
+    mean: float
     accuracy: str
     gap: str
     seconds: str
@@ -92,12 +94,10 @@ def _screen(
     compared = [group for group in groups if not is_random_sample(landscape, group)]
     values = {group.name: accuracy_by_seed(landscape, group) for group in compared}
     marks = mark_selectors(values)
-    places = {
-        _ranked(landscape, group, marks): _mean(landscape, group) for group in groups
-    }
+    rows = [_ranked(landscape, group, marks) for group in groups]
     if landscape.mean is not None:
-        places[_random_cell(landscape)] = landscape.mean
-    rows = sorted(places, key=lambda row: -places[row])
+        rows.append(_random_cell(landscape))
+    rows.sort(key=lambda row: -row.mean)
     return FirstScreen(
         verdict=_verdict(results, landscape, compared, marks),
         where=results.title(landscape),
@@ -113,12 +113,14 @@ def _mean(landscape: Landscape, group: Group) -> float:
 
 def _ranked(landscape: Landscape, group: Group, marks: Mapping[str, Mark]) -> Ranked:
     means = np.array(group.known(landscape).means)
+    mean = float(means.mean())
     spread = f" ± {means.std(ddof=1):.2f}" if len(means) > 1 else ""
     mark = marks.get(group.name)
     return Ranked(
         selector=group.name,
-        accuracy=f"{means.mean():.2f}{spread}",
-        gap=_gap(landscape, float(means.mean())),
+        mean=mean,
+        accuracy=f"{mean:.2f}{spread}",
+        gap=_gap(landscape, mean),
         seconds=short(float(np.mean(group.seconds))),
         verdict=_VERDICTS[mark] if mark is not None else "",
     )
@@ -129,6 +131,7 @@ def _random_cell(landscape: Landscape) -> Ranked:
     assert landscape.mean is not None
     return Ranked(
         selector=RANDOM_CELL,
+        mean=landscape.mean,
         accuracy=f"{landscape.mean:.2f}",
         gap=_gap(landscape, landscape.mean),
         seconds=NONE,

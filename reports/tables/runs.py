@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import attrgetter
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -61,17 +62,17 @@ def runs_frame(results: Results) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object)
 
 
-_JUDGEMENTS = (
-    "truth",
-    "dataset",
-    "split",
-    "epochs",
-    "source",
-    "accuracy",
-    "rank",
-    "gap",
-)
-"""Columns of :func:`judged_frame` that :func:`runs_frame` has not."""
+class _Judgement(NamedTuple):
+    """What a truth says of a run, None where it is not known."""
+
+    truth: str | None = None
+    dataset: str | None = None
+    split: str | None = None
+    epochs: int | None = None
+    source: str | None = None
+    accuracy: float | None = None
+    rank: int | None = None
+    gap: float | None = None
 
 
 def judged_frame(results: Results) -> pd.DataFrame:
@@ -84,33 +85,33 @@ def judged_frame(results: Results) -> pd.DataFrame:
     """
     landscapes = {landscape.id: landscape for landscape in results.landscapes}
     places: list[int] = []
-    judgements: list[tuple[object, ...]] = []
+    judgements: list[_Judgement] = []
     for place, record in enumerate(results.records):
         rows = [_judgement(one, landscapes[one.landscape]) for one in record.accuracies]
-        rows = rows or [(None,) * len(_JUDGEMENTS)]
+        rows = rows or [_Judgement()]
         places += [place] * len(rows)
         judgements += rows
     frame = runs_frame(results).iloc[places].reset_index(drop=True)
-    judged = pd.DataFrame(judgements, columns=list(_JUDGEMENTS), dtype=object)
+    judged = pd.DataFrame(judgements, columns=list(_Judgement._fields), dtype=object)
     after = frame.columns.get_loc("canonical") + 1
     before_costs = frame.iloc[:, :after]
     return pd.concat([before_costs, judged, frame.iloc[:, after:]], axis=1)
 
 
-def _judgement(accuracy: Accuracy, landscape: Landscape) -> tuple[object, ...]:
-    """Return what a truth says of a run, under :data:`_JUDGEMENTS`."""
+def _judgement(accuracy: Accuracy, landscape: Landscape) -> _Judgement:
+    """Return what a truth says of a run."""
     gap = None
     if accuracy.mean is not None and landscape.optimum is not None:
         gap = landscape.optimum - accuracy.mean
-    return (
-        landscape.truth,
-        landscape.dataset,
-        landscape.split,
-        landscape.epochs,
-        accuracy.source,
-        accuracy.mean,
-        accuracy.rank,
-        gap,
+    return _Judgement(
+        truth=landscape.truth,
+        dataset=landscape.dataset,
+        split=landscape.split,
+        epochs=landscape.epochs,
+        source=accuracy.source,
+        accuracy=accuracy.mean,
+        rank=accuracy.rank,
+        gap=gap,
     )
 
 

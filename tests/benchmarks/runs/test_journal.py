@@ -128,7 +128,7 @@ def test_a_selector_that_reads_trained_alphas_is_replayed_too(
 def test_information_that_is_infinite_is_replayed_too(
     write_study, tmp_path, monkeypatch
 ):
-    """IS-DARTS measures `none` as such, and draws the order of images anew."""
+    """IS-DARTS measures `none` as such, and draws a new order of images."""
     settings = 'name = "is-darts"\nepochs = 3\nshrinks = 2\ninterval = 1'
     study = read_study(str(write_study(('name = "magnitude"', settings))))
     (job,) = (
