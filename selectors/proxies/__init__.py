@@ -57,10 +57,10 @@ PROXIES: dict[str, Proxy] = {
 def _accept(name: str, candidate: Any) -> Proxy:
     """Return the proxy that a package declares.
 
-    Raises ValueError if it is no proxy, or is declared under another name.
+    Raises ValueError if it is not a proxy, or is declared under another name.
     """
     if not isinstance(candidate, Proxy):
-        raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
+        raise ValueError("it is not an archselect.selectors.proxies.base.Proxy")
     check_entry_name(name, candidate.name)
     return candidate
 
@@ -68,12 +68,12 @@ def _accept(name: str, candidate: Any) -> Proxy:
 registry: Registry[Proxy] = Registry(
     "proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name}
 )
-"""The proxies here, and those of installed packages."""
+"""Registry of all proxies: built-in and of installed packages."""
 
 
 def get_proxy(name: str) -> Proxy:
-    """Return the proxy of that name.
+    """Return the proxy with a name.
 
-    Raises UserError, with the nearest name, if there is none.
+    Raises UserError, which suggests the nearest name, if there is no such proxy.
     """
     return registry.get(name)
