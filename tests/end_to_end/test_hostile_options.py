@@ -266,7 +266,7 @@ STUDY = {
     ),
     "many weights": (
         ("channels = 2, cells = 1", "channels = 4096, cells = 1000"),
-        "name fewer channels or layers",
+        "set fewer channels or layers",
     ),
     "many tunings": (
         ("tune_epochs = 1", "tune_epochs = 999999999"),
@@ -328,6 +328,6 @@ def test_a_space_too_large_to_list(refusal):
         "score", "nwot", "--cells", "all", "--space", "darts", "--device", "cpu"
     )
     assert (
-        "darts has 1.1e+18 architectures, too many to list: take a sample of them"
+        "darts has 1.1e+18 architectures, too many to list: take a sample instead"
         in line
     )

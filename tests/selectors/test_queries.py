@@ -90,7 +90,9 @@ def test_a_pool_is_all_that_can_be_asked_for():
     task = query_task(NB201, reward, budget=9, pool=pool)
     search = task.search()
     assert {search.draw() for _ in range(100)} == set(pool)
-    with pytest.raises(ValueError, match="has no reward: query one of the 4 architectures"):
+    with pytest.raises(
+        ValueError, match="has no reward: query one of the 4 architectures"
+    ):
         search.query(NB201.representatives[9])
     selection = RandomSearch().select(query_task(NB201, reward, budget=9, pool=pool))
     assert {scored.architecture for scored in selection.architecture_scores} == set(

@@ -179,7 +179,7 @@ MISTAKES = {
     ),
     "skeleton value": (
         ("tiny", "darts", {}, {"layers": 2}),
-        "needs 3 layers or more, not 2",
+        "needs at least 3 layers, not 2",
     ),
     "no head": (
         ("nb201", "nb201", {"auxiliary_weight": 0.4}, {}),
