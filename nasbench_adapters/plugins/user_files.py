@@ -36,18 +36,18 @@ def require_defaults(kind: type[BaseModel]) -> None:
 
 
 class UserClasses(Registry[type[Model]]):
-    """Classes of one kind by name, or as FILE.py:CLASS.
+    """Registry of classes of one kind, by name or as FILE.py:CLASS.
 
-    Each has a name and a summary, or other texts; the fields of a model are settings.
+    Each class has a name and a summary, or other texts; its fields are settings.
 
     Args:
         kind: Kind of the classes, for messages, such as "selector".
         group: Entry-point group.
         built_in: Classes of archselect, by name.
-        base: Base class of all.
-        method: Signature of the method that does the work.
+        base: Base class of all classes.
+        method: Signature of the main method, for messages.
         check: Further check of a class. Raises ValueError, which says how to fix it.
-        key: Key by which users name a class, if that is not its kind.
+        key: Word for a class in messages, if it differs from its kind.
         texts: Class attributes that each class must have.
     """
 
@@ -69,16 +69,16 @@ class UserClasses(Registry[type[Model]]):
         self._check = check
 
     def get(self, name: str) -> type[Model]:
-        """Return the class that a text names.
+        """Return the class with a name, or of FILE.py:CLASS.
 
         Args:
             name: Name of a class of archselect or of an installed package; or the path
-                of a Python file, which is executed, a colon and the name of a class in
-                it. The class may be left out where the file has only one.
+                of a Python file (which is executed), a colon and the name of a class in
+                the file. The class may be omitted if the file has only one.
 
         Raises:
             UserError: The name is unknown, or the file or the class cannot be used. The
-                message says where.
+                message names the place.
         """
         path, class_name = _split(name)
         if path is None:
@@ -88,7 +88,7 @@ class UserClasses(Registry[type[Model]]):
     def source(self, name: str) -> str | None:
         """Return the hash of a class's code, or its package and version.
 
-        The hash is that of the file and of all that it imports from its folder.
+        The hash covers the file and everything that it imports from its folder.
 
         Returns None for archselect's classes and for unknown names. Raises UserError if
         there is no such file.
@@ -99,9 +99,10 @@ class UserClasses(Registry[type[Model]]):
         return f"file {self._read(path).hash}"
 
     def source_of(self, kind: type[Model], name: str) -> str | None:
-        """Return the source of a class that :meth:`get` returned, as it was loaded.
+        """Return the source of a class that :meth:`get` returned.
 
-        The file may have changed since; see :meth:`source`.
+        It describes the loaded code. The file may have changed since then;
+        :meth:`source` reads it again.
         """
         code = find_loaded_code(kind)
         if code is None:
@@ -115,7 +116,7 @@ class UserClasses(Registry[type[Model]]):
         """
         if not inspect.isclass(candidate) or not issubclass(candidate, self._base):
             raise ValueError(
-                f"it is no {self.kind}: derive a class from {self._base_name}"
+                f"it is not derived from {self._base_name}: derive a class from that"
             )
         class_name = candidate.__name__
         if inspect.isabstract(candidate):
@@ -145,9 +146,9 @@ class UserClasses(Registry[type[Model]]):
         return f"{self._base.__module__}.{self._base.__name__}"
 
     def _load_from_file(self, path: Path, class_name: str) -> type[Model]:
-        """Return a class of a file, which is executed the first time.
+        """Return a class of a file, and execute the file the first time.
 
-        Raises UserError if the file fails, or has no such class.
+        Raises UserError if the file raises an error, or has no such class.
         """
         module = _execute(self._read(path))
         classes = self._classes_in(module)
@@ -160,8 +161,8 @@ class UserClasses(Registry[type[Model]]):
             )
         if class_name not in classes and hasattr(module, class_name):
             raise UserError(
-                f"{path}: {class_name} is no {self.kind}: derive it, there, from "
-                f"{self._base_name}"
+                f"{path}: {class_name} is not among the {self.kind}s of this file: "
+                f"derive it there from {self._base_name}"
             )
         if class_name not in classes:
             raise unknown(f"{self.kind} in {path}", class_name, classes)
@@ -178,7 +179,7 @@ class UserClasses(Registry[type[Model]]):
             raise UserError(f"{path}: {error}") from error
 
     def _classes_in(self, module: ModuleType) -> dict[str, type[Model]]:
-        """Return the classes of this kind that a module defines itself, by name."""
+        """Return the classes of this kind that a module defines, by name."""
         return {
             name: kind
             for name, kind in vars(module).items()
@@ -190,7 +191,7 @@ class UserClasses(Registry[type[Model]]):
     def _read(self, path: Path) -> UserCode:
         """Return the code of a file.
 
-        Raises UserError if there is no such file, or as :func:`read_code` does.
+        Raises UserError if there is no such file, or like :func:`read_code`.
         """
         if not path.is_file():
             example = f"my_{self.kind}.py:My{self.kind.capitalize()}"
@@ -212,9 +213,9 @@ def _split(text: str) -> tuple[Path | None, str]:
 
 
 def _execute(code: UserCode) -> ModuleType:
-    """Return the code as a module, the same for the same content.
+    """Return the code as a module; equal content gives the same module.
 
-    Raises UserError, saying where, if it fails.
+    Raises UserError, which names the line, if the code raises an error.
     """
     try:
         return code.load()
@@ -225,9 +226,9 @@ def _execute(code: UserCode) -> ModuleType:
 
 
 def locate_error(error: BaseException, path: Path) -> str:
-    """Return the file and the last line of a user's code that an error came from.
+    """Return the file and the last line of a user's code in an error's traceback.
 
-    The user's code is the file of a path and what that imports from its folder.
+    The user's code is a file and everything that it imports from its folder.
     """
     place = f"{path}"
     for frame, line in traceback.walk_tb(error.__traceback__):

@@ -160,7 +160,7 @@ class NasBenchGraph(SearchSpace):
         return operations.operations
 
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
-        """Return the network as plain data, with an edge from each source to a layer."""
+        """Return the network as plain data; each layer has an edge from its source."""
         links = links_of(architecture)
         edges = []
         for layer, choice in enumerate(operations_of(architecture), start=1):

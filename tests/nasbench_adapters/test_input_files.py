@@ -31,7 +31,7 @@ def test_only_plain_files_are_read(
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(
-        (UserError, OSError), match=r"it is a (pipe|device) and no file|Is a directory"
+        (UserError, OSError), match=r"it is a (pipe|device), not a file|Is a directory"
     ):
         read(tmp_path / "link")
 
@@ -114,7 +114,7 @@ def test_texts_with_a_mark_or_crlf(tmp_path: Path, mark: bytes, end: str) -> Non
             "\ufeff".encode("utf-16-be") + TEXT.encode("utf-16-be"),
             "is UTF-16: save it as UTF-8",
         ),
-        (TEXT.encode("utf-16-le"), "is UTF-16 or no text: save it as UTF-8"),
+        (TEXT.encode("utf-16-le"), "is UTF-16 or not text: save it as UTF-8"),
         (TEXT.encode("utf-32"), "is UTF-32: save it as UTF-8"),
         (
             "a\nb\n\xe9t\xe9\n".encode("latin-1"),
@@ -150,7 +150,7 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert expand("~/a") == tmp_path / "a" and expand(Path("~")) == tmp_path
     assert expand("a/~") == Path("a/~") and expand("/~/b") == Path("/~/b")
     with pytest.raises(
-        UserError, match="cannot tell which folder ~nobody-of-this-name/a is"
+        UserError, match="cannot find the home folder of ~nobody-of-this-name/a"
     ):
         expand("~nobody-of-this-name/a")
 

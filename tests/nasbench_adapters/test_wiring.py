@@ -211,7 +211,9 @@ def test_a_malformed_cell_is_refused_with_the_place(name, text, message):
     [(0,) * 4, (0,) * 6, (0, 0, 0, 0, None), (0, 0, 0, 0, -1), (0, 0, 0, 0, 1)],
 )
 def test_only_a_decided_cell_of_the_space_has_a_text(choices):
-    with pytest.raises(ValueError, match="minimal:2-3=none needs an operation on all 5 edges"):
+    with pytest.raises(
+        ValueError, match="minimal:2-3=none needs an operation on all 5 edges"
+    ):
         get_space("minimal:2-3=none").format(Architecture((choices,)))
 
 

@@ -408,5 +408,5 @@ def test_a_node_without_enough_inputs_is_refused():
     decisions = space.undecided()
     for edge in space.edges[0][:1]:
         decisions = decisions.decide(edge.cell, edge.index, -2)
-    with pytest.raises(ValueError, match="keeps 2 inputs and has 1"):
+    with pytest.raises(ValueError, match="keeps 2 inputs but has only 1"):
         sample_within(space, decisions, np.random.default_rng(0))

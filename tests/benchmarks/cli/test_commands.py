@@ -295,7 +295,7 @@ def test_the_home_folder_in_paths(archselect, tmp_path, monkeypatch, small_truth
     code, _, err = archselect(
         "draw", CELL, "--space", "nb201", "--out=~nobody-here/cell.svg"
     )
-    assert code == 2 and "cannot tell which folder ~nobody-here/cell.svg is" in err
+    assert code == 2 and "cannot find the home folder of ~nobody-here/cell.svg" in err
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 

@@ -225,7 +225,7 @@ def test_a_users_cost_that_fails(own, space, returned, message):
         ('    name = "edges"\n', "", "lacks a name"),
         ("def of(", "def off(", "has no method of"),
         ("self.space = space", "raise OSError('gone')", "OSError: gone"),
-        ("class Edges(Cost)", "class Edges", "derive it, there"),
+        ("class Edges(Cost)", "class Edges", "derive it there from"),
     ],
 )
 def test_a_users_class_that_cannot_be_used(own, space, old, new, message):
