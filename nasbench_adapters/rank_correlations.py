@@ -62,7 +62,7 @@ def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float 
 
 
 def centred_ranks(values: Sequence[float] | Floats) -> Floats:
-    """Return the ranks of finite values minus their mean, with average ranks for ties."""
+    """Return the ranks of finite values minus their mean; ties get average ranks."""
     _, places = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
     return _centred_ranks_of(places.astype(np.int64))
 

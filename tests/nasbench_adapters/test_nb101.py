@@ -176,7 +176,7 @@ def test_the_columns_of_the_published_files_are_read_too():
         ("01/001/000:maxpool3x3", "not a square matrix"),
         (":", "not a square matrix"),
         ("0:", "not a square matrix"),
-        ("01000/1000:maxpool3x3", "'01000/1000' has not 3 rows of 3"),
+        ("01000/1000:maxpool3x3", "'01000/1000' must have 3 rows of 3"),
         ("0" * 64 + ":" + ",".join(["maxpool3x3"] * 6), "at most 7 vertices, not 8"),
         (
             "010/101/000:maxpool3x3",

@@ -138,7 +138,7 @@ def test_a_class_that_lacks_something(write, change, wanted):
         ),
         (
             ":Darts",
-            "mine.py: Darts is not among the optimisers of this file: derive it there from archselect.benchmarks.optimisers.base.",
+            "mine.py: Darts is not among the optimisers of this file: derive it there from archselect.benchmarks.",
         ),
     ],
 )

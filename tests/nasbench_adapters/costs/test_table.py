@@ -97,7 +97,7 @@ def test_what_is_no_cost_is_refused(values, message):
     "choices", [np.full((50, 6), 5), np.zeros((50, 6)), np.zeros((50, 5))]
 )
 def test_what_is_no_architecture_is_refused(choices):
-    with pytest.raises(UserError, match=r"operation indices|given twice|6 edges"):
+    with pytest.raises(UserError, match=r"operation indices|occurs twice|6 edges"):
         made_up([VALUES], choices)
 
 

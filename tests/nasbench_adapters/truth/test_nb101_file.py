@@ -201,10 +201,10 @@ def bad_payloads():
     number = base64.b64encode(b"\x0a" + b"\xff" * 12).decode()
     group = base64.b64encode(varint(7 << 3 | 3)).decode()
     return {
-        "no JSON": (b"\xff\xfe" + plain, "not of the benchmark's form"),
+        "no JSON": (b"\xff\xfe" + plain, "does not have the benchmark's form"),
         "not a list": (b'{"a": 1}', "not a list of hash"),
         "too short": (b'["a", 108, "01", "x"]', "not a list of hash"),
-        "deep": (b"[" * 5000, "not of the benchmark's form"),
+        "deep": (b"[" * 5000, "does not have the benchmark's form"),
         "another length": (payload(module, 50, 0.5, 0.5), r"epochs \(4, 12, 36, 108\)"),
         "epochs as text": (plain.replace(b"108", b'"108"', 1), "not a list of hash"),
         "another hash": (
@@ -221,7 +221,7 @@ def bad_payloads():
         ),
         "no base 64": (
             payload(module, 108, 0.5, 0.5, metrics="A"),
-            "not of the benchmark's form",
+            "does not have the benchmark's form",
         ),
         "cut off": (payload(module, 108, 0.5, 0.5, metrics=cut), "cut off"),
         "no evaluation": (

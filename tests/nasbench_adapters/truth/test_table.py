@@ -185,7 +185,7 @@ def test_a_class_is_spoken_for_by_its_representative(space):
     [
         ({"choices": np.array([[0, 1, 2, 3, 4, 5]])}, "operation indices"),
         ({"choices": np.array([[0, 1, 2]])}, "x 6 edges"),
-        ({"choices": np.zeros((2, 6))}, "given twice"),
+        ({"choices": np.zeros((2, 6))}, "occurs twice"),
         (
             {"choices": np.array([[1, 1, 1, 1, 1, 0]]), "canonical_only": True},
             "not the representative",
