@@ -414,7 +414,8 @@ def test_a_name_that_another_import_takes_meanwhile(cells, write, monkeypatch):
 
     monkeypatch.setattr(long_csv, "import_long", slow)
     with pytest.raises(
-        UserError, match="there is a truth 'mine' by now: add --replace"
+        UserError,
+        match="another command has stored a truth 'mine' meanwhile: add --replace",
     ):
         import_truth(source, name="mine")
 

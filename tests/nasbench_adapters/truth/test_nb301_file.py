@@ -128,7 +128,7 @@ def model(folder):
     ("kind", "message"),
     [
         ("lgb_time", "predicts run time, not accuracy"),
-        ("gnn_gin", "only the ensemble xgb is read"),
+        ("gnn_gin", "reads only the ensemble xgb"),
     ],
 )
 def test_other_models_are_refused(released, kind, message):

@@ -238,7 +238,7 @@ def test_truncated(path):
     whole = path.read_bytes()
     for size in range(0, len(whole), 50):
         path.write_bytes(whole[:size])
-        with pytest.raises(UserError, match="no truth table, or damaged"):
+        with pytest.raises(UserError, match="not a truth table, or damaged"):
             TruthTable.open(path)
 
 
@@ -274,7 +274,7 @@ def test_foreign_and_newer_files(path, tmp_path, canary):
         np.save(file, np.arange(3))
     (tmp_path / "d.npz").write_text("arch,dataset\n")
     for name in "abcd":
-        with pytest.raises(UserError, match="no truth table, or damaged"):
+        with pytest.raises(UserError, match="not a truth table, or damaged"):
             TruthTable.open(tmp_path / f"{name}.npz")
     assert not canary.path.exists()
     with pytest.raises(UserError, match=r"'archselect truth list'"):
