@@ -357,7 +357,7 @@ def test_a_table_of_a_restricted_space_is_read_again(tmp_path):
         and len(found.population[0]) == space.size
     )
     with pytest.raises(
-        UserError, match=r"is of space minimal:.*, which says nothing of minimal$"
+        UserError, match=r"is of space minimal:.*, which does not cover minimal$"
     ):
         found.within(get_space("minimal"))
 

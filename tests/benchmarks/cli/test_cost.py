@@ -78,7 +78,7 @@ def test_a_file_of_another_length_is_one_line(archselect, tmp_path):
     torch.save([1.0, 2.0], path)
     code, out, err = archselect("cost", "import", path, "--name", "two", *OPTIONS)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "phone.pt has 2 numbers, and the space has 15,625 architectures" in err
+    assert "phone.pt has 2 numbers, but the space has 15,625 architectures" in err
 
 
 def test_counted_costs(archselect):

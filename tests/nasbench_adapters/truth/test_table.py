@@ -190,7 +190,7 @@ def test_a_class_is_spoken_for_by_its_representative(space):
             {"choices": np.array([[1, 1, 1, 1, 1, 0]]), "canonical_only": True},
             "not the representative",
         ),
-        ({"columns": {("d", "s", 1): (("0", "0"), np.zeros((1, 2)))}}, "named twice"),
+        ({"columns": {("d", "s", 1): (("0", "0"), np.zeros((1, 2)))}}, "occurs twice"),
         (
             {"columns": {("d", "s", 1): (("0",), np.zeros((2, 1)))}},
             "architectures x seeds",
