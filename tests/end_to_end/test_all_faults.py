@@ -230,7 +230,7 @@ def test_score_of_a_truth_that_is_incomplete(faults):
     of_each(
         lines,
         [
-            "a truth needs --table, --dataset, --split and --epochs",
+            "a ground truth needs --table, --dataset, --split and --epochs",
             "write a share",
             "unknown device",
         ],

@@ -89,7 +89,7 @@ def test_no_such_study(refusal):
 
 @pytest.mark.parametrize("seeds", ["nonsense", "", "1-", "3-1", "1,,2", "0-x", "1.5"])
 def test_seeds_that_are_none(refusal, seeds):
-    assert f"--seeds {seeds!r} names no seeds: write 0,1,2 or 0-3" in refusal(
+    assert f"--seeds {seeds!r} is not a list of seeds: write 0,1,2 or 0-3" in refusal(
         "run", "small.toml", "--seeds", seeds
     )
 

@@ -222,7 +222,7 @@ def test_seeds_are_counted_before_they_are_listed(refusal, seeds):
     finally:
         tracemalloc.stop()
     assert (
-        "seeds, the most of one command" in line
+        "seeds, the limit of one command" in line
         or "the largest seed is 9223372036854775807" in line
     )
 

@@ -189,7 +189,7 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(
         )
     assert code == 1
     *failed, last = err.splitlines()
-    assert last == "2 runs failed; see x/failures. Rerun the command to try them again."
+    assert last == "2 runs failed: see x/failures. Rerun the command to try again."
     said = "failed: magnitude on nb201, seeds {} and 0: RuntimeError: broken; log: x/logs/{}.jsonl"
     failures = list(Folder(tmp_path / "x").read_all(Failure))
     assert sorted(failed) == sorted(

@@ -107,7 +107,7 @@ def test_a_new_study_is_a_copy_that_can_be_read_under_its_own_name(
     ("words", "message"),
     [
         (("mine.toml", "--from", "quickstar"), "did you mean 'quickstart'"),
-        (("mine.py",), "name it like my_study.toml"),
+        (("mine.py",), "choose a name such as my_study.toml"),
     ],
 )
 def test_a_new_study_that_cannot_be_written_is_refused(archselect, words, message):

@@ -384,4 +384,4 @@ def test_the_command_says_what_is_refused_in_a_line_each(parts, tmp_path, archse
     assert not (tmp_path / "joined").exists()
     renamed(parts[1], "small")
     code, out, err = archselect("merge", *parts, "--out", tmp_path / "joined")
-    assert code == 0 and "13 facts copied, 0 there already" in out
+    assert code == 0 and "13 records copied, 0 already in the folder" in out
