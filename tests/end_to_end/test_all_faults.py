@@ -333,7 +333,7 @@ def test_a_disk_that_is_full(faults, world, monkeypatch):
     of_each(
         lines,
         [
-            "cannot write data: 60 MiB are free there and 162 MiB are needed",
+            "cannot write data: 60 MiB are free, 162 MiB are needed",
             "'magnitude'?",
         ],
     )

@@ -156,7 +156,10 @@ def test_another_data_set_in_place_of_the_studys(
         ("[[data]]", '[[data]]\nname = "svhn"\ntrain = "tiny"\n\n[[data]]')
     )
     code, _, err = archselect("run", two, "--data", "digits", "--device", "cpu")
-    assert code == 2 and "--data stands for one data set, and study small has 2" in err
+    assert (
+        code == 2
+        and "--data replaces the only data set of a study, but study small has 2" in err
+    )
 
 
 def test_seeds_are_named_one_by_one_or_as_ranges(
