@@ -116,7 +116,7 @@ def test_a_diverging_training_says_so(train):
     )
     assert (
         code == 2
-        and "the training diverged (the training loss is nan in epoch 1); lower learning_rate"
+        and "the training diverged (the training loss is nan in epoch 1): lower learning_rate"
         in err
     )
 

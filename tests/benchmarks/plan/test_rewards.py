@@ -116,7 +116,8 @@ FAULTS = {
     "the reported column": (
         [('split = "valid"', 'split = "test"')],
         "data.0: 'reward' and 'truth' are the same column, so selectors would be judged by the "
-        "accuracies that they query: use another column, or set reward_is_reported = true, which every table then states",
+        "accuracies that they query: use another column, or set reward_is_reported = true, which every table then "
+        "states",
     ),
     "an unknown column": (
         [('split = "valid"', 'split = "vaild"')],
