@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 def check_same_code(of_command: Code) -> None:
-    """Raise UserError if this process runs other code of archselect than the command.
+    """Raise UserError if this process runs another version of archselect.
 
     Where the commit is not known, as without git, equal source files count as equal
     code.
