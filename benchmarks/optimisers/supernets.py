@@ -637,5 +637,5 @@ def load_supernet(path: Path) -> TrainedSupernet:
         )
     except (UserError, *DAMAGED) as error:
         raise UserError(
-            f"{path} is not a supernet of ours or is damaged: remove it and run again"
+            f"{path} is damaged, or is not a supernet of archselect: remove it and run again"
         ) from error
