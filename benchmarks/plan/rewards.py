@@ -296,7 +296,7 @@ def _check_space_of_pair(space: SpacePart, pair: Pair) -> None:
     known = get_space(space.name)
     known.check_needs(pair.label, pair.selector.build().needs)
     raise UserError(
-        f"space {space.name} has no supernet: set on = [] for selector {pair.label}, or remove the space from "
+        f"space {space.name} has no supernet: for selector {pair.label}, set on = [], or remove the space from "
         f"the 'spaces' of supernet {pair.supernet.label}"
     )
 

@@ -178,7 +178,7 @@ def test_a_call_fails_only_of_deaths_that_it_alone_can_have_caused(opened):
         deadly.result(HANG)
 
 
-GONE = "^the Dask scheduler at tcp://there:1 is gone. Finished work is kept: start a scheduler and workers, and rerun the"
+GONE = "^the Dask scheduler at tcp://there:1 is gone. Finished work is kept: start a scheduler and workers, and rerun"
 
 
 def test_every_call_fails_where_the_scheduler_is_lost(opened):

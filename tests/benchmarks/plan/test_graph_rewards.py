@@ -45,7 +45,7 @@ def changed(old, new):
         (
             "epochs = 3",
             "epochs = 3, heads = 5",
-            "'hidden' (64) must be a multiple of 'heads' (5)",
+            "must be a multiple of 'heads'",
         ),
         ("queries = 5\n", "", "'reward' needs 'queries'"),
         ('"random-search"', '"random"', "no selector of the study uses its 'reward'"),

@@ -172,7 +172,7 @@ def test_the_reported_column_is_a_reward_if_the_study_says_so(read):
     said = ("queries = 30", "queries = 30\nreward_is_reported = true")
     jobs, _ = plan(read(said, ('split = "valid"', 'split = "test"')))
     assert jobs[0].inputs.reward.is_reported
-    with pytest.raises(UserError, match="leave 'reward_is_reported' out"):
+    with pytest.raises(UserError, match="remove 'reward_is_reported'"):
         plan(read(said))
 
 
@@ -224,5 +224,5 @@ def test_networks_of_a_space_without_any_are_refused(read, change, message):
 
 def test_a_counted_cost_needs_images(read):
     study = read(more='\n[[costs]]\nname = "params"\nof = "params"\n')
-    with pytest.raises(UserError, match="cost 'params' counts params for the images"):
+    with pytest.raises(UserError, match="cost 'params' counts params on images"):
         plan(study)

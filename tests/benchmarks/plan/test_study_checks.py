@@ -84,7 +84,7 @@ name = "random"
         encoding="utf-8",
     )
     wanted = (
-        r"space nbgraph has no supernet: set on = \[\] for selector random, or remove the space from the 'spaces' of "
+        r"space nbgraph has no supernet: for selector random, set on = \[\], or remove the space from the 'spaces' of "
         "supernet untrained"
     )
     with pytest.raises(UserError, match=wanted):
@@ -179,7 +179,7 @@ MISTAKES = {
     ),
     "a seed twice": (
         ("supernet = [0, 1]", "supernet = [1, 1]"),
-        "seeds.supernet: 1 comes twice",
+        "seeds.supernet: 1 occurs twice",
     ),
     "no seed": (
         ("supernet = [0, 1]", "supernet = []"),
@@ -187,7 +187,7 @@ MISTAKES = {
     ),
     "a supernet twice": (
         ('recipe = "untrained"', 'recipe = "darts"'),
-        "supernets: 'darts' comes twice",
+        "supernets: 'darts' occurs twice",
     ),
     "a name for a folder": (
         ('name = "small"', 'name = "../small"'),
@@ -203,7 +203,7 @@ MISTAKES = {
     ),
     "no published numbers": (
         ('"time"]', '"reproduction"]'),
-        "'reproduction' needs 'reproduces'",
+        "'reproduction' needs \[\[reproduces\]\]",
     ),
     "a study to vary": (
         ('name = "small"', 'name = "small"\nvariant_of = "quikstart"'),
@@ -224,7 +224,7 @@ MISTAKES = {
     ),
     "no weights of operations to show": (
         ('"time"]', '"alphas"]'),
-        "'alphas' needs a supernet that learns alphas, with 'trace = true'",
+        "'alphas' needs a supernet that learns alphas, has 'trace = true'",
     ),
     "a trace of nothing": (
         ('"untrained"\nb', '"untrained"\ntrace = true\nb'),
