@@ -220,7 +220,7 @@ def test_score(faults, world, small_truth):
         ],
     )
     (rows,) = (line for line in lines if "cells.csv" in line)
-    assert "row 3: this architecture came before" in rows and "row 4: malformed" in rows
+    assert "row 3: this architecture is repeated" in rows and "row 4: malformed" in rows
 
 
 def test_score_of_a_truth_that_is_incomplete(faults):
