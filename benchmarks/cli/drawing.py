@@ -19,14 +19,14 @@ def draw_architecture(
     space: Annotated[
         str | None,
         typer.Option(
-            help="The architecture's space. Can be left out for a Genotype(…): darts."
+            help="Search space of the architecture. Default for a Genotype(…): darts."
         ),
     ] = None,
     out_file: Annotated[
         Path, typer.Option("--out", help="The SVG file to write.")
     ] = Path("cell.svg"),
 ) -> None:
-    """Draw the cells of an architecture as SVG, with a key of its operations."""
+    """Draw the cells of an architecture as SVG, with a legend of its operations."""
     from archselect.benchmarks.store.records import CellGraph
     from archselect.nasbench_adapters.atomic_files import write_atomically
     from archselect.nasbench_adapters.spaces import get_space
@@ -34,11 +34,11 @@ def draw_architecture(
 
     if space is None and "Genotype(" not in architecture:
         raise UserError(
-            "name the architecture's space with --space; 'archselect list spaces' has them"
+            "name the search space with --space ('archselect list spaces' lists them)"
         )
     if out_file.suffix != ".svg":
         raise UserError(
-            f"--out {out_file}: drawings are SVG: name a file that ends in .svg"
+            f"--out {out_file}: the drawing is an SVG: choose a file name that ends in .svg"
         )
     search_space = get_space(space or SPACE_OF_GENOTYPES)
     parsed = search_space.parse(architecture)

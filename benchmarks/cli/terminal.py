@@ -1,7 +1,7 @@
-"""What the command line prints: lines, tables, warnings and a progress bar.
+"""Output of the command line: lines, tables, warnings and a progress bar.
 
-Text from studies, files and folders is data: it is printed as it is, without markup,
-and letters that cannot be seen are made visible.
+Text from studies, files and folders is data. It is printed without markup, and
+invisible characters are made visible.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from archselect.reports.page.write import TerminalTable
 
 WIDTH_OF_FILES = 240
-"""Columns of a table that goes to a file or a pipe, so that wide ones stay whole."""
+"""The width of a table in a file or a pipe, in characters: wide tables stay whole."""
 
 
 class PlainConsole(Console):
@@ -42,7 +42,7 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return how a line, a title or a cell of a table is shown."""
+        """Return a line, title or table cell as rendered text."""
         return super().render_str(escape_invisible(text), **options)
 
 
@@ -58,14 +58,14 @@ err = PlainConsole(stderr=True)
 
 
 def say(line: str) -> None:
-    """Print a line to standard output; a line break in it is shown and not printed."""
+    """Print a line to standard output. A line break inside it is shown as an escape."""
     out.print(escape_invisible(line, keep=""))
 
 
 def notice(line: str, colour: str = "") -> None:
     """Print a line to standard error, above the progress bar if there is one.
 
-    A line break in it is shown and not printed.
+    A line break inside it is shown as an escape.
     """
     err.print(escape_invisible(line, keep=""), style=colour, soft_wrap=True)
 
@@ -78,7 +78,7 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning, as :func:`warnings.showwarning`; in one line if it is ours."""
+    """Print a warning like :func:`warnings.showwarning`; print a Notice in one line."""
     if issubclass(category, Notice):
         notice(f"archselect: {message}", "yellow")
         return
@@ -88,7 +88,7 @@ def show_warning(
 
 @contextmanager
 def progress(description: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error, if that is a terminal."""
+    """Show a progress bar on standard error, if standard error is a terminal."""
     bar = Progress(
         _Description(),
         BarColumn(),
@@ -104,7 +104,7 @@ def progress(description: str) -> Iterator[Progress]:
 
 @contextmanager
 def study_progress() -> Iterator[StudyProgress]:
-    """Show how far a study is; yield what to call with its stage, done and total."""
+    """Show the progress of a study; yield the function that updates it."""
     with progress("reading data and truth") as bar:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -129,11 +129,11 @@ def print_table(
     """Print a table.
 
     Args:
-        title: above it.
-        columns: their names.
-        rows: one text per column.
-        caption: below it.
-        numeric: the columns that are aligned to the right.
+        title: text above the table.
+        columns: names of the columns.
+        rows: rows with one text per column.
+        caption: text below the table.
+        numeric: columns to align to the right.
     """
     table = Table(title=to_output_encoding(title), title_justify="left")
     for column in columns:

@@ -1,7 +1,7 @@
-"""Scores of stand-alone networks under proxies.
+"""Score stand-alone networks with proxies.
 
-A network's weights and, with fresh batches, its minibatches depend on the seed and the
-architecture alone. So an architecture has the same score in every population.
+A network's weights depend only on the seed and the architecture; so do its minibatches,
+if they are fresh. An architecture therefore has the same score in every population.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Proxy, Undefined
 
 AUGMENT = True
-"""Minibatches are augmented as in training, as all the released codes do."""
+"""Whether minibatches are augmented as in training; all released codes do so."""
 
 Minibatch = tuple[Tensor, Tensor]
 """Images (batch, channels, height, width) and labels (batch,)."""
@@ -33,8 +33,9 @@ class Scorer:
     """Scores architectures one by one.
 
     Args:
-        inputs: what is scored and how.
-        images: minibatches are of their training half; networks are on their device.
+        inputs: what to score, and how.
+        images: images whose training half gives minibatches; networks are on their
+            device.
     """
 
     def __init__(self, inputs: ScoringInputs, images: Images) -> None:
@@ -45,19 +46,19 @@ class Scorer:
         self._skeleton = self._space.skeleton(**inputs.skeleton)
 
     def check(self) -> None:
-        """Raise UserError if the images are not those of the inputs."""
+        """Raise UserError if the images differ from those of the inputs."""
         described = DataInputs.model_validate(self._images.describe())
         check_same_images(self.inputs.data.name, described, self.inputs.data)
 
     def score(self, text: str, seed: int) -> dict[str, Score]:
         """Return every proxy's score of a freshly initialised network.
 
-        A score is summed over the minibatches. It is None, with the reason, where the
-        proxy is not defined.
+        A score is summed over the minibatches. If a proxy is not defined, its score is
+        None and has a reason.
 
         Args:
             text: the architecture.
-            seed: of weights and minibatches.
+            seed: seed of weights and minibatches.
         """
         network = self._network(text, seed)
         batches = self._minibatches(text, seed)

@@ -222,7 +222,7 @@ def test_seeds_are_counted_before_they_are_listed(refusal, seeds):
     finally:
         tracemalloc.stop()
     assert (
-        "seeds, the most of one command" in line
+        "seeds, the limit of one command" in line
         or "the largest seed is 9223372036854775807" in line
     )
 
@@ -234,7 +234,7 @@ def test_a_study_of_too_many_runs_is_refused(refusal, world):
     seeds = ",".join(map(str, range(40_000)))
     study = world.study(("supernet = [0, 1]", f"supernet = [{seeds}]"))
     assert (
-        "make several studies of it, each with a part of the seeds, and join them with 'archselect merge'"
+        "split it into several studies, each with some of the seeds, and merge them with 'archselect merge'"
         in refusal("run", study)
     )
 

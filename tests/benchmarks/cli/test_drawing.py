@@ -54,13 +54,13 @@ def test_a_genotype_is_one_of_darts_and_goes_to_cell_svg(archselect, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["|none~0|"], "name the architecture's space with --space"),
+        (["|none~0|"], "name the search space with --space"),
         (["|none~0|", "--space", "nb201"], "wanted 3 nodes"),
         (["Genotype(normal=[])"], "it lacks normal_concat"),
         (["Genotype()", "--space", "dart"], "did you mean 'darts'?"),
         (
             ["Genotype()", "--out", "x.png"],
-            "--out x.png: drawings are SVG: name a file that ends in .svg",
+            "--out x.png: the drawing is an SVG: choose a file name that ends in .svg",
         ),
     ],
 )

@@ -27,4 +27,4 @@ def test_one_run_is_not_called_runs(archselect, write_study, seeds, words):
     path = write_study(("supernet = [0, 1]", f"supernet = {seeds}"))
     code, out, err = archselect("estimate", str(path), "--throughput", "1")
     assert (code, err) == (0, "")
-    assert f"{words} of each selector; " in out
+    assert f"{words} of each selector, " in out

@@ -117,7 +117,7 @@ def test_a_class_of_a_file(write, monkeypatch):
         ),
         (
             ("warmth:", "label:"),
-            "Together has a setting label, a word that studies need: rename it",
+            "Together has a setting 'label', which is already a key of studies: rename the setting",
         ),
         (
             (": Literal[", ": Litteral["),
@@ -167,7 +167,7 @@ def test_settings_of_a_class_of_a_file_are_checked(write):
         )
     )
     assert message(listed).startswith(
-        "recipe together: setting warmth is tuple: make it of text, numbers or truth"
+        "recipe together: setting warmth is a tuple: records can hold only text, numbers"
     )
 
 

@@ -365,7 +365,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, form):
         )
     with pytest.raises(
         UserError,
-        match="is not a supernet of ours or is damaged: remove it and run again",
+        match="is damaged, or is not a supernet of archselect: remove it and run again",
     ):
         load_supernet(path)
     assert not mark.exists()

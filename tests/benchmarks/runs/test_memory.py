@@ -243,11 +243,11 @@ IMPOSSIBLE = {
     "an accuracy that is none": ({"best": float("nan")}, "memory.sub_spaces.best"),
     "a closing of no edge": (
         {"closing": Closing(0, 0, 0, 6, 0)},
-        "no edge of its cell",
+        "not an edge of its cell",
     ),
     "a closing of no operation": (
         {"closing": Closing(0, 0, 0, 0, 5)},
-        "no operation of its edge",
+        "not an operation of its edge",
     ),
     "a closing before the first step": (
         {"closing": Closing(0, -1, 0, 0, 0)},

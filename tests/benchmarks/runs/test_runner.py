@@ -100,7 +100,7 @@ def test_a_damaged_supernet_is_the_users_to_mend(runner, jobs):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(
         UserError,
-        match=f"{path.name} is not a supernet of ours or is damaged: remove it and run",
+        match=f"{path.name} is damaged, or is not a supernet of archselect: remove it and run",
     ):
         runner.run(job)
 

@@ -484,6 +484,6 @@ def test_the_command_says_what_it_understood(archselect, cells, write):
     )
     assert (
         code == 0
-        and "Replaced the truth 't' that was there: 20 architectures of nb201, from t.csv"
+        and "Replaced the old ground truth 't': 20 architectures of nb201, from t.csv"
         in out
     )

@@ -450,7 +450,7 @@ def test_beyond_the_threshold_and_not_proven_is_neither_green_nor_red(
 
 
 def test_strict_without_a_gate_is_refused(refused):
-    assert "--strict is about gates" in refused(
+    assert "--strict needs a gate" in refused(
         side(MINE), side(MINE), options=["--strict"]
     )
 

@@ -477,7 +477,7 @@ def test_baselines_that_contradict_one_another_are_refused(records, tmp_path):
         write_study(tmp_path / "one", records, [baseline()]),
         write_study(tmp_path / "other", records, [other]),
     ]
-    with pytest.raises(UserError, match="contradict one another"):
+    with pytest.raises(UserError, match="contradict each other"):
         merge_folders(parts, tmp_path / "joined")
 
 
@@ -492,8 +492,8 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("fact", "message"),
     [
-        (baseline().model_copy(update={"queries": []}), "queries do not rise"),
-        (baseline().model_copy(update={"queries": [2, 1]}), "queries do not rise"),
+        (baseline().model_copy(update={"queries": []}), "queries do not increase"),
+        (baseline().model_copy(update={"queries": [2, 1]}), "queries do not increase"),
         (baseline().model_copy(update={"populations": []}), "populations is empty"),
         (baseline().model_copy(update={"budget": 0}), "budget is 0"),
         (changed(rewards=[1.0]), "rewards has 1 entries"),

@@ -333,7 +333,9 @@ def test_a_damaged_front_is_refused(tmp_path, records):
     front = true_front()
     points = front.points[::-1]
     root = write_study(tmp_path, records, [front.model_copy(update={"points": points})])
-    with pytest.raises(UserError, match="points do not rise in accuracy and in cost"):
+    with pytest.raises(
+        UserError, match="points do not increase in accuracy and in cost"
+    ):
         load(root)
 
 
