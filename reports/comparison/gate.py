@@ -28,12 +28,11 @@ class Gate:
     """A condition on the change of a metric.
 
     Attributes:
-        text: text of the gate, as the user wrote it.
-            metric: name of the metric; "tau" means all rank correlations.
-            direction: direction of the change that can fail.
-            threshold: largest change that does not fail.
-            relative: whether the threshold is in per cent of base's mean. Otherwise it is in
-                percentage points of accuracy, or in the unit of the metric.
+        text: text of the gate, as the user wrote it. metric: name of the metric; "tau"
+            means all rank correlations. direction: direction of change that can fail.
+            threshold: largest change that does not fail. relative: whether the
+            threshold is in per cent of base's mean. Otherwise it is in percentage
+            points of accuracy, or in the unit of the metric.
     """
 
     text: str
