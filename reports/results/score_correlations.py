@@ -58,7 +58,7 @@ class Correlation:
 
     @property
     def left_out(self) -> str:
-        """A text on the undefined coefficients and the reasons; empty if there are none."""
+        """A text on undefined coefficients and the reasons; empty if there are none."""
         if not self.undefined:
             return ""
         reasons = ", ".join(

@@ -54,7 +54,7 @@ class Scores:
         if not self.population.trials:
             return None
         means = [float(np.mean(trials)) for trials in self.population.trials]
-        # Rounding makes equal means equal, even if their trials come in different orders.
+        # Rounding makes equal means equal, even if the order of their trials differs.
         return np.round(means, 9)
 
 
@@ -102,7 +102,7 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
 
 
 def _parts_by_seed(folder: Folder, info: Scoring) -> dict[int, list[Scored]]:
-    """Return the files of scores by seed, with an empty list for a seed without files."""
+    """Return the files of scores by seed; an empty list for a seed without files."""
     parts: dict[int, list[Scored]] = {seed: [] for seed in info.seeds}
     for part in folder.check_all(Scored):
         parts.setdefault(part.seed, []).append(part)

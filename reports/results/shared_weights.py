@@ -1,4 +1,4 @@
-"""The claim that sharing weights between homogeneous layers ranks better than free sharing.
+"""The claim that sharing weights by homogeneous layers beats free sharing.
 
 Zhou et al., "Auto-GNN", Frontiers in Big Data 2022, claim that free sharing is
 unstable. The rule compares runs that query the same architectures in the same order, by

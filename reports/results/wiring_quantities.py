@@ -100,7 +100,7 @@ class CellWiring:
 
     @cached_property
     def entropy(self) -> Floats:
-        """Entropy of an edge's operations, including none, in nats, shape (T + 1, E)."""
+        """Entropy of each edge's operations with none, in nats, shape (T + 1, E)."""
         p = self.probabilities
         logarithms = np.log(p, where=p > 0, out=np.zeros_like(p))
         return -np.sum(p * logarithms, axis=-1)
@@ -168,7 +168,7 @@ class SupernetWiring:
 
     @cached_property
     def edges(self) -> Ints:
-        """Number of edges of the argmax genotype over all cell types, shape (T + 1,)."""
+        """Edges of the argmax genotype over all cell types, shape (T + 1,)."""
         return np.sum([cell.edges for cell in self.cells], axis=0)
 
     @cached_property
