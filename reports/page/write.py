@@ -1,4 +1,4 @@
-"""The report of a folder of records, written beside them; tables for the terminal."""
+"""Writing of a folder's report, and its tables for the terminal."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from archselect.reports.tables.table import MARKS_NOTE, Table
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """A table narrow enough for a terminal, as text.
+    """A table that fits a terminal, as text.
 
-    `numeric` are the columns to set flush right.
+    `numeric` lists the columns to align right.
     """
 
     title: str
@@ -39,13 +39,13 @@ class TerminalTable:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where a report was written, and its tables.
+    """The paths of a written report, and its tables.
 
     Attributes:
-        html: the page.
-        markdown: the tables as one Markdown file.
-        files: every file.
-        tables: those of the study, with their most telling columns.
+        html: path of the HTML page.
+            markdown: path of the report as one Markdown file.
+            files: paths of all files.
+            tables: tables of the study, with their most important columns.
     """
 
     html: Path
@@ -59,8 +59,8 @@ def write_report(folder: Path) -> ReportPaths:
 
     The same records give the same bytes.
 
-    Raises UserError if the folder is none of ours, has no finished run, or cannot be
-    written to.
+    Raises UserError if the folder has no study of archselect or no finished run, or if
+    it is not writable.
     """
     with _without_garbage_collection():
         return _write(folder)
@@ -68,9 +68,10 @@ def write_report(folder: Path) -> ReportPaths:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Switch off the search for cycles.
+    """Switch off Python's garbage collection for a while.
 
-    Records have none, and the search takes a third of a large report's time.
+    Records have no reference cycles, and the collection takes a third of the time of a
+    large report.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -101,7 +102,7 @@ def _write(folder: Path) -> ReportPaths:
 def _texts(
     results: Results, report_sections: Sequence[Section], cells: SelectedCells
 ) -> dict[str, str]:
-    """Return the files of a report without its figures, by path."""
+    """Return the texts of a report's files other than figures, by path."""
     runs = runs_frame(results)
     texts = {
         "report.html": page(results, report_sections, cells, runs),
@@ -153,7 +154,7 @@ def _table_files(table: Table) -> dict[str, str]:
 
 
 def for_terminal(table: Table) -> TerminalTable:
-    """Return a table with its most telling columns."""
+    """Return a table with its most important columns."""
     narrow = table.narrow()
     notes = [note for note in table.notes if note != MARKS_NOTE]
     return TerminalTable(

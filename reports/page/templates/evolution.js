@@ -1,4 +1,4 @@
-// A slider shows one frame of an evolving cell; without this script the last one stands there.
+// A slider selects the frame of an evolving cell to show; without this script the page shows the last frame.
 for (const evolution of document.querySelectorAll(".evolution")) {
   const frames = [...evolution.querySelectorAll(".frame")];
   const label = evolution.querySelector(".slide");

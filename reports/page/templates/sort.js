@@ -1,5 +1,5 @@
 "use strict";
-// A click on a header sorts its table: up, down, as it was. Rows stay below the heading of their group.
+// A click on a header sorts its table: ascending, descending, then the original order. Rows stay in their group.
 const ORDERS = ["ascending", "descending", "none"];
 
 function valueOf(row, column, isNumber) {
@@ -27,7 +27,7 @@ function sort(table, header, column) {
       const asItWas = a.dataset.place - b.dataset.place;
       if (order === "none") return asItWas;
       const [x, y] = [value.get(a), value.get(b)];
-      if (x === null || y === null) return (x === null) - (y === null) || asItWas; // what is undefined stands last
+      if (x === null || y === null) return (x === null) - (y === null) || asItWas; // undefined values come last
       return sign * compare(x, y, isNumber) || asItWas;
     });
     body.append(...rows);

@@ -168,7 +168,7 @@ def test_a_study_without_budgets_records_none(quick, inline, tmp_path):
     assert {record.memory for record in Folder(root).read_all(Record)} == {None}
     table = memory_table(load(root))
     assert table.frame.empty
-    assert table.answer == "No search has a budget of memory."
+    assert table.answer == "No search has a memory budget."
 
 
 def test_a_budget_is_part_of_a_supernets_settings_only_where_it_is_given():

@@ -166,7 +166,7 @@ def test_the_noise_ceiling_is_between_trials(made, tmp_path):
     wanted = np.mean([kendalltau(a, b).statistic for a, b in combinations(trials, 2)])
     assert f"is {wanted:.3f} on this population" in table.notes[1]
     assert (
-        "one trial alone"
+        "only one trial"
         in correlation_table(
             load_scores(make_scores(tmp_path, trials=1), DIRECTIONS)
         ).notes[1]
@@ -203,7 +203,7 @@ def test_few_architectures_have_no_correlation(tmp_path):
 
 
 def test_another_folder(tmp_path):
-    with pytest.raises(UserError, match="holds no scoring"):
+    with pytest.raises(UserError, match="has no scoring"):
         load_scores(tmp_path, DIRECTIONS)
 
 

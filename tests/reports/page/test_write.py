@@ -398,7 +398,7 @@ def test_of_many_cells_those_most_selected_are_drawn(folder, monkeypatch):
         encoding="utf-8"
     )
     assert (
-        f"{found.left_out} more cells, which fewer runs selected"
+        f"{found.left_out} more cells, each selected by fewer runs"
         in paths.markdown.read_text(encoding="utf-8")
     )
 
