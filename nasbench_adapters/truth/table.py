@@ -171,9 +171,8 @@ class TruthTable:
 
         Raises:
             UserError: if a row of `choices` is not an architecture of the space (with
-                `canonical_only`: not a representative) or occurs twice; if a seed
-                occurs twice; if an accuracy is outside 0..100; if shapes do not fit
-                together.
+                `canonical_only`: not a representative); if a row or a seed occurs
+                twice; if an accuracy is outside 0..100; if shapes do not fit.
         """
         choices = np.ascontiguousarray(choices, dtype=np.int8)
         check_choices(get_space(space), choices)

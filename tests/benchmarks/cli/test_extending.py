@@ -42,10 +42,7 @@ def test_a_selector_that_fails_is_told_what_to_fix(archselect):
         "check", f"{BAD}:SetsAlphas", "--space", "nb201", "--device", "cpu"
     )
     assert (code, err) == (1, "")
-    assert (
-        "offered: it may use only what `Task` offers, and set nothing"
-        in out
-    )
+    assert "offered: it may use only what `Task` offers, and set nothing" in out
     assert (
         "  nb201: it sets task.alphas, but a selector must not change its task" in out
     )
