@@ -86,8 +86,7 @@ def run_study(
             a cluster.
         engine, engine_settings: where runs are done (:mod:`.engines.registry`).
         data_dir: folder of the data sets; None for the user's data folder.
-        rerun_other_code: whether to repeat work that another commit of archselect did,
-            and all work based on it. A file stays until the new one is written.
+        rerun_other_code: whether to repeat work of another commit, and all based on it.
         notify: function that gets each line that a user must know.
         progress: function that gets the stage, and the numbers done and in total.
         command: command that reproduces the results; it is noted in the folder.
