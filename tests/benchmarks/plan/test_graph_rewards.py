@@ -41,7 +41,7 @@ def changed(old, new):
     ("old", "new", "message"),
     [
         (", report = { epochs = 4 }", "", "needs 'truth'"),
-        ('"nbgraph"', '"nb201"', "space nb201 has no graph networks: take space nbgr"),
+        ('"nbgraph"', '"nb201"', "space nb201 has no graph networks: use space nbgr"),
         (
             "epochs = 3",
             "epochs = 3, heads = 5",
