@@ -1,4 +1,4 @@
-"""Writers of files: a file is written whole or not at all, and never through a link.
+"""Atomic writers of files: no partial files, and no writing through links.
 
 Somebody else may have made a study's folder, so no file in it is written through a
 link. The folder itself may be a link, because its user chose it. This file does not
@@ -49,7 +49,7 @@ def unwritable(path: Path, error: OSError) -> UserError:
 
 
 def write_atomically(path: Path, data: bytes, within: Path | None = None) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file atomically: there is never a partial file.
 
     A new file has the permissions that the umask leaves. A file that replaces another
     one keeps the permissions of that one. If a user named the file, a link stays a

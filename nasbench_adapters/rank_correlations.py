@@ -77,8 +77,8 @@ def bootstrap_interval(
 ) -> PercentileInterval | None:
     """Return the percentile bootstrap interval of a measure of pairs.
 
-    Pairs are drawn with replacement, as many as there are. Draws for which the measure
-    is undefined are left out.
+    Each draw takes `pairs` pairs with replacement. Draws for which the measure is
+    undefined are left out.
 
     Args:
         measure: a function of the indices of the drawn pairs; its result is None or

@@ -357,7 +357,7 @@ class Selector(BaseModel, ABC):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
-        """Raise ValueError if `needs` of a new class is no subset of :data:`NEEDS`."""
+        """Raise ValueError unless a new class's `needs` are among :data:`NEEDS`."""
         super().__pydantic_init_subclass__(**kwargs)
         if not isinstance(cls.needs, frozenset) or not cls.needs <= NEEDS:
             words = ", ".join(sorted(NEEDS))

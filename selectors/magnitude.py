@@ -52,7 +52,7 @@ class Magnitude(Selector):
             )
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Magnitude`."""
+        """Return the architecture with the largest weights."""
         is_joint = self.inputs == "joint"
         score = "softmax(alpha) of a node" if is_joint else f"{task.activation}(alpha)"
         search = task.search(score, better="higher")

@@ -243,7 +243,7 @@ class GroundTruth(Protocol):
         """
 
     def save(self, path: Path | str) -> None:
-        """Write the file, completely or not at all.
+        """Write the file atomically: there is never a partial file.
 
         Raises UserError if the folder cannot take it.
         """

@@ -80,7 +80,7 @@ def decode_header(array: np.ndarray) -> Any:
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as a compressed `.npz`, completely or not at all.
+    """Write arrays as a compressed `.npz`, atomically: there is never a partial file.
 
     Raises UserError if the folder cannot be written to.
     """

@@ -267,7 +267,7 @@ class Surrogate:
             ) from error
 
     def save(self, path: Path | str) -> None:
-        """Write the surrogate, completely or not at all.
+        """Write the surrogate atomically: there is never a partial file.
 
         Raises UserError if the folder cannot be written to.
         """

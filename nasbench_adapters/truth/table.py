@@ -211,7 +211,7 @@ class TruthTable:
         return cls(read_header(path), {}, path)
 
     def save(self, path: Path | str) -> None:
-        """Write the table, completely or not at all.
+        """Write the table atomically: there is never a partial file.
 
         Raises UserError if the folder cannot be written to.
         """

@@ -102,7 +102,7 @@ def _check_column(column: Any) -> None:
 
 
 def _check_array_names(names: set[str], columns: int) -> None:
-    """Raise ValueError unless the arrays belong to a table with so many columns."""
+    """Raise ValueError unless the arrays belong to a table with `columns` columns."""
     members = {"members", "member_rows"}
     required = {"choices"} | {column_array(index) for index in range(columns)}
     if names - members != required:

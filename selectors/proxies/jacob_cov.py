@@ -1,7 +1,7 @@
 """jacob_cov: how little do the gradients of different images correlate?
 
 Mellor et al., 2020, first version. NASLib calls it `jacov`. Zero-Cost-PT's `jacob` is
-another proxy: see :mod:`.nwot`.
+another proxy (:mod:`.nwot`).
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def test_a_large_file_is_refused_before_it_is_read(saved, tmp_path, monkeypatch)
     monkeypatch.setattr(
         device_files, "load_plain", lambda path: pytest.fail("it is read")
     )
-    with pytest.raises(UserError, match="at most 1,000 bytes are read"):
+    with pytest.raises(UserError, match="more than 1,000 bytes"):
         import_costs(path, SOURCE, out=tmp_path / "o.npz")
 
 
