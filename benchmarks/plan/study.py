@@ -16,7 +16,7 @@
     label = "large"          # default: the name
 
     [[data]]
-    name = "cifar10"         # or the path of an .npz; "cifar10@16" scales to 16x16
+    name = "cifar10"         # or the path of an .npz; "cifar10@16" is averaged to 16x16
     split = "first"          # how training images are halved: "first" or "shuffled"
     truth = [
         { table = "nb201.npz", dataset = "cifar10", split = "ori-test", epochs = 200 },

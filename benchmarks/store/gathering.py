@@ -128,7 +128,7 @@ class Gathered:
         commits = ""
         if first.commit != other.commit:
             one = short_commit(first.commit)
-            commits = f" (by {one} and {short_commit(other.commit)})"
+            commits = f" (made by {one} and {short_commit(other.commit)})"
         self._faults.add(
             UserError(
                 f"{first.path} and {other.path} contradict each other: {how}{commits}; find out why, and remove one "

@@ -150,7 +150,7 @@ def test_a_machine_without_slurm_is_told(monkeypatch, quick, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
         UserError,
-        match="Slurm is missing on this machine \(no sbatch, squeue, scancel\)",
+        match=r"Slurm is missing on this machine \(no sbatch, squeue, scancel\)",
     ):
         run_study(quick, tmp_path / "out", device="cpu", engine="slurm")
 

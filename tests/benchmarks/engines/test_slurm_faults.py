@@ -1066,7 +1066,7 @@ def test_programs_that_are_missing_are_named(cluster):
     (cluster.fake.folder / "bin" / "scancel").unlink()
     with pytest.raises(
         UserError,
-        match="Slurm is missing on this machine \(no scancel\): run the command on a node",
+        match=r"Slurm is missing on this machine \(no scancel\): run the command on a node",
     ):
         check_slurm({})
 

@@ -203,7 +203,7 @@ MISTAKES = {
     ),
     "no published numbers": (
         ('"time"]', '"reproduction"]'),
-        "'reproduction' needs \[\[reproduces\]\]",
+        r"'reproduction' needs \[\[reproduces\]\]",
     ),
     "a study to vary": (
         ('name = "small"', 'name = "small"\nvariant_of = "quikstart"'),

@@ -91,6 +91,6 @@ def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(part, tmp_
     builder.table("cells", origin="a test", licence="MIT").save(tmp_path / "cells.npz")
     with pytest.raises(
         UserError,
-        match="fits several spaces \(nb1shot1-1, nb1shot1-2\): write a study for each",
+        match=r"fits several spaces \(nb1shot1-1, nb1shot1-2\): write a study for each",
     ):
         describe_truths([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])
