@@ -352,7 +352,7 @@ class OperationScoresOptions:
     space: Annotated[str, typer.Option(help="Search space of the edges.")] = "nb201"
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the table (.md, .csv, .tex)."),
+        typer.Option("--out", help="Folder for the table (.md, .csv, .tex, .typ)."),
     ] = None
 
 
