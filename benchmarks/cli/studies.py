@@ -11,6 +11,12 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from archselect.benchmarks.cli.live import (
+    duration,
+    format_activity,
+    format_end,
+    study_progress,
+)
 from archselect.benchmarks.cli.options import (
     DataDir,
     Device,
@@ -27,7 +33,6 @@ from archselect.benchmarks.cli.terminal import (
     out,
     print_shown,
     say,
-    study_progress,
 )
 from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.foreign_text import one_line
@@ -41,8 +46,6 @@ MOST_FAILED = 10
 """The maximal number of failed runs listed at the end of a study."""
 WATCH_INTERVAL = 5.0
 """Seconds between two updates of `archselect status --watch`."""
-UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
-"""Units of time above the second, with their lengths in seconds."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def _run_study(plan: PlannedRun) -> StudyOutcome:
     """Run the missing runs of a study, and show progress."""
     from archselect.running import run_planned
 
-    with study_progress() as show:
+    with study_progress(plan.folder) as show:
         return run_planned(plan, notice, show)
 
 
@@ -192,7 +195,7 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the progress of a study: runs done, running and failed, and the time left.
+    """Show the progress of a study: runs, the time left, and what each worker does.
 
     Works on any machine that can read the folder.
     """
@@ -227,20 +230,14 @@ def _status_text(now: Status) -> str:
         f"supernets: {now.supernets} trained{training}",
     ]
     if now.left:
-        left = _duration(now.left)
-        lines.append(f"time left: about {left}, at the pace of the last runs")
+        left = duration(now.left)
+        end = format_end(now.left)
+        lines.append(f"time left: about {left}, at the pace of the last runs: {end}")
     if now.quiet is not None and not _is_over(now):
-        lines.append(f"last written: {_duration(now.quiet)} ago")
+        lines.append(f"last written: {duration(now.quiet)} ago")
+    lines += map(format_activity, now.workers)
     lines += map(str, now.failed)
     return "\n".join(map(one_line, lines))
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration as text, in the largest unit that gives at least 2."""
-    for size, unit in UNITS:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def report(folder: RunFolder) -> None:

@@ -28,7 +28,6 @@ from archselect.nasbench_adapters.errors import Notice
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.runs.execution import Progress as StudyProgress
     from archselect.reports.page.write import TerminalTable
 
 WIDTH_OF_FILES = 240
@@ -46,10 +45,11 @@ class PlainConsole(Console):
         return super().render_str(escape_invisible(text), **options)
 
 
-class _Description(ProgressColumn):
+class Description(ProgressColumn):
     """The text before a progress bar."""
 
     def render(self, task: Task) -> Text:
+        """Return the description of a task in one line."""
         return Text(one_line(task.description))
 
 
@@ -90,7 +90,7 @@ def show_warning(
 def progress(description: str) -> Iterator[Progress]:
     """Show a progress bar on standard error, if standard error is a terminal."""
     bar = Progress(
-        _Description(),
+        Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -100,17 +100,6 @@ def progress(description: str) -> Iterator[Progress]:
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
-
-
-@contextmanager
-def study_progress() -> Iterator[StudyProgress]:
-    """Show the progress of a study; yield the function that updates it."""
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
-        yield show
 
 
 def print_shown(shown: TerminalTable) -> None:
