@@ -61,8 +61,24 @@ class _Generator(GenerateJsonSchema):
 def schema_text(name: str) -> str:
     """Return the file of a name."""
     schema = MODELS[name].model_json_schema(schema_generator=_Generator)
-    described = {"$schema": _Generator.schema_dialect, **schema}
-    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+    whole = {"$schema": _Generator.schema_dialect, **_without_texts(schema)}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_texts(schema: Any) -> Any:
+    """Return a schema without docstrings, so that a change of wording changes none.
+
+    A key that is called "description" has a schema, and stays.
+    """
+    if isinstance(schema, list):
+        return [_without_texts(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_texts(value)
+        for key, value in schema.items()
+        if key != "description" or not isinstance(value, str)
+    }
 
 
 if __name__ == "__main__":
