@@ -45,10 +45,12 @@ class UserFiles(Registry[Component], ABC):
 
     Class attributes:
         placeholder: What stands for the name in messages.
+        noun: What the name is of, with its article.
         plural: The kind in the plural, where that is not the kind with an "s".
     """
 
     placeholder = "CLASS"
+    noun = "a class"
     plural = ""
 
     def get(self, name: str) -> Component:
@@ -139,8 +141,8 @@ class UserFiles(Registry[Component], ABC):
         if not path.is_file():
             example = f"my_{self.kind}.py:{self._example}"
             raise UserError(
-                f"there is no file {path}: name a Python file and a "
-                f"{self.placeholder.lower()} in it, as {example}"
+                f"there is no file {path}: name a Python file and {self.noun} in it, as "
+                f"{example}"
             )
         return read_code(path)
 
@@ -256,6 +258,7 @@ class UserObjects(UserFiles[Component]):
     """
 
     placeholder = "OBJECT"
+    noun = "an object"
 
     def __init__(
         self,
