@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TimeElapsedColumn,
-)
-from rich.text import Text
-
-from archselect.benchmarks.cli.terminal import Description, err
+from archselect.benchmarks.cli.terminal import progress
 
 if TYPE_CHECKING:
     from archselect.benchmarks.runs.execution import Progress as StudyProgress
@@ -59,51 +50,36 @@ def format_activity(activity: Activity) -> str:
     return words
 
 
-class _StudyBar(Progress):
-    """A progress bar with a line for each worker, read from the study's logs."""
+class _WorkerLines:
+    """A line for each worker of a study, read from its logs now and then.
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            Description(),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-        )
-        self._folder = folder
+    Args:
+        root: folder of the study.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._looked = 0.0
         self._lines: list[str] = []
 
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """Yield the bar, and a line for each worker."""
-        yield from super().get_renderables()
-        for line in self._lines_now():
-            yield Text(line, overflow="ellipsis", no_wrap=True)
-
-    def _lines_now(self) -> list[str]:
-        """Return the lines of the workers, of which the logs are read now and then."""
+    def __call__(self) -> list[str]:
+        """Return the lines, at most :data:`EVERY` seconds old."""
         from archselect.benchmarks.store.activity import read_activities
         from archselect.benchmarks.store.folder import Folder
 
         now = time.monotonic()
         if now - self._looked >= EVERY:
             self._looked = now
-            activities = read_activities(Folder(self._folder), time.time())
+            activities = read_activities(Folder(self._root), time.time())
             self._lines = [format_activity(one) for one in activities[:MOST_LINES]]
         return self._lines
 
 
 @contextmanager
 def study_progress(folder: Path) -> Iterator[StudyProgress]:
-    """Show how far a study is, if standard error is a terminal.
-
-    Yields what to call with its stage, done and total.
-    """
-    bar = _StudyBar(folder)
-    bar.add_task("reading data and truth", total=None)
+    """Show the progress of a study; yield the function that updates it."""
     pace = _Pace()
-    with bar if err.is_terminal else nullcontext():
+    with progress("reading data and truth", _WorkerLines(folder)) as bar:
 
         def show(stage: str, done: int, total: int) -> None:
             left = pace.left(stage, done, total)

@@ -7,11 +7,11 @@ invisible characters are made visible.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -45,7 +45,7 @@ class PlainConsole(Console):
         return super().render_str(escape_invisible(text), **options)
 
 
-class Description(ProgressColumn):
+class _Description(ProgressColumn):
     """The text before a progress bar."""
 
     def render(self, task: Task) -> Text:
@@ -86,17 +86,47 @@ def show_warning(
     err.print(text, end="", soft_wrap=True)
 
 
+def _no_lines() -> list[str]:
+    """Return no lines."""
+    return []
+
+
+class _Bar(Progress):
+    """A progress bar with lines below it.
+
+    Args:
+        lines: function that returns the present lines.
+    """
+
+    def __init__(self, lines: Callable[[], list[str]]) -> None:
+        self._lines = lines
+        super().__init__(
+            _Description(),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar, and then each line, cut to the width of the terminal."""
+        yield from super().get_renderables()
+        for line in self._lines():
+            yield Text(one_line(line), overflow="ellipsis", no_wrap=True)
+
+
 @contextmanager
-def progress(description: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error, if standard error is a terminal."""
-    bar = Progress(
-        Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
+def progress(
+    description: str, lines: Callable[[], list[str]] = _no_lines
+) -> Iterator[Progress]:
+    """Show a progress bar on standard error, if standard error is a terminal.
+
+    Args:
+        description: text before the bar.
+        lines: function that returns the lines below the bar; it is called often.
+    """
+    bar = _Bar(lines)
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
