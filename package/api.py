@@ -65,7 +65,7 @@ def run(
         Notice: something you must know, for example that runs failed.
             :attr:`.StudyResults.failures` lists those.
     """
-    from archselect.benchmarks.cli.terminal import study_progress
+    from archselect.benchmarks.cli.live import study_progress
     from archselect.running import RunRequest, plan_run, run_planned
 
     request = RunRequest(
@@ -84,7 +84,7 @@ def run(
         rerun_other_code=rerun_other_code,
     )
     plan = plan_run(request)
-    with study_progress() as show:
+    with study_progress(plan.folder) as show:
         outcome = run_planned(plan, _warn, show)
     if outcome.failed:
         _warn(f"{len(outcome.failed)} runs failed: see {plan.folder / 'failures'}")

@@ -196,6 +196,24 @@ def bibtex(text: str) -> str:
     )
 
 
+def typst(text: str) -> str:
+    """Return a text as a string of Typst, in quotes.
+
+    Typst reads no markup in a string.
+    """
+    return f'"{_escape_quoted(one_line(text))}"'
+
+
+def dot(text: str) -> str:
+    """Return a text as an identifier or a label of Graphviz' DOT, in quotes."""
+    return f'"{_escape_quoted(one_line(text))}"'
+
+
+def _escape_quoted(line: str) -> str:
+    """Return a line with a backslash before quotes and backslashes."""
+    return line.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _latex_letter(letter: str) -> str:
     """Return a letter in LaTeX."""
     if letter in _LATEX:

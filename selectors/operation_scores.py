@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
@@ -35,7 +35,8 @@ class OperationScores(Selector):
     Settings:
         change: "mask" removes one operation and keeps the one whose removal hurts most;
             "fix" leaves one operation alone on the edge and keeps the best.
-        measure: score of the changed supernet: "accuracy", or the name of a proxy.
+        measure: score of the changed supernet: "accuracy", or a proxy by name or
+            as FILE.py:OBJECT.
         rescore: whether open edges are scored again after each decision. If false, the
             first scores decide all edges.
         batch_size: images per minibatch of a proxy; the paper has 256 on NAS-Bench-201.
@@ -74,8 +75,7 @@ class OperationScores(Selector):
 
         Candidates can be tuned only with change = "fix" and measure = "accuracy".
         """
-        if self.measure != "accuracy":
-            get_proxy(self.measure)
+        _ = self._measure_name
         is_disc_acc = self.change == "fix" and self.measure == "accuracy"
         if self.candidate_epochs and not is_disc_acc:
             raise UserError(
@@ -101,11 +101,22 @@ class OperationScores(Selector):
                 prune_node(search, node, measure, edges_restored=self.edges_restored)
         return search.selection()
 
+    def settings(self) -> dict[str, Any]:
+        """See :meth:`.Selector.settings`."""
+        return {**super().settings(), "measure": self._measure_name}
+
+    @property
+    def _measure_name(self) -> str:
+        """Name of what is measured; a proxy of the user's own has its own name."""
+        if self.measure == "accuracy":
+            return self.measure
+        return get_proxy(self.measure).name
+
     @property
     def _scale_name(self) -> str:
         """Name of the operations' scores in reports."""
         changed = "with it alone" if self.change == "fix" else "without it"
-        return f"{self.measure} {changed}"
+        return f"{self._measure_name} {changed}"
 
     @property
     def _better(self) -> Better:

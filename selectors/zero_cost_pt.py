@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class ZeroCostPT(Selector):
     score, the run fails.
 
     Settings:
-        proxy: name of the proxy that gives the scores.
+        proxy: proxy that gives the scores, by name or as FILE.py:OBJECT.
         iterations: N, number of candidates.
         order: order of a cell type's edges: "random", "order" (input to output), or
             "reverse". "global-op-iter" decides the open (edge, operation) pair with the
@@ -99,13 +99,17 @@ class ZeroCostPT(Selector):
         """Raise UserError for an unknown proxy."""
         get_proxy(self.proxy)
 
+    def settings(self) -> dict[str, Any]:
+        """See :meth:`.Selector.settings`."""
+        return {**super().settings(), "proxy": get_proxy(self.proxy).name}
+
     def select(self, task: Task) -> Selection:
         """Return the best of the proposed candidates."""
-        better = get_proxy(self.proxy).better
+        proxy = get_proxy(self.proxy)
         search = task.search(
-            f"{self.proxy} without it",
-            better="lower" if better == "higher" else "higher",
-            architectures=Scale(self.proxy, better),
+            f"{proxy.name} without it",
+            better="lower" if proxy.better == "higher" else "higher",
+            architectures=Scale(proxy.name, proxy.better),
         )
         candidates = [self._propose(task, search) for _ in range(self.iterations)]
         distinct = list(dict.fromkeys(candidates))

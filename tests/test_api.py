@@ -213,6 +213,15 @@ def test_a_network_is_a_module_that_exports(space, cell, skeleton):
     assert torch.equal(again(images), logits)
 
 
+def test_a_network_exports_to_onnx(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    network = archselect.network(CELL, "nb201", channels=4, cells=1).eval()
+    images = torch.zeros(1, 3, 32, 32)
+    torch.onnx.export(network, (images,), tmp_path / "cell.onnx", dynamo=True)
+    assert (tmp_path / "cell.onnx").stat().st_size > 1000
+
+
 def test_a_script_needs_no_guard(study, tmp_path):
     """Workers must not run the script again."""
     script = tmp_path / "script.py"

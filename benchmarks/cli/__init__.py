@@ -10,6 +10,7 @@ from archselect.benchmarks.cli import (
     comparing,
     cost,
     drawing,
+    estimating,
     extending,
     listing,
     scores,
@@ -27,7 +28,7 @@ from archselect.nasbench_adapters.foreign_text import escape_invisible
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": as_command(studies.run),
     "status": as_command(studies.status),
-    "estimate": as_command(studies.estimate),
+    "estimate": as_command(estimating.estimate),
     "report": as_command(studies.report),
     "compare": as_command(comparing.compare),
     "baseline": as_command(comparing.baseline),

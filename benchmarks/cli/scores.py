@@ -147,7 +147,7 @@ class ScorePlan(NamedTuple):
     Attributes:
         space: search space of the architectures.
         cells: which architectures to score.
-        proxies: names of the proxies.
+        proxies: names of the proxies, or FILE.py:OBJECT.
         seeds: seeds of weights and minibatches.
         truth: ground truth in which to look up accuracies; None for no truth.
         skeleton: settings of the networks' size.
@@ -166,7 +166,9 @@ class ScorePlan(NamedTuple):
 def score(
     proxies: Annotated[
         list[str],
-        typer.Argument(help="Names of proxies ('archselect list proxies'), or all."),
+        typer.Argument(
+            help="Names of proxies ('archselect list proxies'), your own as FILE.py:OBJECT, or all."
+        ),
     ],
     options: ScoreOptions,
 ) -> None:
@@ -183,7 +185,8 @@ def score(
     names = list(registry.all()) if proxies == ["all"] else proxies
     plan = _plan_scoring(names, options)
     counts = _run(plan, options)
-    better: dict[str, str] = {name: get_proxy(name).better for name in names}
+    chosen = [get_proxy(name) for name in names]
+    better: dict[str, str] = {proxy.name: proxy.better for proxy in chosen}
     scores = write_scores(options.folder, better)
     print_shown(for_terminal(scores))
     file = options.folder / "scores.csv"
@@ -203,6 +206,7 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
     seeds: list[int] = []
     truth: TruthPart | None = None
     space: SearchSpace | None = None
+    names: tuple[str, ...] = ()
     with faults.collect():
         skeleton = _skeleton(options.settings or [])
     with faults.collect():
@@ -214,14 +218,14 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
             options.table, options.dataset, options.split, options.epochs
         )
     with faults.collect():
-        check_proxies(proxies, options.norm)
+        names = check_proxies(proxies, options.norm)
     with faults.collect():
         space = get_space(options.space)
         build_skeleton(space, skeleton)
     check_data([options.data], options.data_dir, faults)
     check_place(options.folder, options.device, options.engine, engine_settings, faults)
     _check_truth(truth, space, faults)
-    cells = _read_cells(space, tuple(proxies), options, faults)
+    cells = _read_cells(space, names, options, faults)
     faults.raise_any()
     assert space is not None and cells is not None
     return ScorePlan(
@@ -325,7 +329,7 @@ def _scoring_task(plan: ScorePlan, options: ScoreOptions) -> ScoringTask:
         fresh_batches=options.fresh_batches,
         supernet_operations=options.supernet_operations,
     )
-    return ScoringTask(inputs, population, plan.seeds)
+    return ScoringTask(inputs, population, plan.seeds, plan.proxies)
 
 
 @dataclass(frozen=True)
@@ -348,7 +352,7 @@ class OperationScoresOptions:
     space: Annotated[str, typer.Option(help="Search space of the edges.")] = "nb201"
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the table (.md, .csv, .tex)."),
+        typer.Option("--out", help="Folder for the table (.md, .csv, .tex, .typ)."),
     ] = None
 
 

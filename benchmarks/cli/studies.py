@@ -1,17 +1,22 @@
-"""Commands that run and show studies: run, status, estimate, report."""
+"""Commands that run and show studies: run, status, report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
+from archselect.benchmarks.cli.live import (
+    duration,
+    format_activity,
+    format_end,
+    study_progress,
+)
 from archselect.benchmarks.cli.options import (
     DataDir,
     Device,
@@ -27,17 +32,12 @@ from archselect.benchmarks.cli.terminal import (
     notice,
     out,
     print_shown,
-    print_table,
-    progress,
     say,
-    study_progress,
 )
-from archselect.nasbench_adapters.errors import Faults, UserError
+from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.study import Study
-    from archselect.benchmarks.runs.estimate import Estimate
     from archselect.benchmarks.runs.harness import StudyOutcome
     from archselect.benchmarks.store.status import Status
     from archselect.running import PlannedRun
@@ -46,13 +46,6 @@ MOST_FAILED = 10
 """The maximal number of failed runs listed at the end of a study."""
 WATCH_INTERVAL = 5.0
 """Seconds between two updates of `archselect status --watch`."""
-UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
-"""Units of time above the second, with their lengths in seconds."""
-MINUTE = 60
-SHORTEST = 0.1
-"""The shortest time that an estimate shows, in seconds."""
-COMPUTING = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
-"""Units of computation, in floating-point operations."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +153,7 @@ def _run_study(plan: PlannedRun) -> StudyOutcome:
     """Run the missing runs of a study, and show progress."""
     from archselect.running import run_planned
 
-    with study_progress() as show:
+    with study_progress(plan.folder) as show:
         return run_planned(plan, notice, show)
 
 
@@ -202,7 +195,7 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the progress of a study: runs done, running and failed, and the time left.
+    """Show the progress of a study: runs, the time left, and what each worker does.
 
     Works on any machine that can read the folder.
     """
@@ -237,20 +230,14 @@ def _status_text(now: Status) -> str:
         f"supernets: {now.supernets} trained{training}",
     ]
     if now.left:
-        left = _duration(now.left)
-        lines.append(f"time left: about {left}, at the pace of the last runs")
+        left = duration(now.left)
+        end = format_end(now.left)
+        lines.append(f"time left: about {left}, at the pace of the last runs: {end}")
     if now.quiet is not None and not _is_over(now):
-        lines.append(f"last written: {_duration(now.quiet)} ago")
+        lines.append(f"last written: {duration(now.quiet)} ago")
+    lines += map(format_activity, now.workers)
     lines += map(str, now.failed)
     return "\n".join(map(one_line, lines))
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration as text, in the largest unit that gives at least 2."""
-    for size, unit in UNITS:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def report(folder: RunFolder) -> None:
@@ -261,133 +248,3 @@ def report(folder: RunFolder) -> None:
     for table in paths.tables:
         print_shown(table)
     say(f"Report: {paths.html}")
-
-
-class DeviceSpeed(NamedTuple):
-    """The speed of a device, and where the number comes from.
-
-    Attributes:
-        flops_per_second: floating-point operations per second.
-        source: origin of the number, as text.
-    """
-
-    flops_per_second: float
-    source: str
-
-    def show(self, flops: int) -> str:
-        """Return FLOPs and the time they take, as text; "-" for no FLOPs."""
-        if not flops:
-            return "-"
-        seconds = flops / self.flops_per_second
-        return f"{_amount(flops)}, {_time(seconds)}"
-
-
-def estimate(
-    study: StudyName,
-    throughput: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-6,
-            help="TFLOP/s that your device reaches on such networks. Default: that of a published search.",
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Estimate the cost of a study before it runs, in FLOPs and time."""
-    from archselect.benchmarks.runs.estimate import estimate_study, total_counts
-
-    read = _read_for_estimate(study, throughput, data_dir)
-    with progress(f"counting {study}"):
-        estimates = estimate_study(read, data_dir)
-        speed = _throughput(throughput)
-    rows = [_estimate_row(one, speed) for one in estimates]
-    runs = len(read.seeds.supernet) * len(read.seeds.selection)
-    whole = speed.show(total_counts(read, estimates).flops)
-    print_table(
-        f"{read.name}: cost of one run",
-        ["space, data", "selector", "supernet (shared)", "selection", "final training"],
-        rows,
-        _estimate_caption(runs, whole, speed),
-    )
-
-
-def _estimate_caption(runs: int, whole: str, speed: DeviceSpeed) -> str:
-    """Return the caption of a table of estimates.
-
-    Args:
-        runs: number of runs of each selector.
-        whole: cost of the whole study, as text.
-        speed: speed of the device.
-    """
-    count = "1 run" if runs == 1 else f"{runs} runs"
-    rate = speed.flops_per_second / 1e12
-    return (
-        f"{count} of each selector, each supernet trained once, one final training per run: "
-        f"{whole} in total. Times assume {rate:.3g} TFLOP/s, {speed.source}. Final networks are "
-        "wider and reach a higher rate, so their times are upper bounds. Equal "
-        "selections are trained once."
-    )
-
-
-def _read_for_estimate(
-    name: str, throughput: float | None, data_dir: Path | None
-) -> Study:
-    """Return a study. Raise UserError with all faults of the study and the options."""
-    from archselect.benchmarks.plan.preflight import check_data, names_of_images
-    from archselect.benchmarks.plan.reading import draft_study
-    from archselect.benchmarks.runs.estimate import KNOWN_SIZES
-    from archselect.nasbench_adapters.images import split_side
-
-    faults = Faults()
-    draft = draft_study(name, faults)
-    names = names_of_images(draft.study, draft.data)
-    # The sizes of known data sets are known without their images.
-    unknown = [data for data in names if split_side(data)[0] not in KNOWN_SIZES]
-    check_data(unknown, data_dir, faults)
-    if throughput is not None and not isfinite(throughput):
-        faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
-    faults.raise_any()
-    assert draft.study is not None
-    return draft.study
-
-
-def _throughput(tflops: float | None) -> DeviceSpeed:
-    """Return the throughput that the user gives, or that of a published search."""
-    from archselect.benchmarks.runs.estimate import published_throughput
-
-    if tflops:
-        return DeviceSpeed(tflops * 1e12, "of your device")
-    rate, device = published_throughput()
-    return DeviceSpeed(rate, f"as counted for a published search on {device}")
-
-
-def _estimate_row(one: Estimate, speed: DeviceSpeed) -> list[str]:
-    """Return the table row of one estimate."""
-    training = "-" if one.training is None else speed.show(one.training.flops)
-    return [
-        f"{one.space}, {one.data}",
-        one.label,
-        speed.show(one.supernet.flops),
-        speed.show(one.selection.flops),
-        training,
-    ]
-
-
-def _time(seconds: float) -> str:
-    """Return a time in hours, or in seconds below one minute."""
-    if seconds >= MINUTE:
-        return f"{_digits(seconds / 3600)} h"
-    return f"{seconds:.1f} s" if seconds >= SHORTEST else f"<{SHORTEST} s"
-
-
-def _amount(flops: float) -> str:
-    """Return an amount of computation, in the largest unit that gives at least 1."""
-    for size, unit in COMPUTING:
-        if flops >= size:
-            return f"{_digits(flops / size)} {unit}"
-    return f"{flops:.0f} FLOP"
-
-
-def _digits(value: float) -> str:
-    """Return a number with about three digits."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

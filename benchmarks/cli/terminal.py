@@ -7,11 +7,11 @@ invisible characters are made visible.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,7 +28,6 @@ from archselect.nasbench_adapters.errors import Notice
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.runs.execution import Progress as StudyProgress
     from archselect.reports.page.write import TerminalTable
 
 WIDTH_OF_FILES = 240
@@ -50,6 +49,7 @@ class _Description(ProgressColumn):
     """The text before a progress bar."""
 
     def render(self, task: Task) -> Text:
+        """Return the description of a task in one line."""
         return Text(one_line(task.description))
 
 
@@ -86,31 +86,50 @@ def show_warning(
     err.print(text, end="", soft_wrap=True)
 
 
+def _no_lines() -> list[str]:
+    """Return no lines."""
+    return []
+
+
+class _Bar(Progress):
+    """A progress bar with lines below it.
+
+    Args:
+        lines: function that returns the present lines.
+    """
+
+    def __init__(self, lines: Callable[[], list[str]]) -> None:
+        self._lines = lines
+        super().__init__(
+            _Description(),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar, and then each line, cut to the width of the terminal."""
+        yield from super().get_renderables()
+        for line in self._lines():
+            yield Text(one_line(line), overflow="ellipsis", no_wrap=True)
+
+
 @contextmanager
-def progress(description: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error, if standard error is a terminal."""
-    bar = Progress(
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
+def progress(
+    description: str, lines: Callable[[], list[str]] = _no_lines
+) -> Iterator[Progress]:
+    """Show a progress bar on standard error, if standard error is a terminal.
+
+    Args:
+        description: text before the bar.
+        lines: function that returns the lines below the bar; it is called often.
+    """
+    bar = _Bar(lines)
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
-
-
-@contextmanager
-def study_progress() -> Iterator[StudyProgress]:
-    """Show the progress of a study; yield the function that updates it."""
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
-        yield show
 
 
 def print_shown(shown: TerminalTable) -> None:

@@ -23,6 +23,14 @@ def check_local(settings: dict[str, Any]) -> None:
         )
 
 
+def default_workers(device: str) -> int:
+    """Return how many workers the engine has if none say: one per core, or per GPU."""
+    if not device.startswith("cuda"):
+        return cores()
+    gpus = visible_gpus() if device == "cuda" else []
+    return max(len(gpus), 1)
+
+
 @contextmanager
 def local_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
@@ -34,9 +42,7 @@ def local_engine(
     """
     check_local(settings)
     gpus = visible_gpus() if device == "cuda" else []
-    if not workers:
-        is_cuda = device.startswith("cuda")
-        workers = max(len(gpus), 1) if is_cuda else cores()
     function, arguments = start
-    with worker_pool(workers, function, *arguments, gpus=gpus) as submit:
+    most = workers or default_workers(device)
+    with worker_pool(most, function, *arguments, gpus=gpus) as submit:
         yield submit

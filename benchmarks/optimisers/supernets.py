@@ -268,7 +268,14 @@ def memory_counter(
     )
 
 
-def ignore_progress(_done: int, _total: int) -> None:
+Advance = Callable[[int, int, float | None], None]
+"""What is called after each epoch: epochs done, epochs in all, loss of the last batch.
+
+The loss is None where the optimiser asks the trainer for none.
+"""
+
+
+def ignore_progress(_done: int, _total: int, _loss: float | None) -> None:
     """Do nothing at the end of an epoch."""
 
 
@@ -278,7 +285,7 @@ def make_supernet(
     inputs: SupernetInputs,
     images: Images,
     seed: int,
-    advance: Callable[[int, int], None] = ignore_progress,
+    advance: Advance = ignore_progress,
     target: Path | None = None,
 ) -> TrainedSupernet:
     """Initialise a supernet and train it, if the recipe says so.
@@ -289,7 +296,7 @@ def make_supernet(
         inputs: description of the supernet.
         images: the two halves, on the device to use.
         seed: seed of weights, alphas and batches.
-        advance: function that gets the epochs done and the total, after each epoch.
+        advance: function that gets the progress; see :data:`Advance`.
         target: path of the finished supernet. An interrupted training leaves a
             checkpoint beside it. The next call resumes it, with identical results;
             :func:`save_supernet` removes the checkpoint. None keeps no checkpoint.
@@ -470,11 +477,11 @@ class SupernetTraining:
         self._memory = memory
         self._target = target
 
-    def run(self, advance: Callable[[int, int], None]) -> TrainingResult:
+    def run(self, advance: Advance) -> TrainingResult:
         """Train for all epochs, from the checkpoint if there is one.
 
         Args:
-            advance: function that gets the epochs done and the total, after each epoch.
+            advance: function that gets the progress; see :data:`Advance`.
         """
         epochs = self.optimiser.epochs
         with self._clock.phase("supernet"):
@@ -488,7 +495,7 @@ class SupernetTraining:
                 is_due = self.done % CHECKPOINT_EPOCHS == 0 and self.done < epochs
                 if self._target is not None and is_due:
                     self._save_checkpoint(self._target)
-                advance(self.done, epochs)
+                advance(self.done, epochs, self.trainer.read_loss())
         trace: Trace | None = None
         if self.recorder is not None:
             with self._clock.phase("trace"):

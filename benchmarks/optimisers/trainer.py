@@ -238,6 +238,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
         self.progress = 0.0
+        self._last_loss: Tensor | None = None
         self.clock = 0.0
         self.activation = optimiser.build_activation()
         self.schedule = optimiser.build_schedule()
@@ -418,7 +419,13 @@ class Trainer:
             logits = self._logits(images, mixture, weights)
             if recorder is not None:
                 recorder.hear(batch, logits)
-            return F.cross_entropy(logits, labels)
+            loss = F.cross_entropy(logits, labels)
+        self._last_loss = loss.detach()
+        return loss
+
+    def read_loss(self) -> float | None:
+        """Return the last loss; None if there was none. It waits for the device."""
+        return None if self._last_loss is None else float(self._last_loss)
 
     def _logits(
         self,

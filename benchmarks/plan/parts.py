@@ -288,13 +288,21 @@ class DataPart(Part):
         """Whether queried architectures are trained from scratch for the report."""
         return isinstance(self.reward, TrainingReward) and bool(self.reward.report)
 
-    @field_validator("reward", mode="before")
+    @field_validator(
+        "reward",
+        mode="before",
+        json_schema_input_type=Reward | Literal["supernet"] | None,
+    )
     @classmethod
     def _name_supernet(cls, value: Any) -> Any:
         """Return `{ source = "supernet" }` for the short form "supernet"."""
         return {"source": value} if isinstance(value, str) else value
 
-    @field_validator("train", mode="before")
+    @field_validator(
+        "train",
+        mode="before",
+        json_schema_input_type=list[TrainPart | str] | TrainPart | str,
+    )
     @classmethod
     def _list_protocols(cls, value: Any) -> Any:
         parts = []

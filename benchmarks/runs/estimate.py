@@ -2,9 +2,9 @@
 
 The cost of training a supernet is measured on one step with two images. A selector
 really runs, but on a task that answers every question at random and counts what the
-answer would cost, with the FLOPs of the mixtures in question. Hours follow from the
+answer would cost, with the FLOPs of the mixtures in question. Times follow from the
 throughput of a device on such networks. It is far below the device's peak, because the
-kernels are small.
+kernels are small. :mod:`.speed` measures it on this machine.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from archselect.benchmarks.plan.graph_rewards import count_queries
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TrainPart
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs.counting_task import count_selection
+from archselect.benchmarks.runs.speed import Speed, finish_time, measure_speed
 from archselect.benchmarks.runs.supernet_counter import (
     Sizes,
     SupernetCounter,
@@ -80,6 +82,7 @@ class Estimate:
         selection: cost of the selection.
         training: cost of training a random architecture to the end; None if the study
             has no final training.
+        speed: speed of the device on the supernet; None if it was not measured.
     """
 
     space: str
@@ -89,6 +92,7 @@ class Estimate:
     supernet: Counts
     selection: Counts
     training: Counts | None
+    speed: Speed | None = None
 
 
 class Throughput(NamedTuple):
@@ -98,8 +102,17 @@ class Throughput(NamedTuple):
     device: str
 
 
-def estimate_study(study: Study, data_dir: Path | None = None) -> list[Estimate]:
+def estimate_study(
+    study: Study,
+    data_dir: Path | None = None,
+    device: torch.device | None = None,
+) -> list[Estimate]:
     """Return one estimate per data set, space, and pair of selector and supernet.
+
+    Args:
+        study: study to estimate.
+        data_dir: folder of the data sets; None for the user's data folder.
+        device: device whose speed is measured on every supernet; None to measure none.
 
     Raises UserError if a data set is unknown.
     """
@@ -109,7 +122,7 @@ def estimate_study(study: Study, data_dir: Path | None = None) -> list[Estimate]
         if study.reads_images(data):
             sizes = _find_sizes(data.name, data_dir)
         for space in study.spaces:
-            estimates += _estimate_runs(study, data, space, sizes, data_dir)
+            estimates += _estimate_runs(study, data, space, sizes, data_dir, device)
     return estimates
 
 
@@ -119,20 +132,25 @@ def _estimate_runs(
     space: SpacePart,
     sizes: Sizes | None,
     data_dir: Path | None,
+    device: torch.device | None,
 ) -> list[Estimate]:
     """Return the estimates of a study on one data set and space.
 
     Args:
         sizes: sizes of the images; None if no images are read.
+        device: see :func:`estimate_study`.
     """
     training = None
     counters = {}
+    speeds: dict[str, Speed] = {}
     if sizes is not None:
         training = _count_training(space, data.train, sizes, data_dir)
         for supernet in study.supernets:
             if supernet.is_trained_on(space, data):
                 counter = SupernetCounter(space, data, supernet, sizes)
                 counters[supernet.label] = counter
+                if device is not None:
+                    speeds[supernet.label] = measure_speed(counter, device)
     estimates = []
     for pair in study.pairs_on(space, data):
         label = pair.supernet.label if pair.supernet else ""
@@ -151,9 +169,39 @@ def _estimate_runs(
                 supernet=made,
                 selection=selection,
                 training=training,
+                speed=speeds.get(label),
             )
         )
     return estimates
+
+
+def total_seconds(
+    study: Study, estimates: Sequence[Estimate], other: Speed, workers: int
+) -> float:
+    """Return how many seconds a whole study takes.
+
+    It makes all supernets first, then the runs, then the final trainings.
+
+    Args:
+        study: study to estimate.
+        estimates: its estimates.
+        other: speed to assume where none was measured.
+        workers: number of workers that compute at the same time.
+    """
+    supernet_seeds = len(study.seeds.supernet)
+    runs = supernet_seeds * len(study.seeds.selection)
+    supernets: dict[tuple[str, str, str], float] = {}
+    selections: list[float] = []
+    trainings: list[float] = []
+    for estimate in estimates:
+        speed = estimate.speed or other
+        supernet = (estimate.data, estimate.space, estimate.supernet_label)
+        supernets[supernet] = speed.seconds(estimate.supernet)
+        selections += [speed.seconds(estimate.selection)] * runs
+        trainings += [speed.seconds(estimate.training or Counts())] * runs
+    made = list(supernets.values()) * supernet_seeds
+    steps = (made, selections, trainings)
+    return sum(finish_time(seconds, workers) for seconds in steps)
 
 
 def total_counts(study: Study, estimates: Sequence[Estimate]) -> Counts:

@@ -462,8 +462,10 @@ def _remove_if_of_other_code(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _log_epoch(done: int, total: int) -> None:
-    note("epoch", done=done, of=total)
+def _log_epoch(done: int, total: int, loss: float | None) -> None:
+    """Note the end of an epoch of a supernet, with the loss of its last batch."""
+    measured = {} if loss is None else {"loss": round(loss, 4)}
+    note("epoch", done=done, of=total, **measured)
 
 
 def _total_cost(

@@ -79,7 +79,7 @@ class SupernetCounter:
         valid_images = sizes.train - train_images
         self.train_images = min(train_images, data.limit or train_images)
         self.valid_images = min(valid_images, data.limit or valid_images)
-        self.images = Images(_random_images(sizes), CPU, split="first")
+        self.images = Images(random_images(sizes), CPU, split="first")
         optimiser = recipe.build()
         self.activation = optimiser.build_activation()
         self.supernet: Supernet = new_supernet(
@@ -95,7 +95,7 @@ class SupernetCounter:
         shape = self.images.dataset.image_shape
         self.forward = ForwardCost(self.supernet, shape)
         undecided = self.space.undecided()
-        self._full = mixture_of(self.space, self.alphas, undecided)
+        self.full_mixture = mixture_of(self.space, self.alphas, undecided)
         self._proxies: dict[str, _ProxyCounts] = {}
 
     @cached_property
@@ -124,7 +124,7 @@ class SupernetCounter:
         counts = scale_counts(self.step, steps, images_per_step)
         share = 1.0
         if mixture is not None:
-            whole = self.forward(self._full)
+            whole = self.forward(self.full_mixture)
             share = self.forward(mixture) / whole
         flops = round(counts.flops * share)
         return counts.model_copy(update={"flops": flops})
@@ -195,7 +195,7 @@ class SupernetCounter:
         added = images - MEASURED
         images_seen = few.images + added * (more.images - few.images)
         flops_spent = few.flops + added * (more.flops - few.flops)
-        share = flops_spent / self.forward(self._full) / images
+        share = flops_spent / self.forward(self.full_mixture) / images
         return few.model_copy(
             update={"images": images_seen, "flops": round(share * flops)}
         )
@@ -209,7 +209,7 @@ class SupernetCounter:
         batch = self.images.batch(index[:images])
 
         def forward(x: torch.Tensor) -> torch.Tensor:
-            return self.supernet(x, self._full)
+            return self.supernet(x, self.full_mixture)
 
         # If there is no score, the cost is the same.
         with (
@@ -242,12 +242,12 @@ def count_network_flops(
     return count_flops()
 
 
-def _random_images(sizes: Sizes) -> ImageDataset:
-    """Return a few random images of the given shape."""
-    shape = (8, sizes.side, sizes.side, sizes.channels)
+def random_images(sizes: Sizes, count: int = 8) -> ImageDataset:
+    """Return some random images of the given shape."""
+    shape = (count, sizes.side, sizes.side, sizes.channels)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-    labels = np.arange(8) % sizes.classes
+    labels = np.arange(count) % sizes.classes
     return make_dataset(
         "blank",
         (pixels, labels),

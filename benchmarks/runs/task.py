@@ -46,7 +46,7 @@ from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
-from archselect.selectors.proxies.base import Undefined
+from archselect.selectors.proxies.base import Proxy, Undefined
 from archselect.selectors.queries import Queries
 
 SCORING_BATCH = 500
@@ -115,6 +115,7 @@ class SupernetTask(Task):
             for name in ("alphas", "minibatches", "validation")
         }
         self.networks = 0
+        self._proxies: dict[str, Proxy] = {}
         self._trainer: Trainer | None = None
 
     def answer_queries(
@@ -246,14 +247,20 @@ class SupernetTask(Task):
         norm: str = "running",
     ) -> float:
         """Return a proxy's score of the supernet under a mixture."""
-        proxy = get_proxy(name)
+        proxy = self._get_proxy(name)
         forward = self.supernet if proxy.side_by_side is None else self._fast[norm]
         with (
             self.clock.phase("score"),
             scoring(self.supernet, norm),
-            _naming(name, _describe(self.space, mixture)),
+            _naming(proxy.name, _describe(self.space, mixture)),
         ):
             return proxy.measure(self.supernet, lambda x: forward(x, mixture), *batch)
+
+    def _get_proxy(self, name: str) -> Proxy:
+        """Return a proxy, that of a user's file as it was when it was first used."""
+        if name not in self._proxies:
+            self._proxies[name] = get_proxy(name)
+        return self._proxies[name]
 
     def proxies(
         self,
@@ -263,7 +270,7 @@ class SupernetTask(Task):
         norm: str = "running",
     ) -> list[float]:
         """Return a proxy's score of the supernet under each mixture."""
-        proxy = get_proxy(name)
+        proxy = self._get_proxy(name)
         # On a CPU, kernel launches cost nothing: one by one is as fast and takes less
         # memory.
         together = (
@@ -281,7 +288,7 @@ class SupernetTask(Task):
                 len(mixtures),
             )
         for value, mixture in zip(values, mixtures, strict=True):
-            with _naming(name, _describe(self.space, mixture)):
+            with _naming(proxy.name, _describe(self.space, mixture)):
                 proxy.check(value)
         return values
 
@@ -315,7 +322,7 @@ class SupernetTask(Task):
 
         The batch-norm mode is that of the proxy's definition.
         """
-        proxy = get_proxy(name)
+        proxy = self._get_proxy(name)
         with self.clock.phase("validate"):
             network = self._new_network(architecture)
             total = 0.0
@@ -323,7 +330,7 @@ class SupernetTask(Task):
                 batch = self.minibatch(size)
                 with (
                     scoring(network, proxy.norm or "running"),
-                    _naming(name, self.space.format(architecture)),
+                    _naming(proxy.name, self.space.format(architecture)),
                 ):
                     total += proxy.measure(network, network, *batch)
             return total

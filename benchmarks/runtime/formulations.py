@@ -105,4 +105,5 @@ def _network_formulations(space: SearchSpace) -> FormulationNumbers:
 
 
 def _proxy_formulations(names: Iterable[str]) -> FormulationNumbers:
-    return {f"proxy {name}": get_proxy(name).formulation for name in names}
+    chosen = [get_proxy(name) for name in names]
+    return {f"proxy {proxy.name}": proxy.formulation for proxy in chosen}

@@ -60,16 +60,16 @@ def check_same_images(
 
 
 def check_same_source(name: str, here: str | None, of_command: str | None) -> None:
-    """Raise UserError unless a selector or optimiser has the source of the command.
+    """Raise UserError unless a component has the source of the command.
 
     Args:
-        name: Name of the selector or optimiser in the study.
+        name: Name of the selector or optimiser in the study, or names of proxies.
         here: Hash of its file, or its package and version, in this process.
         of_command: The same in the command.
     """
     if here != of_command:
         raise UserError(
-            f"{name} changed while the study ran: rerun it with the same file "
+            f"{name} changed while the command ran: rerun it with the same file "
             f"or package on all machines ({platform.node()} has {here or 'none'} instead "
             f"of {of_command or 'none'})"
         )

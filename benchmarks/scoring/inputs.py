@@ -17,7 +17,7 @@ from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks.network import NORM_MODES
 from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies import get_proxy, proxy_source
 
 OWN_NORM = "own"
 """The batch-norm mode that means the mode of each proxy's definition."""
@@ -41,7 +41,7 @@ def scoring_inputs(
 
     Args:
         population: the architectures.
-        proxies: names of the proxies.
+        proxies: names of the proxies, or FILE.py:OBJECT.
         data: name or path of a data set.
         data_dir: folder of the data sets; None for the user's data folder.
         skeleton: settings of the networks' size.
@@ -57,7 +57,7 @@ def scoring_inputs(
     """
     space = get_space(population.space)
     build_skeleton(space, skeleton or {})
-    check_proxies(proxies, norm)
+    names = check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
     if batch_size * batches > MOST_IMAGES_AT_ONCE:
@@ -69,7 +69,7 @@ def scoring_inputs(
         space=space.name,
         skeleton=skeleton or {},
         data=DataInputs.model_validate(images.describe()),
-        proxies=list(proxies),
+        proxies=list(names),
         norm=norm,
         batch_size=batch_size,
         batches=batches,
@@ -77,20 +77,24 @@ def scoring_inputs(
         supernet_operations=supernet_operations,
         population=content_id(population.architectures),
         formulations=scoring_formulations(space, proxies),
+        source=proxy_source(proxies),
     )
 
 
-def check_proxies(proxies: Sequence[str], norm: str) -> None:
-    """Raise UserError, with all faults, for wrong proxies or a wrong batch-norm mode.
+def check_proxies(proxies: Sequence[str], norm: str) -> tuple[str, ...]:
+    """Return the names of proxies, each given by name or as FILE.py:OBJECT.
 
-    A name can be unknown, and a proxy can be repeated.
+    Raises UserError, with all faults, for wrong proxies or a wrong batch-norm mode. A
+    name can be unknown, and a proxy can be repeated.
     """
     faults = Faults()
     if norm not in NORMS:
         faults.add(unknown("batch-norm mode", norm, NORMS))
+    names = []
     for name in proxies:
         with faults.collect():
-            get_proxy(name)
-    if len(set(proxies)) < len(proxies):
+            names.append(get_proxy(name).name)
+    if len(set(names)) < len(names):
         faults.add(UserError(f"proxies: {', '.join(proxies)}: name each proxy once"))
     faults.raise_any()
+    return tuple(names)

@@ -72,11 +72,14 @@ class ScoringTask:
         inputs: what to score, and how.
         population: the architectures.
         seeds: seeds; each scores the whole population.
+        proxies: proxies of the inputs, by name or as FILE.py:OBJECT; None if no proxy
+            is of a user's file.
     """
 
     inputs: ScoringInputs
     population: Population
     seeds: Sequence[int]
+    proxies: Sequence[str] | None = None
 
     @property
     def size(self) -> int:
@@ -195,7 +198,14 @@ def _score(
     open_engine = get_engine(execution.engine)
     data_dir = execution.data_dir and execution.data_dir.absolute()
     device = execution.device
-    arguments = (task.inputs, execution.data, data_dir, device, code_of_command)
+    arguments = (
+        task.inputs,
+        task.proxies,
+        execution.data,
+        data_dir,
+        device,
+        code_of_command,
+    )
     start: Start = (start_worker, arguments)
     settings = execution.engine_settings
     with open_engine(execution.workers, device, start, settings) as submit:

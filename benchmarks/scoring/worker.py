@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ _worker: _ScoringWorker | None = None
 
 def start_worker(
     inputs: ScoringInputs,
+    proxies: Sequence[str] | None,
     data: str,
     data_dir: Path | None,
     device: str,
@@ -46,7 +48,7 @@ def start_worker(
     global _worker
     running_code()  # reads the source files before one of them can change
     images = Images(load_images(data, data_dir), open_device(device), split="first")
-    _worker = _ScoringWorker(Scorer(inputs, images), code_of_command)
+    _worker = _ScoringWorker(Scorer(inputs, images, proxies), code_of_command)
 
 
 def score_part(seed: int, start: int, texts: list[str]) -> Scored:

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from pydantic import BaseModel
 
+from archselect.benchmarks.store.activity import Activity, read_activities
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
@@ -49,6 +50,7 @@ class Status(BaseModel):
         quiet: seconds since anything was written; None for an empty folder.
         left: seconds until all runs are done, at the pace of the last :data:`PACE`
             runs; None before the third run.
+        workers: what each worker does, by its log; empty once all runs are done.
     """
 
     study: str
@@ -60,6 +62,7 @@ class Status(BaseModel):
     training: int
     quiet: float | None
     left: float | None
+    workers: list[Activity]
 
 
 def read_status(root: Path, now: float | None = None) -> Status:
@@ -96,6 +99,7 @@ def read_status(root: Path, now: float | None = None) -> Status:
         training=_count_files(root / "supernets", "*.checkpoint"),
         quiet=max(now - written[-1], 0.0) if written else None,
         left=None if pace is None else pace * len(unfinished),
+        workers=read_activities(folder, now) if unfinished else [],
     )
 
 

@@ -8,7 +8,7 @@ from archselect.reports.page.html import render
 from archselect.reports.page.markdown import figure_markdown
 from archselect.reports.page.section import Extras
 from archselect.reports.results.results import Results
-from archselect.reports.tables.render import to_csv, to_latex, to_markdown
+from archselect.reports.tables.render import to_csv, to_latex, to_markdown, to_typst
 
 GLOSSARY = {
     "a, D": "a: the operation weights that the activation computes from the alphas. D: the one-hot weights of the "
@@ -35,6 +35,7 @@ def alphas_extras(results: Results) -> Extras:
         files |= {
             "alphas-claims.csv": to_csv(claims),
             "alphas-claims.tex": to_latex(claims),
+            "alphas-claims.typ": to_typst(claims),
         }
         blocks.append(to_markdown(claims))
     return Extras(

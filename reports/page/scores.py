@@ -19,7 +19,7 @@ from archselect.reports.tables.table import Table
 def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write the report on a folder of scores, and return its table.
 
-    The files are `scores.csv` and `report/correlation` (.md, .csv, .tex).
+    The files are `scores.csv` and `report/correlation` (.md, .csv, .tex, .typ).
 
     Args:
         root: folder of the scores.

@@ -17,7 +17,13 @@ from archselect.reports.page.page import page
 from archselect.reports.page.section import Section
 from archselect.reports.page.sections import other_figures, sections
 from archselect.reports.results.results import Results, load
-from archselect.reports.tables.render import csv_text, to_csv, to_latex, to_markdown
+from archselect.reports.tables.render import (
+    csv_text,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_typst,
+)
 from archselect.reports.tables.runs import judged_frame, runs_frame
 from archselect.reports.tables.table import MARKS_NOTE, Table
 
@@ -134,7 +140,10 @@ def _drawings(
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write a table into a folder as Markdown, CSV and LaTeX; return the files."""
+    """Write a table into a folder, as in a report; return the files.
+
+    It is written as Markdown, CSV, LaTeX and Typst.
+    """
     return _write_texts(_table_files(table), folder)
 
 
@@ -150,6 +159,7 @@ def _table_files(table: Table) -> dict[str, str]:
         f"{table.name}.md": to_markdown(table),
         f"{table.name}.csv": to_csv(table),
         f"{table.name}.tex": to_latex(table),
+        f"{table.name}.typ": to_typst(table),
     }
 
 

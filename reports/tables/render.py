@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, LaTeX and HTML."""
+"""A table as Markdown, CSV, LaTeX, Typst and HTML."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from archselect.nasbench_adapters.foreign_text import shorten, spreadsheet_cell
-from archselect.reports.escaping import html, latex, markdown
+from archselect.reports.escaping import html, latex, markdown, typst
 from archselect.reports.tables.table import BEST, NOT_WORSE, Table
 
 _MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", NOT_WORSE: "*{}*"}
 _LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", NOT_WORSE: r"\underline{{{}}}"}
+_TYPST_MARKS = {"": "{}", BEST: "strong({})", NOT_WORSE: "underline({})"}
 
 WIDE = 12
 """Most columns that fit on paper.
@@ -202,6 +203,58 @@ def _latex_rows(table: Table, columns: Sequence[str]) -> list[str]:
 def _latex_cell(text: str) -> str:
     """Return a cell's text, short enough for a row within LaTeX's longest length."""
     return latex(shorten(text, LONGEST_CELL))
+
+
+# Typst
+
+
+def to_typst(table: Table) -> str:
+    """Return the most telling columns as a figure of Typst, with caption and notes.
+
+    All texts are strings, in which Typst reads no markup. A document includes the file
+    and refers to the table as `@tab:name`.
+    """
+    table = table.narrow()
+    columns = _columns(table)
+    alignment = ["right" if column in table.numeric else "left" for column in columns]
+    headers = [_typst_cell(_Cell(column, "")) for column in columns]
+    lines = [
+        "#figure(",
+        "  kind: table,",
+        f"  caption: {typst(table.title)},",
+        "  table(",
+        f"    columns: {len(columns)},",
+        f"    align: ({', '.join(alignment)},),",
+        "    stroke: none,",
+        "    table.hline(),",
+        f"    table.header({', '.join(headers)}),",
+        "    table.hline(stroke: 0.5pt),",
+        *(f"    {row}," for row in _typst_rows(table, columns)),
+        "    table.hline(),",
+        "  ),",
+        f") <tab:{table.name}>",
+    ]
+    for note in (table.caption, *table.notes):
+        lines.append(f"#par(text(size: 0.8em, {typst(note)}))")
+    return "\n".join(lines) + "\n"
+
+
+def _typst_rows(table: Table, columns: Sequence[str]) -> list[str]:
+    """Return the cells of every row, with a heading over each group of rows."""
+    lines = []
+    before = ""
+    for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
+        if heading != before:
+            text = f"emph({_typst_cell(_Cell(heading, ''))})"
+            lines.append(f"table.cell(colspan: {len(columns)}, align: left, {text})")
+            before = heading
+        lines.append(", ".join(map(_typst_cell, row)))
+    return lines
+
+
+def _typst_cell(cell: _Cell) -> str:
+    """Return a cell of which a page holds a row."""
+    return _TYPST_MARKS[cell.mark].format(typst(shorten(cell.text, LONGEST_CELL)))
 
 
 # HTML

@@ -38,9 +38,22 @@ class Domain:
     because: str
 
 
+UNKNOWN = Domain(
+    needs="not stated",
+    values="real",
+    undefined="not stated",
+    equal="no",
+    because="not stated",
+)
+"""The domain of a proxy that states none: every finite number is a score."""
+
+
 @dataclass(frozen=True)
 class Proxy:
     """A zero-cost proxy. Call :meth:`measure` to score; it refuses invalid scores.
+
+    A study names one of a user's file as `proxy = "my_proxy.py:MY_PROXY"`; an installed
+    package declares it under the entry-point group `archselect.proxies`.
 
     Attributes:
         name: name in the literature.
@@ -76,7 +89,7 @@ class Proxy:
     paper: str
     better: Literal["higher", "lower"]
     score: Callable[[nn.Module, Forward, Tensor, Tensor], float]
-    domain: Domain
+    domain: Domain = UNKNOWN
     norm: Literal["running", "batch"] | None = None
     side_by_side: (
         Callable[[nn.Module, Forward, Tensor, Tensor, int], list[float]] | None

@@ -53,7 +53,8 @@ class ScoringInputs(Fact):
     `fresh_batches` says whether every architecture has its own minibatches; otherwise
     all architectures of a seed share them. `supernet_operations` says whether networks
     have the supernet's operations (normalisation without scale and shift, normalised
-    poolings). `population` is the hash of its architectures.
+    poolings). `population` is the hash of its architectures. `source` says which files
+    or packages the proxies come from; None if all are built-in.
     """
 
     space: str
@@ -67,6 +68,7 @@ class ScoringInputs(Fact):
     supernet_operations: bool
     population: str
     formulations: FormulationNumbers
+    source: str | None = None
 
 
 class Scoring(Fact):

@@ -255,6 +255,7 @@ def test_operation_scores_of_a_file(archselect, tmp_path):
         "operation-scores.csv",
         "operation-scores.md",
         "operation-scores.tex",
+        "operation-scores.typ",
     ]
     assert archselect("operation-scores", "scores.csv")[0] == 2
     assert (

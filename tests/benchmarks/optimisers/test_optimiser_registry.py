@@ -70,7 +70,8 @@ def test_an_optimiser_is_found_by_its_own_name_and_says_what_it_is(name):
     }
     assert set(optimiser().settings()) <= set(optimiser.model_fields)
     assert (
-        registry.check_class(optimiser) is optimiser and registry.source(name) is None
+        registry.check_component(optimiser) is optimiser
+        and registry.source(name) is None
     )
 
 

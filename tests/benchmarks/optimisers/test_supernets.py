@@ -501,7 +501,8 @@ class Killed(Exception):
 
 
 def die_after(epochs):
-    def advance(done, total):
+    def advance(done, total, loss):
+        assert loss is None or loss > 0
         if done == epochs:
             raise Killed
 
@@ -559,7 +560,7 @@ def test_a_training_killed_at_any_epoch_comes_out_the_same(
         images,
         settings,
         target=target,
-        advance=lambda done, total: seen.append(done),
+        advance=lambda done, total, loss: seen.append(done),
     )
     assert seen == [5, 6]
     assert equal(resumed.weights, whole.weights)

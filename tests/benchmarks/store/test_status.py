@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -101,7 +102,8 @@ def test_what_is_printed(finished, archselect):
     lines = out.splitlines()
     assert lines[0] == "small: 4 of 6 runs done, 0 running, 1 failed, 1 not started"
     assert lines[1] == "supernets: 4 trained"
-    assert lines[2] == "time left: about 10 seconds, at the pace of the last runs"
+    paced = "time left: about 10 seconds, at the pace of the last runs: until "
+    assert re.fullmatch(rf"{paced}\d\d:\d\d", lines[2])
     assert lines[3].startswith("last written: ") and lines[3].endswith(" ago")
     assert lines[4].startswith("failed: ") and lines[4].endswith(
         ": MemoryError: too much"

@@ -213,6 +213,7 @@ def test_the_files(made):
         "correlation.md",
         "correlation.csv",
         "correlation.tex",
+        "correlation.typ",
     }
     written = pd.read_csv(root / "report" / "correlation.csv")
     assert written.tau_b.tolist()[:2] == pytest.approx(table.frame.tau_b.tolist()[:2])
