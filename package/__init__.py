@@ -50,7 +50,8 @@ __path__ += [part for part in sys.path if part.startswith("__editable__.archsele
 def __getattr__(name: str) -> Any:
     """Import the module of a public name, and return what the name stands for."""
     if name == "__version__":
-        return import_module("importlib.metadata").version("archselect")
+        home = import_module("archselect.nasbench_adapters.distribution")
+        return home.installed_version()
     if name not in __all__:
         raise AttributeError(f"module 'archselect' has no attribute '{name}'")
     module = import_module(_HOMES.get(name, "archselect.api"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,10 @@ from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
 from archselect.benchmarks.cli.terminal import err, notice, show_warning
+from archselect.nasbench_adapters.distribution import (
+    installed_version,
+    missing_package,
+)
 from archselect.nasbench_adapters.errors import UserError
 
 BAD_INPUT = 2
@@ -34,6 +37,12 @@ class _Group(TyperGroup):
                 return super().invoke(ctx)
         except UserError as error:
             err.print(f"archselect: {error}", style="red", soft_wrap=True)
+            sys.exit(BAD_INPUT)
+        except ModuleNotFoundError as error:
+            remedy = missing_package(error)
+            if remedy is None:
+                raise
+            notice(f"archselect: {remedy}", "red")
             sys.exit(BAD_INPUT)
         except KeyboardInterrupt as interrupt:
             notice(
@@ -71,7 +80,7 @@ app.add_typer(cost_app, name="cost")
 def _print_version(wanted: bool) -> None:
     """Print the version and exit, if the user asks for it."""
     if wanted:
-        typer.echo(f"archselect {version('archselect')}")
+        typer.echo(f"archselect {installed_version()}")
         raise typer.Exit
 
 

@@ -63,7 +63,7 @@ def compare(
     Prints Markdown, and appends it to the file that GITHUB_STEP_SUMMARY names, if set.
     Exit code: 0 if no gate failed, 1 if a gate failed, 2 for bad input.
     """
-    from archselect.benchmarks.plan.preflight import check_file_writable
+    from archselect.benchmarks.plan.writable import check_file_writable
     from archselect.reports.comparison.comparison import compare_snapshots
     from archselect.reports.comparison.gate import parse_gates
     from archselect.reports.comparison.markdown import SUMMARY_LIMIT, to_markdown

@@ -13,6 +13,7 @@ import typer
 
 from archselect.benchmarks.cli.options import DataDir
 from archselect.benchmarks.cli.terminal import print_table
+from archselect.nasbench_adapters.distribution import installed_version
 from archselect.nasbench_adapters.errors import unknown
 
 
@@ -226,7 +227,6 @@ def _presence(is_present: bool) -> str:
 
 
 PACKAGES = (
-    "archselect",
     "torch",
     "numpy",
     "scipy",
@@ -239,7 +239,7 @@ PACKAGES = (
     "nats-bench",
     "nasbench-pytorch",
 )
-"""The packages whose versions `archselect doctor` shows."""
+"""The packages whose versions `archselect doctor` shows, beside its own."""
 
 
 def doctor(data_dir: DataDir = None) -> None:
@@ -248,7 +248,8 @@ def doctor(data_dir: DataDir = None) -> None:
 
     python = ["python", sys.version.split()[0]]
     packages = [[package, _version(package)] for package in PACKAGES]
-    print_table("versions", ["package", "version"], [python, *packages])
+    own = ["archselect", installed_version()]
+    print_table("versions", ["package", "version"], [python, own, *packages])
     _print_devices()
     datasets = _datasets(data_dir)
     where = f"The data folder is {data_folder(data_dir)}"
@@ -258,8 +259,13 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 def _print_devices() -> None:
-    """Print the CPU and every CUDA device."""
-    import torch
+    """Print the CPU and every CUDA device; without torch, say that nothing runs."""
+    columns = ["device", "name"]
+    try:
+        import torch
+    except ModuleNotFoundError:
+        print_table("devices", columns, [], "Without torch nothing can be run here.")
+        return
 
     from archselect.benchmarks.runtime.machine import describe_machine, find_device
 
@@ -269,7 +275,7 @@ def _print_devices() -> None:
     rows = [[str(device), describe_machine(device).device_name] for device in devices]
     has_gpu = len(devices) > 1
     caption = "" if has_gpu else "No CUDA device found: everything runs on the CPU."
-    print_table("devices", ["device", "name"], rows, caption)
+    print_table("devices", columns, rows, caption)
 
 
 def _version(package: str) -> str:

@@ -401,7 +401,8 @@ def _plan_operation_scores(
     file: Path, options: OperationScoresOptions
 ) -> OperationScoresPlan:
     """Return the plan that the options describe. Raise UserError with all faults."""
-    from archselect.benchmarks.plan.preflight import check_truth, check_writable
+    from archselect.benchmarks.plan.preflight import check_truth
+    from archselect.benchmarks.plan.writable import check_writable
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.tables.oracles import oracle_in

@@ -428,7 +428,7 @@ def build(
 
     Rerun the command to resume an interrupted build.
     """
-    from archselect.benchmarks.plan.preflight import check_writable
+    from archselect.benchmarks.plan.writable import check_writable
     from archselect.benchmarks.runs.truth_building import RECIPES, build_table
     from archselect.nasbench_adapters.truth.catalogue import KNOWN
 

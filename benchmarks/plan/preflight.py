@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,22 +13,16 @@ from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
 from archselect.benchmarks.plan.rewards import part_of, training_costs
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
+from archselect.benchmarks.plan.writable import check_writable
 from archselect.benchmarks.runtime.machine import find_device
 from archselect.benchmarks.store.facts import read_fact_if_there
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import StudyInfo
-from archselect.nasbench_adapters.atomic_files import unwritable
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.images import check_images, data_folder, download_size
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import check_column
-
-LEAST_FREE = 50 * 2**20
-"""Bytes that must be free where a command writes.
-
-They suffice for records, reports and small supernets.
-"""
 
 
 def check_place(
@@ -176,53 +167,3 @@ def refuse_other_study(root: Path, info: StudyInfo) -> UserError:
     return UserError(
         f"{root} holds study '{info.name}' with other settings; name another folder with --out"
     )
-
-
-def check_writable(path: Path, needed: int | None = None) -> None:
-    """Raise UserError unless a folder can be written or created, and has free space.
-
-    Creates nothing.
-
-    Args:
-        path: the folder.
-        needed: bytes that must be free; :data:`LEAST_FREE` if None.
-    """
-    if needed is None:
-        needed = LEAST_FREE
-    existing = path.absolute()
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    if not existing.is_dir():
-        raise unwritable(path, _os_error(errno.ENOTDIR))
-    if not os.access(existing, os.W_OK | os.X_OK):
-        number = errno.EROFS if _is_read_only(existing) else errno.EACCES
-        raise unwritable(path, _os_error(number))
-    try:
-        free = shutil.disk_usage(existing).free
-    except OSError as error:  # for example, another process has just removed it
-        raise unwritable(path, error) from error
-    if free < needed:
-        raise UserError(
-            f"cannot write {path}: {free / 2**20:,.0f} MiB are free, {needed / 2**20:,.0f} MiB are needed; "
-            "free space or name another folder"
-        )
-
-
-def _is_read_only(folder: Path) -> bool:
-    """Return whether a folder is on a read-only file system."""
-    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-
-
-def check_file_writable(path: Path) -> None:
-    """Raise UserError unless a file can be written. Creates nothing."""
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise UserError(
-            f"cannot write {path}: {os.strerror(errno.EACCES)}; name another file"
-        )
-    check_writable(path.parent, 0)
-
-
-def _os_error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))

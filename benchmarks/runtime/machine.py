@@ -8,20 +8,20 @@ import platform
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from archselect.benchmarks.store.records import Machine
+from archselect.nasbench_adapters.distribution import installed_version
 from archselect.nasbench_adapters.errors import UserError
 
 
 @cache
 def code_version() -> str:
     """Return the version of the installed archselect."""
-    return version("archselect")
+    return installed_version()
 
 
 DIRTY = "-dirty"

@@ -319,11 +319,11 @@ def test_a_truth_of_the_package_is_checked_without_converting_it(faults, world):
 
 def test_a_disk_that_is_full(faults, world, monkeypatch):
     """What has to be downloaded needs room, too."""
-    from archselect.benchmarks.plan import preflight
+    from archselect.benchmarks.plan import writable
 
-    usage = preflight.shutil.disk_usage(world.folder)
+    usage = writable.shutil.disk_usage(world.folder)
     monkeypatch.setattr(
-        preflight.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20)
+        writable.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20)
     )
     world.study(
         ('name = "digits"', 'name = "cifar10"'),
