@@ -74,7 +74,7 @@ class FusedSupernet:
             depthwise convolutions, which would have a third of the kernels in twice the
             time; and on a GPU in a forward with gradients: there, in float32 and at the
             papers' size, those of the alphas came out up to a quarter off, and it is
-            not yet known why (docs/speed.md).
+            not yet known why (docs/design-notes.md).
     """
 
     def __init__(
