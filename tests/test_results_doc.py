@@ -182,7 +182,7 @@ def test_what_is_held_against_published_numbers_of_zero_cost_pt(root, folder):
     rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
     (released,) = rows[rows.table == "released runs"].itertuples()
     assert released.verdict == "not comparable"
-    assert "order random in place of order" in released.reason
+    assert "order random instead of order" in released.reason
     random = rows[rows.method == "random cell"]
     assert list(random.verdict) == ["not shown to differ"] * 3
     assert random.differs_below.notna().all() and random.differs_above.notna().all()

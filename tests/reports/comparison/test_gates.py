@@ -173,7 +173,7 @@ LOST = {
         (
             "the study",
             "failed",
-            "2 of its runs are not finished in new: run 'archselect run small.toml' again",
+            "2 of its runs are not finished in new: rerun 'archselect run small.toml'",
         ),
     ),
     "no run is finished": (
@@ -297,7 +297,7 @@ def test_a_metric_that_vanished_fails_and_one_that_base_has_not_is_refused(
     assert code == 1 and rows[0]["why"] == "missing: base has a value, new has none"
     line = refused(side(MINE), side(MINE, taus), gate)
     assert (
-        "could check nothing: mine, τ-b, operations, best-acc: base has no value"
+        "has nothing to check: mine, τ-b, operations, best-acc: base has no value"
         in line
     )
     assert "write a new base" in line
@@ -305,7 +305,7 @@ def test_a_metric_that_vanished_fails_and_one_that_base_has_not_is_refused(
 
 def test_a_gate_on_what_nothing_has_is_refused(refused):
     line = refused(side(MINE), side(MINE), "tau_drop>0.1")
-    assert "no selector has a rank correlation; there are accuracy" in line
+    assert "no selector has a rank correlation; the metrics are accuracy" in line
     assert "did you mean 'accuracy'?" in refused(
         side(MINE), side(MINE), "acuracy_drop>1"
     )
@@ -641,10 +641,10 @@ def test_a_record_with_a_value_that_is_not_finite_is_refused(folder, archselect)
 
 
 def test_a_baseline_without_values_or_with_one_series_twice_is_refused(refused):
-    assert "base.json holds no value of any selector: write it again" in refused(
+    assert "base.json has no value of any selector: write it again" in refused(
         side(), side(MINE), GATE
     )
-    assert "new.json holds no value of any selector" in refused(
+    assert "new.json has no value of any selector" in refused(
         side(MINE), side(series({})), GATE
     )
     assert f"base.json has accuracy of mine at {PLACE} 2 times" in refused(

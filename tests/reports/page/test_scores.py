@@ -145,7 +145,7 @@ def test_a_published_value_that_is_no_score_is_left_out_and_counted(tmp_path, va
     table = correlation_table(load_scores(root, DIRECTIONS))
     assert table.frame.set_index("proxy").loc["up", "n_published"] == 58
     assert (
-        "Architectures without a published score, left out where ours are held against it: up 2."
+        "Architectures without a published score, left out of the comparison with it: up 2."
         in table.notes
     )
 
@@ -188,7 +188,7 @@ def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
     assert set(table.frame.seeds) == {1}
     assert (
         table.notes[-1]
-        == "Seeds not finished: 1; run again to resume: archselect score x"
+        == "Seeds not finished: 1; rerun to resume: archselect score x"
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(
