@@ -150,7 +150,7 @@ def test_bad_input_is_refused_with_all_its_faults(study, tmp_path):
     assert "gpu" in str(refused.value)
     assert "magnitude" in str(refused.value)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(UserError, match="holds no study.json"):
+    with pytest.raises(UserError, match=r"holds no study\.json"):
         archselect.load(tmp_path)
 
 

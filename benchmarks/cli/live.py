@@ -1,4 +1,4 @@
-"""How far a study is while it runs: a bar, a line for each worker, and the end."""
+"""Progress of a running study: a bar, a line per worker, and the estimated end."""
 
 from __future__ import annotations
 

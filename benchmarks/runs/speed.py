@@ -56,8 +56,8 @@ def measure_speed(counter: SupernetCounter, device: torch.device) -> Speed:
     A supernet that is not trained is as fast in training as forwards are.
 
     Args:
-        counter: of the supernet.
-        device: that computes; on a CPU with the threads that torch is set to.
+        counter: counter of the supernet.
+        device: device that computes; on a CPU with the threads that torch is set to.
 
     Raises:
         MemoryExceeded: A step takes more than the recipe's budget.
@@ -84,8 +84,8 @@ class _Stopwatch:
     taken, and not the time that passes. Of other devices it is the time that passes.
 
     Attributes:
-        seconds: of the block.
-        share: of the time that passed, which this process computed.
+        seconds: duration of the block.
+        share: share of the elapsed time in which this process computed.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -164,8 +164,8 @@ def finish_time(seconds: list[float], workers: int) -> float:
     """Return when the last of some jobs ends, if each worker takes the next one.
 
     Args:
-        seconds: of each job, in order.
-        workers: that work at the same time.
+        seconds: duration of each job, in order.
+        workers: number of workers.
     """
     ends = np.zeros(max(workers, 1))
     for job in seconds:

@@ -57,10 +57,10 @@ class Activity(BaseModel):
 
 
 def read_activities(folder: Folder, now: float) -> list[Activity]:
-    """Return what is under way, the worker that was heard of last first.
+    """Return what each worker does, the most recent report first.
 
     Args:
-        folder: of the study.
+        folder: folder of the study.
         now: the time in seconds since 1970.
     """
     activities = []

@@ -187,8 +187,7 @@ def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
     table = correlation_table(load_scores(root, DIRECTIONS))
     assert set(table.frame.seeds) == {1}
     assert (
-        table.notes[-1]
-        == "Seeds not finished: 1; rerun to resume: archselect score x"
+        table.notes[-1] == "Seeds not finished: 1; rerun to resume: archselect score x"
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(
