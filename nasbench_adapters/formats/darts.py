@@ -108,10 +108,10 @@ class Nb301Configuration(Format[DartsSpace]):
         wanted = self._dictionary(space, architecture)
         for key in [*texts, *wanted]:
             if texts.get(key) != wanted.get(key):
+                given = repr(texts[key][:40]) if key in texts else "absent"
+                implied = wanted.get(key, "no such key")
                 raise self.malformed(
-                    text,
-                    f"{key[:60]!r} is {texts.get(key, 'absent')[:40]!r}, where the edges give "
-                    f"{wanted.get(key, 'no such key')}",
+                    text, f"{key[:60]!r} is {given}, where the edges give {implied}"
                 )
         return architecture
 
