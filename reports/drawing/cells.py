@@ -25,7 +25,8 @@ from archselect.reports.drawing.layout import (
     text_width,
 )
 from archselect.reports.escaping import html
-from archselect.reports.figures.palette import FONT, INK, MUTED, series
+from archselect.reports.figures.colours import operation_colours
+from archselect.reports.figures.palette import FONT, INK, MUTED
 from archselect.reports.results.results import Group, Results, seed_name
 
 MARGIN = 8.0
@@ -178,14 +179,12 @@ def legend_of(edges: Iterable[Sequence[str]]) -> list[LegendEntry]:
     for operations in edges:
         if len(operations) > 1:
             names |= dict.fromkeys(operations)
+    colours = operation_colours(name for name in names if name != ZERO)
     entries = []
-    colours = 0
     for name in names:
-        if name == ZERO:
-            entries.append(LegendEntry(name, MUTED, dotted=True))
-        else:
-            entries.append(LegendEntry(name, series(colours), dotted=False))
-            colours += 1
+        is_zero = name == ZERO
+        colour = MUTED if is_zero else colours[name]
+        entries.append(LegendEntry(name, colour, dotted=is_zero))
     return entries
 
 

@@ -17,7 +17,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as _Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 
 from archselect.benchmarks.store.facts import content_id
 from archselect.nasbench_adapters.foreign_text import (
@@ -121,7 +121,11 @@ def _letters(text: str) -> int:
 
 
 def add_key(
-    ax: Axes, names: Sequence[str], colours: Sequence[str], **place: Any
+    ax: Axes,
+    names: Sequence[str],
+    colours: Sequence[str],
+    markers: Sequence[str] = (),
+    **place: Any,
 ) -> None:
     """Add a key of colours to a panel.
 
@@ -129,13 +133,16 @@ def add_key(
         ax: the panel.
         names: what the colours stand for.
         colours: one of each.
+        markers: shapes of the points, one of each; squares if there are none.
         place: arguments of `Axes.legend`.
     """
-    patches = [
-        Patch(color=colour, label=f"{number}") for number, colour in enumerate(colours)
+    shapes = markers or ["s"] * len(colours)
+    points = [
+        Line2D([], [], color=colour, marker=shape, linestyle="none", label=f"{number}")
+        for number, (colour, shape) in enumerate(zip(colours, shapes, strict=True))
     ]
     legend = ax.legend(
-        handles=patches,
+        handles=points,
         handlelength=0.9,
         handletextpad=0.4,
         columnspacing=0.9,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.palette import INK, MUTED, SPACE, series
+from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.paths import SettingPath
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.trade_offs import (
@@ -39,8 +41,7 @@ _KEY_ROW = 0.2
 _WIDE = 20
 """From this ratio of the dearest to the cheapest on, the axis is logarithmic."""
 _MARKERS = "osD^vP"
-"""Shapes of points, a new one for every nine colours."""
-_COLOURS = 9
+"""Shapes of points: selectors with the same colour have different ones."""
 _APART = 0.05
 """Least distance of two ticks, as a part of the axis."""
 _RIGHT = 0.75
@@ -57,11 +58,15 @@ class _Series:
 
     Attributes:
         name: in the key.
+        colour: of the selector, or of the path's first one.
+        marker: shape of the points.
         points: in the order in which they are joined.
         values: what stands beside each point; empty for a selector by itself.
     """
 
     name: str
+    colour: str
+    marker: str
     points: tuple[TradeOff, ...]
     values: tuple[str, ...] = ()
 
@@ -75,9 +80,11 @@ def pareto_figures(results: Results) -> list[Figure]:
     planes = [
         plane for plane in find_planes(results) if asked or plane.cost != SEARCH_SECONDS
     ]
+    colours = selector_colours(results)
     names = slugs(f"pareto-{plane.title}" for plane in planes)
     return [
-        _pareto_figure(plane, name) for plane, name in zip(planes, names, strict=True)
+        _pareto_figure(plane, name, colours)
+        for plane, name in zip(planes, names, strict=True)
     ]
 
 
@@ -94,11 +101,17 @@ def search_figure(
     plane = plane_of_search(results, landscape, groups)
     if not plane.trade_offs:
         return None
-    return _pareto_figure(plane, "first-screen", with_landmarks=True)
+    colours = selector_colours(results)
+    return _pareto_figure(plane, "first-screen", colours, with_landmarks=True)
 
 
-def _pareto_figure(plane: Plane, name: str, with_landmarks: bool = False) -> Figure:
-    drawn = _series(plane)
+def _pareto_figure(
+    plane: Plane,
+    name: str,
+    colours: Mapping[str, str],
+    with_landmarks: bool = False,
+) -> Figure:
+    drawn = _series(plane, colours)
     axis = _accuracy_axis(plane)
     inches = max(_INCHES, _KEY_ROW * (len(drawn) + 1) + 0.9)
 
@@ -111,8 +124,8 @@ def _pareto_figure(plane: Plane, name: str, with_landmarks: bool = False) -> Fig
             _draw_landmarks(ax, plane.landscape, axis)
         if plane.front is not None:
             _draw_front(ax, plane, axis)
-        for place, one in enumerate(drawn):
-            _draw_series(ax, axis, one, place)
+        for one in drawn:
+            _draw_series(ax, axis, one)
         _add_names(ax, plane, drawn)
 
     title = f"Accuracy over cost: {plane.title}"
@@ -135,25 +148,35 @@ def _caption(plane: Plane) -> str:
     return " ".join(sentences)
 
 
-def _series(plane: Plane) -> list[_Series]:
+def _series(plane: Plane, colours: Mapping[str, str]) -> list[_Series]:
     """Return the paths and the other selectors, in the order of the table."""
     drawn: list[_Series] = []
     names: set[str] = set()
+    uses: Counter[str] = Counter()
     for trade_off in plane.trade_offs:
         path = plane.path_of(trade_off.group)
+        colour = colours[trade_off.group.name]
+        marker = _MARKERS[uses[colour] % len(_MARKERS)]
         if path is None:
-            drawn.append(_Series(trade_off.name, (trade_off,)))
+            drawn.append(_Series(trade_off.name, colour, marker, (trade_off,)))
         elif path.name not in names:
             names.add(path.name)
-            drawn.append(_series_of_path(plane, path))
+            drawn.append(_series_of_path(plane, path, colour, marker))
+        else:
+            continue
+        uses[colour] += 1
     return drawn
 
 
-def _series_of_path(plane: Plane, path: SettingPath) -> _Series:
+def _series_of_path(
+    plane: Plane, path: SettingPath, colour: str, marker: str
+) -> _Series:
     points = [plane.of_group(group) for group in path.groups]
     later = [f"{value:g}" for value in path.values[1:]]
     return _Series(
         name=path.name,
+        colour=colour,
+        marker=marker,
         points=tuple(point for point in points if point is not None),
         values=(f"{path.setting} {path.values[0]:g}", *later),
     )
@@ -259,10 +282,9 @@ def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
     ax.scatter(costs, heights[:-1], s=14, color=SPACE, linewidths=0, zorder=1)
 
 
-def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, place: int) -> None:
+def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series) -> None:
     """Draw a selector, or the points of a path and the line that joins them."""
-    colour = series(place)
-    marker = _MARKERS[place // _COLOURS % len(_MARKERS)]
+    colour = drawn.colour
     costs = np.array([point.cost for point in drawn.points])
     accuracies = np.array([point.accuracy for point in drawn.points])
     places = axis.place(accuracies)
@@ -270,7 +292,9 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, place: int) -> No
         ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     for point in drawn.points:
         _draw_runs(ax, axis, point, colour)
-    ax.scatter(costs, places, s=54, color=colour, marker=marker, linewidths=0, zorder=4)
+    ax.scatter(
+        costs, places, s=54, color=colour, marker=drawn.marker, linewidths=0, zorder=4
+    )
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
         is_right = _share_of_axis(ax, cost) > _RIGHT
         ax.annotate(
@@ -327,8 +351,11 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
 def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:
     """Add the key of colours at the right of the panel."""
     names = [one.name for one in drawn]
-    colours = [series(place) for place in range(len(drawn))]
+    colours = [one.colour for one in drawn]
+    markers = [one.marker for one in drawn]
     if plane.front is not None:
         names.append("true front")
         colours.append(SPACE)
-    add_key(ax, names, colours, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+        markers.append("o")
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
+    add_key(ax, names, colours, markers, **place)

@@ -27,7 +27,8 @@ from archselect.reports.figures.canvas import (
     row_names,
     svg,
 )
-from archselect.reports.figures.palette import INK, MUTED, SPACE, series
+from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.palette import INK, MUTED, SPACE, phase
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.score_correlations import Correlation
@@ -55,6 +56,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {group.name: np.array(group.known(landscape).means) for group in groups}
+    colours = selector_colours(results)
     assert landscape.optimum is not None
     optimum = landscape.optimum
     # A part of a space may hold nothing as good as what was selected.
@@ -81,7 +83,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
         _mark_accuracy(
             space, seeds, axis.place(optimum), f"{best} {optimum:.2f}", "left"
         )
-        _draw_accuracies(seeds, axis, values)
+        _draw_accuracies(seeds, axis, values, colours)
         apart = 0.055 * float(right - left)
         ticks = axis.ticks(landscape.quantiles[0], apart)
         seeds.set_xticks(axis.place(ticks), [f"{tick:g}" for tick in ticks])
@@ -153,12 +155,16 @@ def _mark_accuracy(
 
 
 def _draw_accuracies(
-    ax: Axes, axis: AccuracyAxis, values: Mapping[str, Floats]
+    ax: Axes,
+    axis: AccuracyAxis,
+    values: Mapping[str, Floats],
+    colours: Mapping[str, str],
 ) -> None:
     """Draw a row of dots for each group, with its mean at the right."""
-    for row, accuracies in enumerate(values.values()):
+    for row, (name, accuracies) in enumerate(values.items()):
         mean = accuracies.mean()
-        _draw_seeds(ax, row, axis.place(accuracies), axis.place(mean), series(row))
+        places = axis.place(accuracies)
+        _draw_seeds(ax, row, places, axis.place(mean), colours[name])
         ax.annotate(
             f"mean {mean:.2f}",
             (1, row),
@@ -174,6 +180,7 @@ def tau_figure(results: Results) -> Figure:
     landscapes = _correlated_landscapes(results)
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
+    colours = selector_colours(results)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(
@@ -189,7 +196,7 @@ def tau_figure(results: Results) -> Figure:
             every = [_correlations(landscape, group) for group in groups]
             for ax, level in zip(axes[row], LEVELS, strict=True):
                 of_level = [by_level.get(level) for by_level in every]
-                _draw_taus(ax, names, of_level)
+                _draw_taus(ax, names, of_level, colours)
                 if row == len(landscapes) - 1:
                     ax.set_xlabel("Kendall's τ-b")
             axes[row, 0].annotate(
@@ -220,11 +227,14 @@ def _correlated_landscapes(results: Results) -> list[Landscape]:
 
 
 def _draw_taus(
-    ax: Axes, names: Sequence[str], of_groups: Sequence[Correlation | None]
+    ax: Axes,
+    names: Sequence[str],
+    of_groups: Sequence[Correlation | None],
+    colours: Mapping[str, str],
 ) -> None:
     """Draw one panel: the correlations of all groups at one level."""
     for row, correlation in enumerate(of_groups):
-        _draw_tau(ax, row, correlation, series(row))
+        _draw_tau(ax, row, correlation, colours[names[row]])
     ax.axvline(0, color=MUTED, linewidth=0.8)
     ax.set_xlim(-1.05, 1.05)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
@@ -269,7 +279,7 @@ def differences_figure(table: Table) -> Figure | None:
 
     caption = (
         "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, as wide as Holm's "
-        "adjustment asks, so that it excludes zero exactly where a difference is significant: bold and coloured."
+        "adjustment asks, so that it excludes zero exactly where a difference is significant: bold and dark."
     )
     title = "Differences in accuracy"
     inches = sum(ROW * len(rows) + 0.95 for _, rows in places)
@@ -284,7 +294,7 @@ def _difference_name(row: Any) -> str:
 def _draw_difference(ax: Axes, at: int, row: Any) -> None:
     """Draw one row of the table of differences: its interval, mean and number."""
     significant = row.verdict in ("better", "worse")
-    colour = series(0) if significant else MUTED
+    colour = INK if significant else MUTED
     line_width = 2.5 if significant else 1.6
     ax.hlines(at, row.low, row.high, color=colour, linewidth=line_width)
     ax.scatter([row.difference], [at], s=34, color=colour, linewidths=0, zorder=3)
@@ -307,6 +317,7 @@ def time_figure(results: Results) -> Figure:
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
     phases = _phases(groups)
+    colours = selector_colours(results)
     key_rows = -(-len(phases) // LEGEND_COLUMNS)
 
     def draw(canvas: Canvas) -> None:
@@ -316,7 +327,7 @@ def time_figure(results: Results) -> Figure:
         canvas.subplots_adjust(top=top, bottom=0.5 / height(canvas))
         total, share = axes
         for row, group in enumerate(groups):
-            _draw_total(total, row, np.array(group.seconds))
+            _draw_total(total, row, np.array(group.seconds), colours[group.name])
             _draw_shares(share, row, group, phases)
         _set_seconds_axis(total, groups)
         total.set_ylim(len(groups) - 0.5, -0.5)
@@ -327,7 +338,7 @@ def time_figure(results: Results) -> Figure:
         add_key(
             share,
             phases,
-            [series(place + 3) for place in range(len(phases))],
+            [phase(place) for place in range(len(phases))],
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
             ncols=-(-len(phases) // key_rows),
@@ -352,10 +363,10 @@ def _phases(groups: Sequence[Group]) -> list[str]:
     return [*known, *sorted(entered - set(PHASES))]
 
 
-def _draw_total(ax: Axes, row: int, seconds: Floats) -> None:
+def _draw_total(ax: Axes, row: int, seconds: Floats, colour: str) -> None:
     """Draw the total of each run of one group, and their mean in words."""
     mean = seconds.mean()
-    _draw_seeds(ax, row, seconds, mean, series(row))
+    _draw_seeds(ax, row, seconds, mean, colour)
     ax.annotate(
         f"{short(float(mean))} s",
         (seconds.max(), row),
@@ -377,8 +388,9 @@ def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> Non
             width,
             left=left,
             height=0.62,
-            color=series(place + 3),
-            edgecolor="none",
+            color=phase(place),
+            edgecolor=MUTED,
+            linewidth=0.5,
         )
         left += width
 

@@ -25,7 +25,7 @@ NOT_WORSE: Mark = "level"
 WORSE: Mark = "worse"
 
 MARKS_NOTE = (
-    "Bold: the best mean. Underlined (italic in Markdown): not significantly worse than the best "
+    "Bold: the best mean. Italic (underlined in LaTeX): not significantly worse than the best "
     "(paired t-test over supernet seeds, 5 % after Holm); with few seeds it shows little."
 )
 """The note of a table that has marks."""

@@ -456,7 +456,7 @@ def test_arches_of_a_two_input_cell_never_share_a_label_place():
 
 
 def test_themed_figures_keep_no_colour_of_the_palette():
-    svg = '<path style="fill: #0072b2; stroke: #1f2933"/>'
+    svg = '<path style="fill: #116ddc; stroke: #1f2933"/>'
     assert re.fullmatch(
         r'<path style="fill: var\(--c\d+\); stroke: var\(--c0\)"/>', themed(svg)
     )
