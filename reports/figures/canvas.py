@@ -26,6 +26,7 @@ from archselect.nasbench_adapters.foreign_text import (
     shorten,
 )
 from archselect.reports.escaping import html
+from archselect.reports.figures.hints import links_to_titles
 from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 
 Canvas = _Figure
@@ -202,7 +203,7 @@ def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) ->
         draw: draws on the canvas that it is given.
     """
     drawing = _save(name, inches, draw)
-    text = _HEAD.sub("", drawing).strip()
+    text = links_to_titles(_HEAD.sub("", drawing).strip())
     text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
     labelled = f'<svg role="img" aria-label="{html(title)}" '
     return text.replace("<svg ", labelled, 1) + "\n"

@@ -23,6 +23,7 @@ from archselect.reports.figures.canvas import (
     svg,
 )
 from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.hints import Hint, add_hints
 from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.paths import SettingPath
 from archselect.reports.results.results import Group, Results
@@ -33,7 +34,7 @@ from archselect.reports.results.trade_offs import (
     find_planes,
     plane_of_search,
 )
-from archselect.reports.tables.words import median
+from archselect.reports.tables.words import median, short
 
 _INCHES = 4.4
 """Height of a panel; more names in the key make it higher."""
@@ -292,9 +293,9 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series) -> None:
         ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     for point in drawn.points:
         _draw_runs(ax, axis, point, colour)
-    ax.scatter(
-        costs, places, s=54, color=colour, marker=drawn.marker, linewidths=0, zorder=4
-    )
+    look = {"s": 54, "color": colour, "marker": drawn.marker, "linewidths": 0}
+    means = ax.scatter(costs, places, zorder=4, **look)
+    add_hints(means, [Hint(_describe(point)) for point in drawn.points])
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
         is_right = _share_of_axis(ax, cost) > _RIGHT
         ax.annotate(
@@ -319,7 +320,7 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
     """Draw the runs of a selector as dots, and their standard deviation as bars."""
     accuracies = np.array(point.accuracies)
     costs = np.array(point.costs)
-    ax.scatter(
+    dots = ax.scatter(
         costs,
         axis.place(accuracies),
         s=12,
@@ -328,6 +329,7 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
         linewidths=0,
         zorder=3,
     )
+    add_hints(dots, _run_hints(point))
     if len(costs) < 2:
         return
     accuracy_spread = accuracies.std(ddof=1)
@@ -346,6 +348,21 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
         alpha=0.8,
         zorder=3,
     )
+
+
+def _describe(point: TradeOff) -> str:
+    """Return accuracy and cost of a selector's mean, in words."""
+    return f"{point.name}, mean: {point.accuracy:.2f} % at {short(point.cost)}"
+
+
+def _run_hints(point: TradeOff) -> list[Hint]:
+    """Return what the dot of each run says."""
+    runs = zip(point.runs, point.seeds, point.accuracies, point.costs, strict=True)
+    hints = []
+    for run, seed, accuracy, cost in runs:
+        words = f"{point.name}, seed {seed}: {accuracy:.2f} % at {short(cost)}"
+        hints.append(Hint(words, run))
+    return hints
 
 
 def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:

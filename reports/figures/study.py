@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
@@ -28,9 +29,10 @@ from archselect.reports.figures.canvas import (
     svg,
 )
 from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.hints import Hint, add_hints
 from archselect.reports.figures.palette import INK, MUTED, SPACE, phase
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
-from archselect.reports.results.results import Group, Results
+from archselect.reports.results.results import Group, Results, seed_name
 from archselect.reports.results.score_correlations import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
@@ -63,6 +65,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     top = max(optimum, *map(np.max, values.values()))
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
     axis = AccuracyAxis(top, unit)
+    hints = {group.name: _accuracy_hints(group, landscape) for group in groups}
     whole_space = landscape.space_size is None
     best = "optimum" if whole_space else "best"
 
@@ -83,7 +86,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
         _mark_accuracy(
             space, seeds, axis.place(optimum), f"{best} {optimum:.2f}", "left"
         )
-        _draw_accuracies(seeds, axis, values, colours)
+        _draw_accuracies(seeds, axis, values, colours, hints)
         apart = 0.055 * float(right - left)
         ticks = axis.ticks(landscape.quantiles[0], apart)
         seeds.set_xticks(axis.place(ticks), [f"{tick:g}" for tick in ticks])
@@ -103,6 +106,16 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
     drawing = svg(name, title, ROW * len(groups) + 1.9, draw)
     return Figure(name, title, _accuracy_caption(landscape), drawing)
+
+
+def _accuracy_hints(group: Group, landscape: Landscape) -> list[Hint]:
+    """Return what each dot of a selector says."""
+    known = group.known(landscape)
+    hints = []
+    for record, mean in zip(known.records, known.means, strict=True):
+        name = f"{group.name} {seed_name(record.inputs)}"
+        hints.append(Hint(f"{name}: {mean:.2f} %", record.id))
+    return hints
 
 
 def _accuracy_caption(landscape: Landscape) -> str:
@@ -159,12 +172,14 @@ def _draw_accuracies(
     axis: AccuracyAxis,
     values: Mapping[str, Floats],
     colours: Mapping[str, str],
+    hints: Mapping[str, Sequence[Hint]],
 ) -> None:
     """Draw a row of dots for each group, with its mean at the right."""
     for row, (name, accuracies) in enumerate(values.items()):
         mean = accuracies.mean()
         places = axis.place(accuracies)
-        _draw_seeds(ax, row, places, axis.place(mean), colours[name])
+        dots = _draw_seeds(ax, row, places, axis.place(mean), colours[name])
+        add_hints(dots, hints[name])
         ax.annotate(
             f"mean {mean:.2f}",
             (1, row),
@@ -327,7 +342,7 @@ def time_figure(results: Results) -> Figure:
         canvas.subplots_adjust(top=top, bottom=0.5 / height(canvas))
         total, share = axes
         for row, group in enumerate(groups):
-            _draw_total(total, row, np.array(group.seconds), colours[group.name])
+            _draw_total(total, row, group, colours[group.name])
             _draw_shares(share, row, group, phases)
         _set_seconds_axis(total, groups)
         total.set_ylim(len(groups) - 0.5, -0.5)
@@ -363,10 +378,16 @@ def _phases(groups: Sequence[Group]) -> list[str]:
     return [*known, *sorted(entered - set(PHASES))]
 
 
-def _draw_total(ax: Axes, row: int, seconds: Floats, colour: str) -> None:
+def _draw_total(ax: Axes, row: int, group: Group, colour: str) -> None:
     """Draw the total of each run of one group, and their mean in words."""
+    seconds = np.array(group.seconds)
     mean = seconds.mean()
-    _draw_seeds(ax, row, seconds, mean, colour)
+    dots = _draw_seeds(ax, row, seconds, mean, colour)
+    hints = []
+    for record, of_run in zip(group.records, group.seconds, strict=True):
+        name = f"{group.name} {seed_name(record.inputs)}"
+        hints.append(Hint(f"{name}: {short(of_run)} s", record.id))
+    add_hints(dots, hints)
     ax.annotate(
         f"{short(float(mean))} s",
         (seconds.max(), row),
@@ -417,14 +438,14 @@ def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation |
 
 def _draw_seeds(
     ax: Axes, row: int, values: Floats, mean: npt.ArrayLike, colour: str
-) -> None:
-    """Draw one row of dots and a bar at the mean.
+) -> PathCollection:
+    """Draw one row of dots and a bar at the mean; return the dots.
 
     Dots are spread a little so that equal ones are seen.
     """
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
     ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
-    ax.scatter(
+    return ax.scatter(
         values,
         row + spread,
         s=26,

@@ -66,6 +66,7 @@ class TradeOff:
 
     Attributes:
         group: the selector's runs.
+        runs: the id of each run.
         seeds: supernet seed of each run.
         accuracies: in per cent, of each run.
         costs: of each run.
@@ -73,6 +74,7 @@ class TradeOff:
     """
 
     group: Group
+    runs: tuple[str, ...]
     seeds: tuple[int, ...]
     accuracies: tuple[float, ...]
     costs: tuple[float, ...]
@@ -255,17 +257,26 @@ def _trade_off(landscape: Landscape, group: Group, kind: CostKind) -> TradeOff:
     ids = [record.id for record in group.records]
     costs = dict(zip(ids, costs_of_group(group, kind), strict=True))
     known = group.known(landscape)
+    runs = []
     seeds = []
     accuracies = []
     prices = []
     for record, accuracy in zip(known.records, known.means, strict=True):
         cost = costs[record.id]
         if cost is not None:
+            runs.append(record.id)
             seeds.append(record.inputs.supernet_seed)
             accuracies.append(accuracy)
             prices.append(cost)
     without_cost = len(known) - len(prices)
-    return TradeOff(group, tuple(seeds), tuple(accuracies), tuple(prices), without_cost)
+    return TradeOff(
+        group=group,
+        runs=tuple(runs),
+        seeds=tuple(seeds),
+        accuracies=tuple(accuracies),
+        costs=tuple(prices),
+        without_cost=without_cost,
+    )
 
 
 def _front(
