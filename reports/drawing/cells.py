@@ -68,6 +68,7 @@ class SelectedCell:
 
     Attributes:
         name: of its file.
+        space: name of its space.
         architecture: its text.
         svg: one drawing of all cell types.
         choices: the runs, in the study's order.
@@ -75,6 +76,7 @@ class SelectedCell:
     """
 
     name: str
+    space: str
     architecture: str
     svg: str
     choices: tuple[SelectingRun, ...]
@@ -137,11 +139,12 @@ def selected_cells(results: Results) -> SelectedCells:
     for cell, runs in runs_of_cell.items():
         if cell not in kept:
             continue
-        _, architecture = cell
+        space, architecture = cell
         first = runs[0].record
         cells.append(
             SelectedCell(
                 name=f"cell-{len(cells) + 1:02d}",
+                space=space,
                 architecture=architecture,
                 svg=draw(first.selected.graph, looks, architecture),
                 choices=tuple(runs),

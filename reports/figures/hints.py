@@ -15,7 +15,7 @@ from matplotlib.collections import PathCollection
 MOST_HINTS = 500
 """Most dots with hints in a row; more would make the page large."""
 _SCHEME = "hint:"
-_LINK = re.compile(rf'<a xlink:href="{_SCHEME}([^|"]*)\|([^"]*)">')
+_LINK = re.compile(rf'<a xlink:href="{_SCHEME}([^|"]*)\|([^"]*)"[^>]*>')
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ class Table:
         notes: sentences that stand under it.
         heading: the header of the column that is shown as headings; empty without one.
         optional: the headers of columns that are left out where all rows are empty.
+        row_ids: ids of the rows on a page; empty without any.
+        links: by row, the places on the page that cells lead to, by header.
     """
 
     name: str
@@ -99,6 +101,8 @@ class Table:
     notes: tuple[str, ...]
     heading: str = ""
     optional: tuple[str, ...] = ()
+    row_ids: tuple[str, ...] = ()
+    links: tuple[Mapping[str, str], ...] = ()
 
     def narrow(self) -> Table:
         """Return the table with its most telling columns alone."""
