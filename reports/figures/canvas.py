@@ -32,6 +32,8 @@ from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 Canvas = _Figure
 WIDTH = 9.2
 """Of every figure, in inches."""
+PHONE = 4.4
+"""Of a figure on a phone, in inches."""
 DPI = 200
 """Of pictures within a drawing."""
 LONGEST_ROW = 40
@@ -84,12 +86,14 @@ class Figure:
         title: what it shows, in a few words.
         caption: what it shows, in sentences.
         svg: the drawing.
+        narrow: the drawing for a phone; empty if there is none.
     """
 
     name: str
     title: str
     caption: str
     svg: str
+    narrow: str = ""
 
 
 def row_names(names: Iterable[str]) -> list[str]:
@@ -191,7 +195,13 @@ def slug(text: str) -> str:
     return f"{kept[:LONGEST_NAME]}-{hashed}" if kept else hashed
 
 
-def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) -> str:
+def svg(
+    name: str,
+    title: str,
+    inches: float,
+    draw: Callable[[Canvas], None],
+    width: float = WIDTH,
+) -> str:
     """Return a drawing as SVG, without dates and random ids.
 
     Its ids begin with the figure's name, so that one page can hold all figures.
@@ -201,16 +211,17 @@ def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) ->
         title: what a screen reader says.
         inches: the height.
         draw: draws on the canvas that it is given.
+        width: the width, in inches.
     """
-    drawing = _save(name, inches, draw)
+    drawing = _save(name, (width, inches), draw)
     text = links_to_titles(_HEAD.sub("", drawing).strip())
     text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
     labelled = f'<svg role="img" aria-label="{html(title)}" '
     return text.replace("<svg ", labelled, 1) + "\n"
 
 
-def _save(name: str, inches: float, draw: Callable[[Canvas], None]) -> str:
-    """Return what matplotlib writes of a drawing."""
+def _save(name: str, size: tuple[float, float], draw: Callable[[Canvas], None]) -> str:
+    """Return what matplotlib writes of a drawing of a size in inches."""
     style = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # The drawing holds text, of which whoever shows it has the letters that our
@@ -218,7 +229,7 @@ def _save(name: str, inches: float, draw: Callable[[Canvas], None]) -> str:
         warnings.filterwarnings(
             "ignore", message="Glyph .* missing from", category=UserWarning
         )
-        canvas = Canvas(figsize=(WIDTH, inches))
+        canvas = Canvas(figsize=size)
         FigureCanvasSVG(canvas)
         draw(canvas)
         file = io.StringIO()

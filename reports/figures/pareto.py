@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
+    PHONE,
     Canvas,
     Figure,
     add_key,
@@ -39,6 +41,8 @@ from archselect.reports.tables.words import median, short
 _INCHES = 4.4
 """Height of a panel; more names in the key make it higher."""
 _KEY_ROW = 0.2
+_PHONE_PANEL = 2.6
+"""Height of a panel on a phone, in inches."""
 _WIDE = 20
 """From this ratio of the dearest to the cheapest on, the axis is logarithmic."""
 _MARKERS = "osD^vP"
@@ -102,8 +106,8 @@ def search_figure(
     plane = plane_of_search(results, landscape, groups)
     if not plane.trade_offs:
         return None
-    colours = selector_colours(results)
-    return _pareto_figure(plane, "first-screen", colours, with_landmarks=True)
+    figure = _pareto_figure(plane, "first-screen", selector_colours(results), True)
+    return replace(figure, narrow=_phone_figure(plane, selector_colours(results)))
 
 
 def _pareto_figure(
@@ -113,24 +117,52 @@ def _pareto_figure(
     with_landmarks: bool = False,
 ) -> Figure:
     drawn = _series(plane, colours)
-    axis = _accuracy_axis(plane)
     inches = max(_INCHES, _KEY_ROW * (len(drawn) + 1) + 0.9)
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         canvas.subplots_adjust(left=0.075, right=0.76, top=from_top(canvas, 0.2))
         canvas.subplots_adjust(bottom=0.55 / height(canvas))
-        _set_axes(ax, plane, axis)
-        if with_landmarks:
-            _draw_landmarks(ax, plane.landscape, axis)
-        if plane.front is not None:
-            _draw_front(ax, plane, axis)
-        for one in drawn:
-            _draw_series(ax, axis, one)
-        _add_names(ax, plane, drawn)
+        _draw_plane(ax, plane, drawn, with_landmarks)
+        _add_names(ax, plane, drawn, loc="upper left", bbox_to_anchor=(1.02, 1.0))
 
-    title = f"Accuracy over cost: {plane.title}"
-    return Figure(name, title, _caption(plane), svg(name, title, inches, draw))
+    drawing = svg(name, _title(plane), inches, draw)
+    return Figure(name, _title(plane), _caption(plane), drawing)
+
+
+def _phone_figure(plane: Plane, colours: Mapping[str, str]) -> str:
+    """Return the drawing for a phone, with the key below it."""
+    drawn = _series(plane, colours)
+    key = _KEY_ROW * (len(drawn) + 1)
+    below = 0.6 + key
+
+    def draw(canvas: Canvas) -> None:
+        ax = canvas.subplots()
+        canvas.subplots_adjust(left=0.14, right=0.97, top=from_top(canvas, 0.2))
+        canvas.subplots_adjust(bottom=below / height(canvas))
+        _draw_plane(ax, plane, drawn, with_landmarks=True)
+        under = -0.6 / _PHONE_PANEL
+        _add_names(ax, plane, drawn, loc="upper left", bbox_to_anchor=(0, under))
+
+    inches = 0.2 + _PHONE_PANEL + below
+    return svg("first-screen-phone", _title(plane), inches, draw, PHONE)
+
+
+def _title(plane: Plane) -> str:
+    return f"Accuracy over cost: {plane.title}"
+
+
+def _draw_plane(
+    ax: Axes, plane: Plane, drawn: Sequence[_Series], with_landmarks: bool
+) -> None:
+    axis = _accuracy_axis(plane)
+    _set_axes(ax, plane, axis)
+    if with_landmarks:
+        _draw_landmarks(ax, plane.landscape, axis)
+    if plane.front is not None:
+        _draw_front(ax, plane, axis)
+    for one in drawn:
+        _draw_series(ax, axis, one)
 
 
 def _caption(plane: Plane) -> str:
@@ -365,8 +397,8 @@ def _run_hints(point: TradeOff) -> list[Hint]:
     return hints
 
 
-def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:
-    """Add the key of colours at the right of the panel."""
+def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series], **place: Any) -> None:
+    """Add the key of colours at a place."""
     names = [one.name for one in drawn]
     colours = [one.colour for one in drawn]
     markers = [one.marker for one in drawn]
@@ -374,5 +406,4 @@ def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:
         names.append("true front")
         colours.append(SPACE)
         markers.append("o")
-    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
     add_key(ax, names, colours, markers, **place)
