@@ -162,7 +162,7 @@ def _draw_plane(
     if plane.front is not None:
         _draw_front(ax, plane, axis)
     for one in drawn:
-        _draw_series(ax, axis, one)
+        _draw_series(ax, axis, one, plane.cost.unit)
 
 
 def _caption(plane: Plane) -> str:
@@ -315,7 +315,7 @@ def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
     ax.scatter(costs, heights[:-1], s=14, color=SPACE, linewidths=0, zorder=1)
 
 
-def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series) -> None:
+def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, unit: str) -> None:
     """Draw a selector, or the points of a path and the line that joins them."""
     colour = drawn.colour
     costs = np.array([point.cost for point in drawn.points])
@@ -324,10 +324,10 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series) -> None:
     if len(drawn.points) > 1:
         ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     for point in drawn.points:
-        _draw_runs(ax, axis, point, colour)
+        _draw_runs(ax, axis, point, colour, unit)
     look = {"s": 54, "color": colour, "marker": drawn.marker, "linewidths": 0}
     means = ax.scatter(costs, places, zorder=4, **look)
-    add_hints(means, [Hint(_describe(point)) for point in drawn.points])
+    add_hints(means, [Hint(_describe(point, unit)) for point in drawn.points])
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
         is_right = _share_of_axis(ax, cost) > _RIGHT
         ax.annotate(
@@ -348,7 +348,9 @@ def _share_of_axis(ax: Axes, cost: float) -> float:
     return float(at)
 
 
-def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> None:
+def _draw_runs(
+    ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str, unit: str
+) -> None:
     """Draw the runs of a selector as dots, and their standard deviation as bars."""
     accuracies = np.array(point.accuracies)
     costs = np.array(point.costs)
@@ -361,7 +363,7 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
         linewidths=0,
         zorder=3,
     )
-    add_hints(dots, _run_hints(point))
+    add_hints(dots, _run_hints(point, unit))
     if len(costs) < 2:
         return
     accuracy_spread = accuracies.std(ddof=1)
@@ -382,17 +384,17 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
     )
 
 
-def _describe(point: TradeOff) -> str:
+def _describe(point: TradeOff, unit: str) -> str:
     """Return accuracy and cost of a selector's mean, in words."""
-    return f"{point.name}, mean: {point.accuracy:.2f} % at {short(point.cost)}"
+    return f"{point.name}, mean: {point.accuracy:.2f} % at {short(point.cost)} {unit}"
 
 
-def _run_hints(point: TradeOff) -> list[Hint]:
+def _run_hints(point: TradeOff, unit: str) -> list[Hint]:
     """Return what the dot of each run says."""
     runs = zip(point.runs, point.seeds, point.accuracies, point.costs, strict=True)
     hints = []
     for run, seed, accuracy, cost in runs:
-        words = f"{point.name}, seed {seed}: {accuracy:.2f} % at {short(cost)}"
+        words = f"{point.name}, seed {seed}: {accuracy:.2f} % at {short(cost)} {unit}"
         hints.append(Hint(words, run))
     return hints
 
