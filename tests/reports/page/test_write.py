@@ -187,8 +187,12 @@ def test_the_page_stands_alone_and_is_well_formed(written):
     page = Page(text)
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
-    assert all(reference.startswith("#") for reference in page.references)
-    assert {reference[1:] for reference in page.references} <= set(page.ids)
+    inner = {ref for ref in page.references if ref.startswith("#")}
+    papers = set(page.references) - inner
+    assert all(paper.startswith("https://arxiv.org/abs/") for paper in papers)
+    assert papers and 'src="' not in text
+    assert {reference[1:] for reference in inner} <= set(page.ids)
+    assert len(text.encode()) < 600_000
     assert {u[1:] for u in re.findall(r"url\(([^)]*)\)", text)} <= set(page.ids)
     assert (
         not page.tags & {"link", "img", "iframe", "object", "embed"}
