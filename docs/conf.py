@@ -10,6 +10,7 @@ author = copyright = "The archselect authors"
 release = importlib.metadata.version("archselect")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["results/*/*"]
+html_extra_path = ["extra"]  # holds schemas/, which the site publishes as they are
 html_theme = "furo"
 html_title = f"archselect {release}"
 default_role = "code"

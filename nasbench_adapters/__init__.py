@@ -1,4 +1,4 @@
-"""Search spaces, supernets behind one interface, ground truths and image data sets.
+"""Search spaces, supernets, ground truths, costs and image data sets.
 
-`space`, `spaces`, `errors` and `truth` need no torch; `networks` and `images` do.
+`space`, `spaces`, `errors` and `truth` do not need torch; `networks` and `images` do.
 """

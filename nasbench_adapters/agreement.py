@@ -1,6 +1,7 @@
-"""How far a surrogate's predictions agree with measured accuracies.
+"""Agreement of a surrogate's predictions with measured accuracies.
 
-It stands alone so that a record of it is read without the ground truths. No torch here.
+It is a separate file, so that a record can be read without the ground truths. This file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of predictions with accuracies left out of a fit, with 95 % intervals.
+    """Agreement of cross-validated predictions with accuracies, with 95 % intervals.
 
     Attributes:
-        architectures: predicted, each by the fit on the other folds.
-        folds: of the cross-validation.
-        tau, tau_low, tau_high: Kendall's tau-b.
-        spearman, spearman_low, spearman_high: Spearman's rho.
-        rmse, rmse_low, rmse_high: root of the mean squared difference, in points.
+        architectures: number of architectures; each is predicted by a fit on the other
+            folds.
+        folds: number of folds of the cross-validation.
+        tau, tau_low, tau_high: Kendall's tau-b and its interval.
+        spearman, spearman_low, spearman_high: Spearman's rho and its interval.
+        rmse, rmse_low, rmse_high: root of the mean squared difference and its interval,
+            in percentage points.
         best, best_low, best_high: tau-b among the tenth with the highest accuracies,
-            which is where selected cells are; None where that tenth is too small.
+            where selected cells usually are; None if that tenth is too small.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {

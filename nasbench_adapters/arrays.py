@@ -1,10 +1,9 @@
 """A reader of `.npz` files that trusts neither their headers nor their pickles.
 
-No torch here.
-
-The header of an array says how long the array is, and numpy takes memory for that
-before it reads the array. So a small archive could ask for any amount of memory, by
-that number or by what it unpacks to. This reader compares both with the file first.
+The header of an array holds its length, and numpy allocates that much memory before it
+reads the array. So a small archive could make numpy allocate any amount of memory, by a
+false length or by data that unpack to a large size. This reader first compares both
+with the size of the file. It does not import torch.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from archselect.nasbench_adapters.limits import (
 
 _ENDING = ".npy"
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How numpy writes archives; other ways of packing take memory of their own."""
+"""Compressions that numpy uses; other ones could need much memory to unpack."""
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -37,7 +36,7 @@ _HEADER_READERS = {
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """The arrays of an archive by name; each is read when it is asked for."""
+    """The arrays of an archive by name; an array is read on access."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -53,14 +52,14 @@ class Arrays(Mapping[str, np.ndarray]):
         return iter(self._members)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is a member of that name; it is not read."""
+        """Return whether there is an array with that name, without reading it."""
         return name in self._members
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return an array.
 
-        Raises KeyError if there is none of that name, and ValueError if it is no plain
-        array.
+        Raises KeyError if there is no array with that name, and ValueError if it is not
+        a plain array.
         """
         member = self._members[name]
         with self._archive.open(member) as file:
@@ -72,13 +71,13 @@ class Arrays(Mapping[str, np.ndarray]):
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[Arrays]:
-    """Open an `.npz` within the block.
+    """Open an `.npz` file inside the block.
 
     Raises:
-        UserError: It unpacks to more than :func:`.limits.most_unpacked` allows. The
-            message names the file.
-        OSError: It cannot be read, or is no plain file.
-        ValueError, zipfile.BadZipFile: It is no archive of arrays.
+        UserError: The file unpacks to more than :func:`.limits.most_unpacked` allows.
+            The message names the file.
+        OSError: The file cannot be read, or is not a plain file.
+        ValueError, zipfile.BadZipFile: The file is not an archive of arrays.
     """
     with open_plain(path) as file, zipfile.ZipFile(file) as archive:
         packed = os.fstat(file.fileno()).st_size
@@ -94,23 +93,23 @@ def _check_members(path: Path, packed: int, members: list[zipfile.ZipInfo]) -> N
     if sum(member.file_size for member in members) > most:
         raise unpacked_too_large(path, packed, most)
     if any(member.compress_type not in _PACKINGS for member in members):
-        raise ValueError("it is packed in another way than numpy packs")
+        raise ValueError("it is compressed in a way that numpy does not use")
 
 
 def _check_header(name: str, file: IO[bytes], size: int) -> None:
-    """Raise ValueError unless an array has as many bytes as its header says.
+    """Raise ValueError unless the size of an array agrees with its header.
 
     Args:
         name: Name of the array.
         file: The open member, at its start.
-        size: Bytes of the member, its header included.
+        size: Bytes of the member, including its header.
     """
     version = np.lib.format.read_magic(file)
     if version not in _HEADER_READERS:
-        raise ValueError(f"its member {name} is no plain array")
+        raise ValueError(f"its member {name} is not a plain array")
     shape, _, dtype = _HEADER_READERS[version](file)
     if dtype.hasobject:
         raise ValueError(f"its member {name} holds objects, not numbers")
     count = prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or count != size - file.tell():
-        raise ValueError(f"its member {name} is not as long as it says")
+        raise ValueError(f"its member {name} is shorter or longer than its header says")

@@ -1,7 +1,8 @@
-"""Writers of files: a file is written whole or not at all, and never through a link.
+"""Atomic writers of files: no partial files, and no writing through links.
 
-A study's folder may come from elsewhere, so nothing in it is written through a link.
-The folder itself may be a link: that is its user's own choice. No torch here.
+Somebody else may have made a study's folder, so no file in it is written through a
+link. The folder itself may be a link, because its user chose it. This file does not
+import torch.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from archselect.nasbench_adapters.input_files import (
 )
 
 _NO_SPACE_ERRORS = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""Errors of a file system that has no room left."""
+"""Errors of a file system without free space."""
 _CREATE_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | OPEN_FLAGS
 """Flags that create a file, and fail if there is one of this name."""
 _APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 """Flags that open a file to append to it, and fail if it is a link."""
 _NEW_FILE_MODE = 0o666
-"""Permissions of a new file, of which the umask takes some away."""
+"""Permissions of a new file, before the umask removes some."""
 TRIES = 10
 """Attempts to create a file whose empty folder other processes keep removing."""
 
@@ -48,17 +49,17 @@ def unwritable(path: Path, error: OSError) -> UserError:
 
 
 def write_atomically(path: Path, data: bytes, within: Path | None = None) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file atomically: there is never a partial file.
 
     A new file has the permissions that the umask leaves. A file that replaces another
-    one keeps the permissions of that one. Where a user named the file, a link stays a
-    link; and a device or a pipe, such as /dev/null, is written to and stays what it is.
+    one keeps the permissions of that one. If a user named the file, a link stays a
+    link, and a device or a pipe such as /dev/null is written to and not replaced.
 
     Args:
         path: Path of the file; its folder is created.
         data: Content of the file.
-        within: Folder that a command fills on its own. Below it, nothing is written
-            through a link.
+        within: Folder that a command fills. Below it, nothing is written through a
+            link.
 
     Raises:
         UserError: The folder cannot take the file.
@@ -76,7 +77,7 @@ def write_atomically(path: Path, data: bytes, within: Path | None = None) -> Non
 
 
 def _follow_link(path: Path) -> Path:
-    """Return the file that a link leads to, or the path itself if it is no link.
+    """Return the target of a link, or the path itself if it is not a link.
 
     Raises OSError for links in a circle.
     """
@@ -108,11 +109,11 @@ def open_to_append(path: Path, within: Path) -> IO[bytes]:
 
     Args:
         path: Path of the file.
-        within: Folder that a command fills on its own; the file is in it.
+        within: Folder that a command fills; the file is in it.
 
     Raises:
-        UserError: The path leads through a link (see :func:`refuse_links`), or the file
-            has a second name, which would change too.
+        UserError: The path leads through a link (:func:`refuse_links`), or the file has
+            a second hard link, which would change too.
         OSError: The file cannot be written.
     """
     refuse_links(path, within)
@@ -120,14 +121,14 @@ def open_to_append(path: Path, within: Path) -> IO[bytes]:
     if os.fstat(file.fileno()).st_nlink > 1:
         file.close()
         raise UserError(
-            f"cannot write {path}: it has a second name, a hard link, that would change "
-            "too; remove it"
+            f"cannot write {path}: it has a second hard link, which would change too; "
+            "remove one of the two"
         )
     return file
 
 
 def refuse_links(path: Path, within: Path) -> None:
-    """Raise UserError if writing a file would follow a link or reach no plain file.
+    """Raise UserError if a path leads through a link, or not to a plain file.
 
     Args:
         path: Path of the file; parts that do not exist are fine.
@@ -149,8 +150,8 @@ def _check_part(path: Path, part: Path, mode: int) -> None:
     """Raise UserError unless one part of a path is a folder, or the file itself."""
     if stat.S_ISLNK(mode):
         raise UserError(
-            f"cannot write {path}: {part} is a link, through which nothing is written; "
-            "put what it leads to there, or remove it"
+            f"cannot write {path}: {part} is a link, and archselect does not write "
+            "through links; replace it by its target, or remove it"
         )
     if part == path:
         wanted = "a file"
@@ -160,15 +161,15 @@ def _check_part(path: Path, part: Path, mode: int) -> None:
         is_wanted = stat.S_ISDIR(mode)
     if not is_wanted:
         raise UserError(
-            f"cannot write {path}: {part} is {describe_kind(mode)} in the place of "
-            f"{wanted}; remove it"
+            f"cannot write {path}: {part} is {describe_kind(mode)}, not {wanted}; "
+            "remove it"
         )
 
 
 def in_folder(path: Path, make: Callable[[], Made]) -> Made:
     """Create a file's folder, then the file by `make`, and return what `make` returns.
 
-    Does both again if another process removes the empty folder in between.
+    Does both again if another process removes the empty folder between the two steps.
     """
     for _ in range(TRIES):
         with suppress(FileNotFoundError):
@@ -181,7 +182,8 @@ def in_folder(path: Path, make: Callable[[], Made]) -> Made:
 def _make_folder(folder: Path) -> None:
     """Create a folder if it does not exist.
 
-    Raises FileNotFoundError if other processes remove it, or a parent, meanwhile.
+    Raises FileNotFoundError if another process removes it, or a parent, at the same
+    time.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -217,9 +219,9 @@ def _copy_permissions(old: Path, new: Path) -> None:
 def read_new_file_mode(folder: Path) -> int:
     """Return the permissions that a new file in a folder gets.
 
-    The umask, or the folder's own rules, decide them. This function creates a file and
-    removes it: to ask for the umask would change it for other threads. Raises OSError
-    if the folder cannot be written to.
+    They depend on the umask and on the folder's rules. This function creates a file and
+    removes it, because reading the umask would change it for other threads. Raises
+    OSError if the folder cannot be written to.
     """
     probe = folder / f".{secrets.token_hex(8)}.part"
     handle = _create(probe)
@@ -237,21 +239,21 @@ def _create(path: Path) -> int:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder within the block, so that no other command writes into it.
+    """Lock a folder inside the block, so that no other command writes into it.
 
-    The system releases the lock when the process ends, however it ends. Warns where the
-    file system has no locks.
+    The operating system releases the lock when the process ends, for whatever reason.
+    Warns if the file system has no locks.
 
     Raises:
-        UserError: Another command has locked the folder, on this machine or, where the
+        UserError: Another command has locked the folder, on this machine or, if the
             file system shares locks, on another one; or the folder cannot be written
             to.
     """
     path = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The library empties the file that it locks, and old versions give it
-        # permissions of their own.
+        # The library empties the file that it locks, and old versions change its
+        # permissions.
         with open_to_append(path, folder) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         lock = FileLock(path, mode=mode)
@@ -261,9 +263,9 @@ def lock_folder(folder: Path) -> Iterator[None]:
             f"another command is writing into {folder}: wait until it ends, or name "
             "another folder"
         ) from error
-    except NotImplementedError:  # as Lustre is often mounted
+    except NotImplementedError:  # such as on many Lustre file systems
         warnings.warn(
-            f"{folder} knows no locks: see to it that one command at a time writes there",
+            f"the file system of {folder} has no locks: let only one command at a time write there",
             stacklevel=3,
         )
     except OSError as error:

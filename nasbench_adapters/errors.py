@@ -9,28 +9,23 @@ from contextlib import contextmanager
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
 
 MOST_FAULTS = 50
-"""Faults that a message lists; of the others it gives the number."""
+"""Number of faults that a message lists; it only counts the others."""
 SHORT_WORD = 4
-"""Letters of the longest word in which a wrong letter makes another word.
-
-So `sgas` is not `snas`.
-"""
+"""Length up to which a wrong letter makes a different word: `sgas` is not `snas`."""
 LONG_WORD = 8
-"""Letters of the shortest word that is recognised in spite of two slips."""
+"""Length from which a word is recognised in spite of two slips."""
 _SEPARATORS = re.compile(r"[\s._-]+")
-"""What stands between the words of a name."""
+"""Separators between the words of a name."""
 
 
 class UserError(Exception):
     """Bad input, with a message of one line that says how to fix it.
 
-    The command line prints the message and exits with code 2. Line breaks in what the
-    message quotes of a file become spaces, and letters that cannot be printed are
-    escaped.
+    The command line prints the message and exits with code 2. If the message quotes a
+    file, line breaks in the quote become spaces, and unprintable letters are escaped.
 
     Attributes:
-        faults: The lines of the message, one per fault; of a plain UserError the
-            message alone.
+        faults: The lines of the message, one per fault; a plain UserError has one.
     """
 
     def __init__(self, message: str) -> None:
@@ -40,13 +35,13 @@ class UserError(Exception):
 
 
 class Notice(UserWarning):
-    """News for the user, which the command line prints in a line while it runs."""
+    """Information for the user, which the command line prints while it runs."""
 
 
 class SeveralFaults(UserError):
-    """Several faults of one input: a heading, then a line per fault.
+    """Several faults of one input: a heading, then one line per fault.
 
-    Of many faults the message lists the first :data:`MOST_FAULTS`.
+    The message lists at most :data:`MOST_FAULTS` faults.
     """
 
     def __init__(self, faults: tuple[str, ...]) -> None:
@@ -82,24 +77,24 @@ class Faults:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Catch and note a UserError of the block."""
+        """Catch and store a UserError of the block."""
         try:
             yield
         except UserError as error:
             self.add(error)
 
     def add(self, error: UserError) -> None:
-        """Note the faults of an error."""
+        """Store the faults of an error."""
         self.add_lines(error.faults)
 
     def add_lines(self, faults: Iterable[str]) -> None:
-        """Note faults, a line each."""
+        """Store faults, one per line."""
         for fault in faults:
             line = f"{self._where}: {fault}" if self._where else fault
             self._lines.update(UserError(line).faults)
 
     def add_all(self, other: Faults) -> None:
-        """Note the faults of another collection."""
+        """Store the faults of another collection."""
         self._lines |= other._lines
 
     def raise_any(self) -> None:
@@ -117,14 +112,14 @@ def unknown(
     known: Iterable[str],
     aliases: Mapping[str, str] | None = None,
 ) -> UserError:
-    """Return the error for an unknown name, with the intended name if that is clear.
+    """Return the error for an unknown name, with the name that was meant if clear.
 
     Args:
-        kind: Kind of things that have the names, such as "space".
+        kind: Kind of the names, such as "space".
         name: The unknown name.
         known: All known names.
-        aliases: Other usual names of known things; case, spaces, `-` and `_` do not
-            matter.
+        aliases: Other common names, and the known name of each; case, spaces, `-` and
+            `_` do not matter.
     """
     names = sorted(set(known))
     meant = nearest(str(name), names, aliases)
@@ -137,21 +132,23 @@ def unknown(
 def nearest(
     name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None
 ) -> str | None:
-    """Return the known name that is meant by another spelling or a misspelling.
+    """Return the known name that the user probably meant, or None.
 
-    Returns None if there is no such name, or several.
+    Returns None if there is no such name, or more than one.
 
-    Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has
-    the same number of words, and in each the same first letter, or the first two
-    exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a letter that
-    is missing or too many, two that changed places, or a wrong one in a word of more
-    than :data:`SHORT_WORD` letters. Names that differ in a digit, such as `nb101` and
-    `nb201`, name different things and are never misspellings of one another.
+    Another spelling differs only in case, spaces, `-`, `_` and `.`. A misspelling has
+    the same number of words. Each word has the same first letter (or the first two
+    letters exchanged) and at most one slip, or two in a word of :data:`LONG_WORD`
+    letters or more. A slip is a missing letter, an extra letter, two exchanged letters,
+    or a wrong letter in a word of more than :data:`SHORT_WORD` letters. Names that
+    differ in a digit, such as `nb101` and `nb201`, are never misspellings of each
+    other.
 
     Args:
-        name: What a user wrote.
+        name: The name that a user wrote.
         known: All known names.
-        aliases: Other usual names of known things, such as `nasbench201` of `nb201`.
+        aliases: Other common names, and the known name of each, such as `nasbench201`
+            for `nb201`.
     """
     names = list(dict.fromkeys(known))
     if name in names:
@@ -171,7 +168,7 @@ def _is_other_spelling(name: str, other: str) -> bool:
 
 
 def _least_misspelled(name: str, names: list[str]) -> list[str]:
-    """Return the names of which `name` is a misspelling with the fewest slips."""
+    """Return the known names that `name` misspells with the fewest slips."""
     slips: dict[str, int] = {}
     for other in names:
         if numbers_in(other) != numbers_in(name):
@@ -193,12 +190,12 @@ def fold_spelling(name: str) -> str:
 
 
 def numbers_in(name: str) -> list[str]:
-    """Return the numbers within a name, in order: ["16", "120"] of `ImageNet16-120`."""
+    """Return the numbers in a name, in order: ["16", "120"] for `ImageNet16-120`."""
     return re.findall(r"\d+", name)
 
 
 def _count_slips(name: str, other: str) -> int | None:
-    """Return how many slips turn one name into the other.
+    """Return the number of slips that turn one name into the other.
 
     Returns None if they are different names.
     """
@@ -216,7 +213,7 @@ def _count_slips(name: str, other: str) -> int | None:
 
 
 def _count_slips_in_word(word: str, meant: str) -> int | None:
-    """Return how many slips turn one word into the other; None for different words."""
+    """Return the number of slips between two words; None for different words."""
     if word == meant:
         return 0
     shorter = min(len(word), len(meant))
@@ -232,10 +229,10 @@ def _count_slips_in_word(word: str, meant: str) -> int | None:
 
 
 def _edit_distance(word: str, other: str, replacement_cost: int) -> int:
-    """Return the least cost of edits that turn one word into the other.
+    """Return the smallest cost of edits that turn one word into the other.
 
-    This is the optimal string alignment distance, in which a replaced letter has a cost
-    of its own: an added letter, a missing letter and two exchanged neighbours cost 1.
+    This is the optimal string alignment distance. An added letter, a missing letter and
+    two exchanged neighbours cost 1; a replaced letter costs `replacement_cost`.
     """
     rows = [list(range(len(other) + 1))]
     for i, letter in enumerate(word, start=1):

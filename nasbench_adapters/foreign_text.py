@@ -1,10 +1,10 @@
-"""Functions that make text of others safe to show.
+"""Functions that make text from other sources safe to show.
 
-Names, titles, messages of errors and cells of files come from studies, from users' code
-and from records that somebody sent. They are data: each of their letters must be
-visible, and they must not control a terminal or a spreadsheet. Every place that shows
-them passes them through one of these functions first. Letters that are special in
-Markdown, LaTeX or HTML are escaped in :mod:`archselect.reports.escaping`.
+Names, titles, error messages and cells of files come from studies, users' code and
+other people's records. Each of their letters must be visible, and they must not control
+a terminal or a spreadsheet. So every place that shows them first calls one of these
+functions. :mod:`archselect.reports.escaping` escapes the special letters of Markdown,
+LaTeX and HTML.
 """
 
 from __future__ import annotations
@@ -14,29 +14,27 @@ import re
 import unicodedata
 
 LONGEST_MESSAGE = 2_000
-"""Letters of the longest message.
-
-A longer one, which quotes a long text, loses its middle.
-"""
+"""Largest number of letters of a message; a longer one loses its middle."""
 LONGEST_LABEL = 100
-"""Letters of the longest label that a study may give."""
+"""Largest number of letters of a label in a study."""
 LONGEST_TITLE = 300
-"""Letters of the longest title that a study may have."""
+"""Largest number of letters of a study's title."""
 
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters that show nothing, though Unicode calls them printable."""
+"""Letters that are invisible, although Unicode calls them printable."""
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""Start of a text that a spreadsheet takes for a formula."""
+"""Start of a text that a spreadsheet reads as a formula."""
 _SHORT_LIMIT = 20
-"""Letters up to which the mark for a missing middle has no spaces around it."""
+"""Length up to which the mark for a missing middle has no spaces around it."""
 
 
 def escape_invisible(text: str, keep: str = "\n\t") -> str:
     r"""Return a text in which every letter is visible.
 
-    Invisible letters are written as in JSON, such as `\u001b`, so that JSON stays the
-    same JSON: control characters, marks that change the direction of writing, letters
-    of no width, and halves of letters. Spaces of any width stay.
+    Invisible letters are control characters, marks that change the direction of
+    writing, letters without width, and halves of letters. They become escapes as in
+    JSON, such as `\u001b`, so the meaning of JSON text does not change. Spaces of any
+    width stay.
 
     Args:
         text: Any text.
@@ -53,13 +51,13 @@ def escape_invisible(text: str, keep: str = "\n\t") -> str:
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Return a text in one line, without invisible letters or double spaces.
+    """Return a text in one line, without double spaces or invisible letters.
 
-    See :func:`escape_invisible`.
+    :func:`escape_invisible` makes letters visible.
 
     Args:
         text: Any text.
-        most: Letters of the longest line; a longer one loses its middle.
+        most: Largest number of letters; a longer line loses its middle.
     """
     words = text.split()
     line = escape_invisible(" ".join(words), keep="")
@@ -80,7 +78,7 @@ def check_label(label: str, most: int = LONGEST_LABEL) -> str:
     """Return a label or title if it can be shown everywhere.
 
     Raises ValueError, which says how to fix it, if the label is empty or too long, or
-    has line breaks, needless spaces or invisible letters.
+    has line breaks, extra spaces or invisible letters.
     """
     shown = one_line(label, most)
     if len(label) > most:
@@ -88,20 +86,20 @@ def check_label(label: str, most: int = LONGEST_LABEL) -> str:
             f"'{shown}' has {len(label):,} letters: give it at most {most}"
         )
     if not label.strip():
-        raise ValueError("it shows nothing: write a word")
+        raise ValueError("it is empty or blank: write a word")
     if shown != label:
         raise ValueError(
-            "it has line breaks, needless spaces or letters that cannot be seen "
+            "it has line breaks, extra spaces or invisible letters "
             f"('{shown}'): remove them"
         )
     return label
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return a text for a cell of a CSV file that no spreadsheet takes for a formula.
+    """Return a text for a cell of a CSV file that no spreadsheet reads as a formula.
 
-    A text that starts like a formula gets an apostrophe before it, so that spreadsheets
-    show the rest as it is. Numbers stay numbers, also negative ones.
+    A text that starts like a formula gets an apostrophe in front, so that spreadsheets
+    show it as text. Numbers, also negative ones, do not change.
     """
     cell = escape_invisible(text)
     if _FORMULA.match(cell) and not _is_number(cell):

@@ -1,9 +1,10 @@
-"""Accuracy and cost as two aims: dominated or not, fronts, and their hypervolume.
+"""Pareto fronts of accuracy and cost, and their hypervolume.
 
 Higher accuracy and lower cost are better. A cell dominates another if it is at least as
-good in both and better in one; so equal cells do not dominate each other. The
+good in both and better in one. So equal cells do not dominate each other. The
 hypervolume of some cells is the area that they dominate: from each accuracy down to 0,
-from each cost up to a reference cost (Zitzler and Thiele, 1998). No torch here.
+and from each cost up to a reference cost (Zitzler and Thiele, 1998). This file does not
+import torch.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from archselect.nasbench_adapters.limits import MOST_EXACT_CELLS
 from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 
 SIMULATED_DRAWS = 2_000
-"""Simulated repetitions where it is not computed."""
+"""Number of repetitions where the expected hypervolume is simulated."""
 _SEED = 20_205
 
 
 class RandomHypervolumes(NamedTuple):
-    """What the hypervolume of some random cells is on average.
+    """Mean hypervolumes of sets of random cells.
 
     Attributes:
-        means: by number of cells, in the order asked for.
-        errors: standard error of each mean; all 0 where the means are exact.
-        repetitions: number of simulated ones; 0 where the means are exact.
+        means: mean hypervolume for each number of cells, in the given order.
+        errors: standard error of each mean; 0 if the means are exact.
+        repetitions: number of simulated repetitions; 0 if the means are exact.
     """
 
     means: Floats
@@ -38,17 +39,17 @@ class RandomHypervolumes(NamedTuple):
 
 
 def find_dominated(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> np.ndarray:
-    """Return which cells are dominated by another one.
+    """Return whether each cell is dominated by another one.
 
     Args:
-        accuracies: one per cell; higher is better.
-        costs: one per cell; lower is better.
+        accuracies: accuracy of each cell; higher is better.
+        costs: cost of each cell; lower is better.
 
     Returns:
-        bool, one per cell.
+        one bool per cell.
 
     Raises:
-        ValueError: a number is not finite, or there are not as many of both.
+        ValueError: a number is not finite, or the two lengths differ.
     """
     quality, price = _checked(accuracies, costs)
     order = np.lexsort((-quality, price))
@@ -65,11 +66,9 @@ def find_dominated(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> np.ndarra
 
 
 def find_front(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> Ints:
-    """Return the places of the cells that no other one dominates.
+    """Return the indices of the cells that no other cell dominates, in order of cost.
 
-    They are in order of cost; equal cells are all there.
-
-    Raises ValueError as :func:`find_dominated`.
+    Equal cells are all included. Raises ValueError like :func:`find_dominated`.
     """
     quality, price = _checked(accuracies, costs)
     kept = np.flatnonzero(~find_dominated(quality, price))
@@ -82,16 +81,15 @@ def hypervolume(
     """Return the hypervolume of some cells.
 
     Args:
-        accuracies: one per cell, not below 0.
-        costs: one per cell.
-        reference_cost: the cost at which a cell is worth nothing. Dearer cells add
-            nothing.
+        accuracies: accuracy of each cell, not below 0.
+        costs: cost of each cell.
+        reference_cost: cost from which a cell adds no area.
 
     Returns:
-        The area, in units of accuracy times units of cost; 0 of no cells.
+        the area, in units of accuracy times units of cost; 0 without cells.
 
     Raises:
-        ValueError: as :func:`find_dominated`.
+        ValueError: as for :func:`find_dominated`.
     """
     quality, price = _checked(accuracies, costs)
     if not len(quality):
@@ -106,26 +104,26 @@ def random_hypervolumes(
     numbers: Sequence[int],
     probabilities: npt.ArrayLike | None = None,
 ) -> RandomHypervolumes:
-    """Return the expected hypervolume of so many independent random cells.
+    """Return the expected hypervolume of sets of independent random cells.
 
-    It is exact where all cells are equally likely and at most
-    :data:`.limits.MOST_EXACT_CELLS`: the expectation is the integral, over the plane,
-    of the probability that one of the cells dominates a point. Else it is the mean of
-    :data:`SIMULATED_DRAWS` repetitions with a fixed seed.
+    It is exact if all cells are equally likely and there are at most
+    :data:`.limits.MOST_EXACT_CELLS`. The expectation is then the integral, over the
+    plane, of the probability that one of the cells dominates a point. Otherwise it is
+    the mean of :data:`SIMULATED_DRAWS` repetitions with a fixed seed.
 
     Args:
-        accuracies: one per cell of the space.
-        costs: one per cell of the space.
+        accuracies: accuracy of each cell of the space.
+        costs: cost of each cell of the space.
         reference_cost: as in :func:`hypervolume`.
-        numbers: of random cells, each at least 1.
-        probabilities: of each cell in one draw; all equal by default.
+        numbers: numbers of random cells, each at least 1.
+        probabilities: probability of each cell in one draw; all equal by default.
 
     Raises:
-        ValueError: as :func:`find_dominated`, or for a number below 1.
+        ValueError: as for :func:`find_dominated`, or for a number below 1.
     """
     quality, price = _checked(accuracies, costs)
     if min(numbers) < 1:
-        raise ValueError(f"the hypervolume of {min(numbers)} random cells")
+        raise ValueError(f"{min(numbers)} random cells: give at least 1")
     chances = _chances(probabilities, len(quality))
     if len(quality) <= MOST_EXACT_CELLS and np.ptp(chances) <= 1e-12 * chances.max():
         means = _exact_means(quality, price, reference_cost, numbers)
@@ -134,18 +132,20 @@ def random_hypervolumes(
 
 
 def _checked(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Return both as arrays; raise ValueError unless finite and of one length."""
+    """Return both as arrays; raise ValueError unless finite and of equal length."""
     quality = np.asarray(accuracies, dtype=np.float64)
     price = np.asarray(costs, dtype=np.float64)
     if quality.shape != price.shape or quality.ndim != 1:
-        raise ValueError(f"{quality.shape} accuracies and {price.shape} costs")
+        raise ValueError(
+            f"{quality.shape} accuracies and {price.shape} costs: give one of each per cell"
+        )
     if not (np.isfinite(quality).all() and np.isfinite(price).all()):
         raise ValueError("a front needs finite accuracies and costs")
     return quality, price
 
 
 def _chances(probabilities: npt.ArrayLike | None, cells: int) -> Floats:
-    """Return the probabilities of all cells, which add up to one."""
+    """Return the probabilities of all cells; they sum to one."""
     if probabilities is None:
         return np.full(cells, 1 / cells)
     chances = np.asarray(probabilities, dtype=np.float64)
@@ -153,13 +153,13 @@ def _chances(probabilities: npt.ArrayLike | None, cells: int) -> Floats:
 
 
 def _runs_of_equal(ordered: Floats) -> list[tuple[int, int]]:
-    """Return first place and end of every run of equal values."""
+    """Return the start and the end of every run of equal values."""
     starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf)).tolist()
     return list(pairwise([*starts, len(ordered)]))
 
 
 def _areas(quality: Floats, price: Floats, reference_cost: float) -> Floats:
-    """Return the hypervolume of every row of cells: both are rows × cells."""
+    """Return the hypervolume of every row; both arrays are (rows, cells)."""
     order = np.argsort(price, axis=1)
     quality = np.take_along_axis(quality, order, axis=1)
     price = np.minimum(np.take_along_axis(price, order, axis=1), reference_cost)
@@ -174,7 +174,7 @@ def _areas(quality: Floats, price: Floats, reference_cost: float) -> Floats:
 def _exact_means(
     quality: Floats, price: Floats, reference_cost: float, numbers: Sequence[int]
 ) -> Floats:
-    """Return the expected hypervolume by number of equally likely cells."""
+    """Return the expected hypervolume for each number of equally likely cells."""
     area = _area_by_dominators(quality, price, reference_cost)
     share = np.arange(len(area)) / (len(area) - 1)
     means = [area @ (1 - (1 - share) ** number) for number in numbers]
@@ -184,13 +184,13 @@ def _exact_means(
 def _area_by_dominators(
     quality: Floats, price: Floats, reference_cost: float
 ) -> Floats:
-    """Return the area of the plane that is dominated by exactly k cells, by k.
+    """Return, for each k, the area that exactly k cells dominate.
 
-    A random cell dominates a point of it with probability k / cells. The plane is cut
-    at every cost and every accuracy; within one piece k does not change.
+    A random cell dominates a point of that area with probability k / cells. The plane
+    is cut at every cost and every accuracy; inside one piece k is constant.
 
     Returns:
-        (cells + 1,) areas.
+        areas, (cells + 1,).
     """
     levels = np.unique(quality)[::-1]
     heights = levels - np.append(levels[1:], 0.0)
@@ -216,7 +216,7 @@ def _simulate(
     numbers: Sequence[int],
     chances: Floats,
 ) -> RandomHypervolumes:
-    """Return simulated means; a smaller number takes the first cells of a larger."""
+    """Return simulated means; smaller numbers use the first cells of the same draws."""
     rng = np.random.default_rng(_SEED)
     places = np.arange(len(quality))
     shape = (SIMULATED_DRAWS, max(numbers))

@@ -1,7 +1,8 @@
-"""Readers for the files of users, which check encoding, size and kind first.
+"""Readers for users' files, which first check encoding, size and kind.
 
 A file that cannot be read raises a :class:`.UserError` of one line. Only plain files
-are read: a pipe or a device could keep a reader waiting, or have no end. No torch here.
+are read, because a pipe or a device could block the reader or never end. This file does
+not import torch.
 """
 
 from __future__ import annotations
@@ -60,13 +61,13 @@ _OTHER_ENCODINGS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-"""First bytes of files in these encodings; the longer marks come first."""
+"""First bytes of files in these encodings; longer marks come first."""
 _PACKED = {
     b"\x1f\x8b": "packed with gzip: unpack it, or give it a name that ends in .gz",
     b"PK\x03\x04": "a zip archive: unpack it",
     b"PAR1": "a Parquet file: give it a name that ends in .parquet",
 }
-"""First bytes of files that are no text: what such a file is, and how to fix that."""
+"""First bytes of files that are not text, with the kind of file and the fix."""
 _HEAD_BYTES = 256
 """Bytes at the start of a file that show its encoding."""
 _BLOCK_BYTES = 1 << 16
@@ -79,7 +80,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""Names of the kinds of files that are no plain files."""
+"""Names of the kinds of files that are not plain files."""
 OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Flags with which every file is opened."""
 _NO_WAIT_FLAGS = OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0)
@@ -99,7 +100,7 @@ def expand(path: Path | str) -> Path:
         os.lstat(expanded)
     except RuntimeError as error:
         raise UserError(
-            f"cannot tell which folder {path} is: write the path without '~'"
+            f"cannot find the home folder of {path}: write the path without '~'"
         ) from error
     except ValueError as error:
         raise UserError(
@@ -124,8 +125,7 @@ def open_plain(path: Path) -> IO[bytes]:
 def open_plain_with(path: Path, flags: int, mode: str) -> IO[bytes]:
     """Open a plain file with flags of :func:`os.open` and a mode of :func:`open`.
 
-    Raises OSError if it is no plain file. It then has not waited for anything, and has
-    neither read nor written.
+    Raises OSError, without waiting, reading or writing, if it is not a plain file.
     """
     handle = os.open(path, flags | _NO_WAIT_FLAGS, 0o666)
     file_mode = os.fstat(handle).st_mode
@@ -134,11 +134,11 @@ def open_plain_with(path: Path, flags: int, mode: str) -> IO[bytes]:
     os.close(handle)
     if stat.S_ISDIR(file_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise OSError(errno.EINVAL, f"it is {describe_kind(file_mode)} and no file")
+    raise OSError(errno.EINVAL, f"it is {describe_kind(file_mode)}, not a file")
 
 
 def describe_kind(mode: int) -> str:
-    """Return the kind of a file of this `st_mode` in words, such as "a link"."""
+    """Return the name of a file's kind, such as "a link", from its `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "a file")
 
 
@@ -146,7 +146,7 @@ def read_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
     """Return the content of a plain file.
 
     Raises UserError if the file has more bytes than `most`, and OSError if it cannot be
-    read, or is no plain file.
+    read, or is not a plain file.
     """
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -160,7 +160,7 @@ def read_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
 
 
 def read_text(path: Path, most: int = MOST_JSON_BYTES) -> str:
-    """Return the text of a UTF-8 file, without byte-order mark, its lines ended by LF.
+    """Return the text of a UTF-8 file, without byte-order mark, with LF line ends.
 
     Raises UserError if the file cannot be read, has more bytes than `most`, or has
     another encoding.
@@ -173,7 +173,7 @@ def read_text(path: Path, most: int = MOST_JSON_BYTES) -> str:
 
 
 def decode(path: Path, content: bytes) -> str:
-    """Return the bytes of a file as :func:`read_text` does.
+    """Return the bytes of a file as text, in the form of :func:`read_text`.
 
     Raises UserError if they are not UTF-8.
     """
@@ -192,7 +192,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
     """Open a UTF-8 file, without its byte-order mark, to read it piece by piece.
 
     A file whose name ends in `.gz` is unpacked. Raises UserError if the file has
-    another encoding, also when only reading within the block shows it.
+    another encoding, even if that is found only during reading in the block.
     """
     with open_bytes(path) as file:
         _check_head(path, file.read(_HEAD_BYTES))
@@ -207,23 +207,23 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 def check_python(path: Path, content: bytes) -> None:
     """Raise UserError if a Python file does not have the encoding that it declares.
 
-    Without a declaration that is UTF-8.
+    Without a declaration it must be UTF-8.
     """
     _check_head(path, content[:_HEAD_BYTES])
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError:
-        # A wrong byte in the first two lines, or an encoding that does not exist.
-        # Running the file reports the latter.
+        # A wrong byte in the first two lines, or an unknown encoding. Running the file
+        # reports an unknown encoding.
         encoding = "utf-8"
     if encoding in ("utf-8", "utf-8-sig"):
         decode(path, content)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a plain file to read it; one whose name ends in `.gz` is unpacked.
+    """Open a plain file to read it; unpack it if its name ends in `.gz`.
 
-    Raises OSError as :func:`open_plain` does.
+    Raises OSError like :func:`open_plain`.
     """
     if path.suffix == ".gz":
         return open_unpacked(path, _open_gzip)
@@ -242,12 +242,12 @@ def open_unpacked(
     Args:
         path: Path of the file.
         unpack: Function that opens the content of an open file of this kind.
-        always: Bytes that the content may have, however small the file is.
+        always: Bytes that the content may have even if the file is small.
 
     Raises:
-        OSError: The file cannot be read, or is no plain file.
-        UserError: Raised by reading, once the content has more bytes than
-            :func:`.limits.most_unpacked` allows. The message names the file.
+        OSError: The file cannot be read, or is not a plain file.
+        UserError: Reading has unpacked more bytes than :func:`.limits.most_unpacked`
+            allows. The message names the file.
     """
     content = _UnpackedFile(path, open_plain(path), unpack, always)
     return io.BufferedReader(content, _BLOCK_BYTES)
@@ -273,7 +273,7 @@ class _UnpackedFile(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Fill a buffer, and return the number of bytes that were read.
 
-        Raises UserError if the content has too many bytes in all.
+        Raises UserError if the content has too many bytes in total.
         """
         content = self._content.read(len(buffer))
         self._left -= len(content)
@@ -290,18 +290,18 @@ class _UnpackedFile(io.RawIOBase):
 
 
 def _check_head(path: Path, head: bytes) -> None:
-    """Raise UserError if a file starts like another encoding, or like no text."""
+    """Raise UserError if a file's first bytes show another encoding, or no text."""
     check_not_packed(path, head)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {encoding}: save it as UTF-8")
     if b"\0" in head:
-        # Plain letters of UTF-16 have a zero byte each, which no text in UTF-8 has.
-        raise UserError(f"{path} is UTF-16 or no text: save it as UTF-8")
+        # ASCII letters in UTF-16 have a zero byte each; text in UTF-8 has none.
+        raise UserError(f"{path} is UTF-16 or not text: save it as UTF-8")
 
 
 def check_not_packed(path: Path, head: bytes) -> None:
-    """Raise UserError if a file's first bytes are of a packed or a Parquet file."""
+    """Raise UserError if a file's first bytes show a packed or a Parquet file."""
     for mark, kind in _PACKED.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {kind}")
@@ -332,7 +332,7 @@ def unreadable(path: Path, error: OSError) -> UserError:
 def check_value_types(values: object, kinds: Mapping[str, type | UnionType]) -> None:
     """Raise ValueError unless values of JSON are a table of these keys and types."""
     if not isinstance(values, dict):
-        raise ValueError("no table of values")
+        raise ValueError("it is not a table of values")
     for key, kind in kinds.items():
         value = values.get(key)
         # In Python a boolean is also a whole number.

@@ -1,6 +1,6 @@
 """Limits of what archselect reads, plans and builds.
 
-All limits are here; `docs/limits.md` gives them in words, and a test compares the two.
+All limits are here. `docs/limits.md` lists them, and a test compares both.
 
 Each limit is far above what real data and studies need. It is checked against the size
 that a file or an option claims, before memory is taken for it. A larger size is refused
@@ -34,11 +34,11 @@ MOST_DOTS = 1_000
 MOST_UNPACKED_TIMES = 50
 MOST_UNPACKED_BYTES = 256 * MEBIBYTE
 MOST_UNPACKED_PICKLE_BYTES = 32 * MEBIBYTE
-"""Size of what gzip, bzip2, an `.npz` or Parquet unpacks to.
+"""Size to which gzip, bzip2, an `.npz` or Parquet may unpack.
 
 The limit is this multiple of the file's size, or this number of bytes if that is more.
-Real tables are packed to a tenth or a twentieth. Objects of a packed pickle take more
-memory than its bytes, so its number is smaller.
+Real tables are packed to a tenth or a twentieth of their size. Objects of a packed
+pickle need more memory than its bytes, so the number for pickles is smaller.
 """
 MOST_ARRAYS = 10_000
 """Arrays of an `.npz`; a trace has nine for each cell type."""
@@ -48,7 +48,7 @@ MOST_COLUMNS = 10_000
 MOST_ROWS = 50_000_000
 """Columns and rows of a CSV or Parquet file; NAS-Bench-101 has 10 million trials."""
 MOST_FREE_ROWS = 1_000_000
-"""Rows that a Parquet file of any size may have; more need as many bytes."""
+"""Rows that any Parquet file may have; a file with more needs a byte per row."""
 MOST_FREE_FIELDS = 5_000_000
 MOST_FIELDS_TIMES = 4
 """Fields of a CSV, including those that rows leave out.
@@ -73,7 +73,7 @@ MOST_CONTAINERS_SHARE = 1 / 16
 The limit is the first number plus this share of all bytes.
 """
 MOST_CALL_TIMES = 4
-"""Size of what the calls in a pickle create, as a multiple of the pickle's size."""
+"""Size of the objects that calls in a pickle create, as a multiple of its size."""
 MOST_VALUES = 5_000_000
 """Values of a supernet, checkpoint or journal besides its tensors.
 
@@ -108,9 +108,9 @@ MOST_CANDIDATES = 200_000
 MOST_FRONT_CELLS = 50_000
 """Architectures of a space whose true front of accuracy and cost is computed."""
 MOST_EXACT_CELLS = 20_000
-"""Cells of which the expected hypervolume is computed; of more it is simulated.
+"""Cells up to which the expected hypervolume is computed; beyond, it is simulated.
 
-The work grows with the square of their number.
+The work grows with the square of the number of cells.
 """
 MOST_CELLS_SAMPLED = 1_000_000
 """Architectures of `--cells sample:N`."""
@@ -126,40 +126,40 @@ The supernet of DARTS has 400 million by this count.
 
 
 def most_unpacked(packed: int, always: int = MOST_UNPACKED_BYTES) -> int:
-    """Return how many bytes a packed file may unpack to.
+    """Return the number of bytes to which a packed file may unpack.
 
     Args:
         packed: Bytes of the file.
-        always: Bytes that it may unpack to, however small it is.
+        always: Bytes to which even a small file may unpack.
     """
     return max(always, MOST_UNPACKED_TIMES * packed)
 
 
 def check_byte_count(what: object, count: int, most: int) -> None:
-    """Raise UserError if something, such as a file, has more bytes than are read."""
+    """Raise UserError if something, such as a file, has more bytes than a limit."""
     if count > most:
         raise UserError(
-            f"{what} has {count:,} bytes, and at most {format_bytes(most)} are read: use "
-            "a smaller file"
+            f"{what} has {count:,} bytes, more than {format_bytes(most)}: use a smaller "
+            "file"
         )
 
 
 def unpacked_too_large(what: object, packed: int, most: int) -> UserError:
-    """Return the error for a packed file that unpacks to too much.
+    """Return the error for a packed file that unpacks to too many bytes.
 
     Args:
         what: The file, for the message.
         packed: Bytes of the file.
-        most: Bytes that it may unpack to.
+        most: Bytes to which it may unpack.
     """
     return UserError(
         f"{what} has {packed:,} bytes and unpacks to more than {format_bytes(most)}, the "
-        "most that is read of such a file: get it again, or store it unpacked"
+        "limit for a file of its size: get it again, or store it unpacked"
     )
 
 
 def format_bytes(count: int) -> str:
-    """Return a number of bytes in words: "3 bytes", "4 MiB"."""
+    """Return a number of bytes with a unit: "3 bytes", "4 MiB"."""
     if count < MEBIBYTE:
         return f"{count:,} bytes"
     return f"{count / MEBIBYTE:,.0f} MiB"

@@ -1,16 +1,16 @@
-"""Small changes of an architecture, for searches that go from one to the next.
+"""Small changes of an architecture (moves), for searches over neighbours.
 
-A move changes one gene and leaves the others as they are. There are two kinds of gene:
+A move changes one gene of an architecture. There are two kinds of gene:
 
 - an edge that every architecture has: a move gives it another operation. In
-  NAS-Bench-Graph, what a layer reads is such an edge, too.
+  NAS-Bench-Graph, the source of a layer is also such an edge.
 - the inputs of a node that keeps some of its incoming edges, as in DARTS: a move gives
   a kept edge another operation, or replaces a kept edge by a dropped one, with any of
-  its operations. That is a change of one entry of a genotype.
+  its operations. This changes one entry of a genotype.
 
-NAS-Bench-101 has a third kind, connections that come and go: see its
-:meth:`.NasBench101.full_form`. Moves lead to architectures that are valid, and each can
-be taken back by a move. No torch here.
+NAS-Bench-101 has a third kind: a connection that a move adds or drops
+(:meth:`.NasBench101.full_form`). Every move leads to a valid architecture, and another
+move reverses it. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from archselect.nasbench_adapters.space import Architecture, Edge, SearchSpace
 
 
 class Option(NamedTuple):
-    """What a gene can take up.
+    """A possible value of a gene.
 
     Attributes:
         edge: index of an edge of the gene.
-        choice: index of the operation on it; None if the edge is dropped.
+        choice: index of the edge's operation; None if the edge is dropped.
     """
 
     edge: int
@@ -37,11 +37,11 @@ class Option(NamedTuple):
 
 
 class Gene(NamedTuple):
-    """A place that a move changes.
+    """The part of an architecture that a move changes.
 
     Attributes:
         cell: index of the cell type.
-        options: what the gene can take up, two or more.
+        options: possible values of the gene, at least two.
     """
 
     cell: int
@@ -49,7 +49,7 @@ class Gene(NamedTuple):
 
     @property
     def edges(self) -> tuple[int, ...]:
-        """Indices of the edges that the options are on."""
+        """Indices of the edges in the options."""
         return tuple(dict.fromkeys(option.edge for option in self.options))
 
 
@@ -58,8 +58,8 @@ class Move(NamedTuple):
 
     Attributes:
         gene: index of the gene, in the order of :func:`genes`.
-        option: index of what the gene takes up.
-        architecture: that the move leads to.
+        option: index of the gene's new option.
+        architecture: the architecture after the move.
     """
 
     gene: int
@@ -71,7 +71,7 @@ class Move(NamedTuple):
 def genes(space: SearchSpace) -> tuple[Gene, ...]:
     """Return the genes of a space, in the order of its cell types and nodes.
 
-    What leaves no choice, such as an edge of one operation, is no gene.
+    An edge with a single operation offers no choice, so it is not a gene.
     """
     every: list[Gene] = []
     for cell in range(len(space.cells)):
@@ -80,7 +80,7 @@ def genes(space: SearchSpace) -> tuple[Gene, ...]:
 
 
 def _genes_of_cell(space: SearchSpace, index: int) -> Iterator[Gene]:
-    """Yield the genes of a cell type, with those that leave no choice."""
+    """Yield the genes of a cell type, including those with a single option."""
     cell = space.cells[index]
     edges = space.edges[index]
     for node in cell.summing_nodes:
@@ -97,7 +97,7 @@ def _genes_of_cell(space: SearchSpace, index: int) -> Iterator[Gene]:
 
 
 def _options(space: SearchSpace, edge: Edge) -> tuple[Option, ...]:
-    """Return what an edge can be."""
+    """Return the options of an edge."""
     options = [Option(edge.index, choice) for choice in edge.candidates]
     if space.is_optional(edge):
         options.insert(0, Option(edge.index, None))
@@ -110,8 +110,8 @@ def moves_of_gene(
     """Return every move that changes one gene, in the order of its options.
 
     Args:
-        space: of the architecture.
-        architecture: that is changed, from its :meth:`.SearchSpace.full_form`.
+        space: the search space.
+        architecture: the architecture to change, in :meth:`.SearchSpace.full_form`.
         gene: index of the gene, in the order of :func:`genes`.
     """
     start = space.full_form(architecture)
@@ -133,7 +133,7 @@ Row = tuple[int | None, ...]
 
 
 def _rows_with(row: Row, option: Option, gene: Gene) -> Iterator[Row]:
-    """Yield the rows in which a gene takes up an option that it does not have."""
+    """Yield the rows in which a gene has a new option."""
     if row[option.edge] == option.choice:
         return
     replaced_edges = [option.edge]
@@ -149,8 +149,8 @@ def _rows_with(row: Row, option: Option, gene: Gene) -> Iterator[Row]:
 def moves(space: SearchSpace, architecture: Architecture) -> list[Move]:
     """Return every move from an architecture, gene by gene.
 
-    See :func:`moves_of_gene`. No two lead to one architecture, and none to the
-    architecture itself.
+    The moves lead to different architectures, and none leads to the architecture
+    itself. :func:`moves_of_gene` gives those of one gene.
     """
     every = []
     for gene in range(len(genes(space))):
@@ -166,9 +166,9 @@ def neighbours(space: SearchSpace, architecture: Architecture) -> list[Architect
 def mutate(
     space: SearchSpace, architecture: Architecture, rng: np.random.Generator
 ) -> Architecture:
-    """Return one of the neighbours, each as likely as the others.
+    """Return a random neighbour, drawn uniformly.
 
-    Where a space has no other architecture, it is the architecture itself.
+    If the space has no other architecture, return the architecture itself.
     """
     near = neighbours(space, architecture)
     if not near:

@@ -1,10 +1,10 @@
-"""A check of a Parquet file before it is read: how much memory would it take? No torch.
+"""A check of a Parquet file before it is read: how much memory would it need?
 
-A few bytes may stand for any number of rows, each with a text that is stored once, and
-for pages that unpack to gigabytes. What the file's metadata say of sizes need not be
-true. So this module reads the header of every page, by which the reader goes: how much
-the page unpacks to, how many values it has, and how they are stored. Source: the
-format's description (parquet.thrift, and Thrift's compact protocol).
+A few bytes can describe any number of rows, all with one stored text, or pages that
+unpack to gigabytes. The sizes in the file's metadata can be false. So this module reads
+the header of every page, which the reader also uses: the unpacked size, the number of
+values, and their encoding. Source: the description of the format (parquet.thrift, and
+Thrift's compact protocol). This file does not import torch.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _BINARY = 8
 _STRUCTURE = 12
 _DOUBLE_BYTES = 8
 _MOST_NESTED = 3
-"""Structures within one another in a page's header, at most."""
+"""Largest depth of nested structures in a page's header."""
 _MOST_VARINT_BYTES = 10
 
 Fields = dict[int, Any]
@@ -78,12 +78,12 @@ Fields of other types are left out.
 
 @dataclass
 class _Size:
-    """Memory that the pages read so far would take.
+    """Memory that the pages read so far would need.
 
     Attributes:
         unpacked: Bytes that the pages unpack to.
         values: Number of values.
-        texts: Bytes that the texts take at most.
+        texts: Upper bound for the bytes of the texts.
     """
 
     unpacked: int = 0
@@ -92,7 +92,7 @@ class _Size:
 
 
 class _PageHeader(NamedTuple):
-    """A page's header: its fields, and its own length in bytes."""
+    """A page's header: its fields, and its length in bytes."""
 
     fields: Fields
     length: int
@@ -102,9 +102,9 @@ def check_parquet(path: Path) -> None:
     """Check the size of a Parquet file without reading its values.
 
     Raises:
-        UserError: The file has more rows or columns than are read, or would take far
-            more memory than it has bytes. The message names the file.
-        OSError: The file cannot be read, or is no plain file.
+        UserError: The file has too many rows or columns, or would need far more memory
+            than it has bytes. The message names the file.
+        OSError: The file cannot be read, or is not a plain file.
         ValueError, pa.ArrowException: The file is not Parquet.
     """
     with open_plain(path) as file:
@@ -120,27 +120,27 @@ def check_parquet(path: Path) -> None:
 
 
 def _check_shape(path: Path, packed: int, metadata: Any) -> None:
-    """Raise UserError if a file claims more rows or columns than are read."""
+    """Raise UserError if a file has too many rows or columns by its metadata."""
     rows = metadata.num_rows
     columns = metadata.num_columns
     if columns > MOST_COLUMNS:
         raise UserError(
-            f"{path} has {columns:,} columns, and at most {MOST_COLUMNS:,} are read"
+            f"{path} has {columns:,} columns, more than {MOST_COLUMNS:,}: use a part of "
+            "them"
         )
     if rows > MOST_ROWS:
         raise UserError(
-            f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part "
-            "of them"
+            f"{path} has {rows:,} rows, more than {MOST_ROWS:,}: use a part of them"
         )
     if rows > max(MOST_FREE_ROWS, packed):
         raise UserError(
-            f"{path} has {rows:,} rows in {packed:,} bytes: get it again, or store it as "
-            "CSV"
+            f"{path} has too many rows ({rows:,}) for its {packed:,} bytes: get it "
+            "again, or store it as CSV"
         )
 
 
 def _check_size(path: Path, packed: int, size: _Size) -> None:
-    """Raise UserError if pages take too much memory for a file of `packed` bytes."""
+    """Raise UserError if pages need too much memory for a file of `packed` bytes."""
     most = most_unpacked(packed)
     if max(size.unpacked, size.texts) > most:
         raise unpacked_too_large(path, packed, most)

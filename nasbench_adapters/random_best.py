@@ -1,10 +1,10 @@
-"""The best by reward of n random architectures: what it has on average.
+"""Expected results of random search: the best by reward of n random architectures.
 
-Random search asks for the reward of n different architectures and keeps the best of
-them. What is reported of it is another number, such as its accuracy on test images.
-Where all architectures are equally likely, both have an exact expectation: of M
-architectures in order of reward, best first, number k = 0, 1, … is the best of n with
-probability C(M - 1 - k, n - 1) / C(M, n). No torch here.
+Random search queries the reward of n different architectures and keeps the one with the
+best reward. A report shows another number for it, such as its accuracy on test images.
+If all architectures are equally likely, both numbers have an exact expectation. Sort M
+architectures by reward, best first: number k = 0, 1, … is the best of n with
+probability C(M - 1 - k, n - 1) / C(M, n). This file does not import torch.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import numpy.typing as npt
 from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 
 SIMULATED_SEARCHES = 2_000
-"""Simulated repetitions where architectures are not equally likely."""
+"""Number of simulated searches if architectures are not equally likely."""
 _SEED = 20_206
 
 
 class RandomBest(NamedTuple):
-    """What random searches have on average, by number of queries.
+    """Mean results of random search, for each number of queries.
 
     Attributes:
-        rewards: of the best by reward.
-        reported: what is reported of the best by reward; NaN where any architecture has
-            no such number.
-        highest: the highest that is reported of any of those asked for; NaN as above.
-        reward_errors, reported_errors, highest_errors: standard error of each mean; all
-            0 where the means are exact.
-        repetitions: number of simulated ones; 0 where the means are exact.
+        rewards: mean reward of the best by reward.
+        reported: mean reported number of the best by reward; NaN if any architecture
+            has no reported number.
+        highest: mean of the highest reported number among all queries; NaN as above.
+        reward_errors, reported_errors, highest_errors: standard error of each mean; 0
+            if the means are exact.
+        repetitions: number of simulated searches; 0 if the means are exact.
     """
 
     rewards: Floats
@@ -44,17 +44,19 @@ class RandomBest(NamedTuple):
     repetitions: int
 
     def averages(self) -> dict[str, Floats]:
-        """Return all but the repetitions, by name."""
+        """Return the means and their errors by name."""
         averages = self._asdict()
         del averages["repetitions"]
         return averages
 
 
 def incumbents(rewards: npt.ArrayLike) -> Ints:
-    """Return the place of the best reward so far, the first of equals, at each place.
+    """Return, after each query, the index of the best reward so far.
+
+    Ties go to the first.
 
     Args:
-        rewards: in the order of the queries; higher is better.
+        rewards: rewards in the order of the queries; higher is better.
     """
     values = np.asarray(rewards, dtype=np.float64)
     highest = np.maximum.accumulate(values)
@@ -70,17 +72,17 @@ def random_best(
 ) -> RandomBest:
     """Return the exact expectations for n different, equally likely architectures.
 
-    Where several have the same reward, each of them is as likely to be the first one.
+    Among architectures with equal rewards, each is equally likely to come first.
 
     Args:
-        rewards: one per architecture; higher is better.
-        reported: one per architecture, NaN where there is none.
-        numbers: of queries, each at least 1. More than there are architectures stand
-            for all of them.
+        rewards: reward of each architecture; higher is better.
+        reported: reported number of each architecture, NaN if it has none.
+        numbers: numbers of queries, each at least 1; numbers above the number of
+            architectures are reduced to it.
 
     Raises:
-        ValueError: there is no architecture, a reward is not finite, there are not as
-            many of both, or a number is below 1.
+        ValueError: there is no architecture, a reward is not finite, the two lengths
+            differ, or a number is below 1.
     """
     values, shown = _checked(rewards, reported, numbers)
     exact = np.zeros(len(numbers))
@@ -101,17 +103,18 @@ def simulated_best(
     numbers: Sequence[int],
     probabilities: npt.ArrayLike,
 ) -> RandomBest:
-    """Return the means of simulated searches that do not draw all alike.
+    """Return the means of simulated searches if architectures are not equally likely.
 
-    One is drawn after another with these probabilities, and what was drawn before is
-    drawn again. Only different ones count as queries.
+    Each draw follows the given probabilities. An architecture that was drawn before is
+    replaced by another draw, so only different architectures count as queries.
 
     Args:
         rewards, reported, numbers: as for :func:`random_best`.
-        probabilities: of each architecture in one draw, all above 0.
+        probabilities: probability of each architecture in one draw, all above 0.
 
     Raises:
-        ValueError: as :func:`random_best`, or for a probability that is not above 0.
+        ValueError: as for :func:`random_best`, or for a probability that is not above
+            0.
     """
     values, shown = _checked(rewards, reported, numbers)
     chances = np.asarray(probabilities, dtype=np.float64)
@@ -143,23 +146,26 @@ def simulated_best(
 def _checked(
     rewards: npt.ArrayLike, reported: npt.ArrayLike, numbers: Sequence[int]
 ) -> tuple[Floats, Floats]:
-    """Return both as arrays; raise ValueError for what has no best."""
+    """Return both as arrays; raise ValueError if they have no best architecture."""
     values = np.asarray(rewards, dtype=np.float64)
     shown = np.asarray(reported, dtype=np.float64)
     if values.shape != shown.shape or values.ndim != 1:
-        raise ValueError(f"{values.shape} rewards and {shown.shape} reported numbers")
+        raise ValueError(
+            f"{values.shape} rewards and {shown.shape} reported numbers: give one of "
+            "each per architecture"
+        )
     if not len(values) or not np.isfinite(values).all():
         raise ValueError("a best architecture needs finite rewards")
     if min(numbers) < 1:
-        raise ValueError(f"the best of {min(numbers)} architectures")
+        raise ValueError(f"{min(numbers)} queries: give at least 1")
     if np.isnan(shown).any():
-        # Means over those that have one would be of other architectures.
+        # A mean over those with a number would be that of other architectures.
         shown = np.full(len(shown), np.nan)
     return values, shown
 
 
 def _expectations(values: Floats, shown: Floats, numbers: Sequence[int]) -> Floats:
-    """Return the expectation of `shown` of the best by `values`, by number of draws."""
+    """Return the mean of `shown` for the best by `values`, for each number of draws."""
     order = np.argsort(-values, kind="stable")
     averaged = _average_ties(values[order], shown[order])
     means = [_chances_to_be_best(len(order), number) @ averaged for number in numbers]
@@ -167,17 +173,17 @@ def _expectations(values: Floats, shown: Floats, numbers: Sequence[int]) -> Floa
 
 
 def _chances_to_be_best(architectures: int, number: int) -> Floats:
-    """Return how likely each place in the order of reward is the best of so many."""
+    """Return the probability of each rank by reward to be the best of `number`."""
     drawn = min(number, architectures)
     places = np.arange(architectures - 1)
-    # C(M - 2 - k, n - 1) / C(M - 1 - k, n - 1), 0 once fewer than n are left.
+    # C(M - 2 - k, n - 1) / C(M - 1 - k, n - 1), or 0 if fewer than n are left.
     ratios = (architectures - drawn - places) / (architectures - 1 - places)
     first = [drawn / architectures]
     return np.cumprod(np.concatenate([first, np.maximum(ratios, 0)]))
 
 
 def _average_ties(ordered: Floats, shown: Floats) -> Floats:
-    """Return `shown` with the mean of each run of equal `ordered` values."""
+    """Return `shown`, averaged over each run of equal `ordered` values."""
     starts = np.flatnonzero(np.diff(ordered, prepend=np.inf))
     lengths = np.diff(np.append(starts, len(ordered)))
     sums = np.add.reduceat(shown, starts)
@@ -185,10 +191,10 @@ def _average_ties(ordered: Floats, shown: Floats) -> Floats:
 
 
 def _draw_order(rng: np.random.Generator, chances: Floats, number: int) -> Ints:
-    """Return the first so many different architectures, in the order of their draws.
+    """Return the first `number` different architectures, in the order of the draws.
 
-    Waiting times that are exponential at the rates of the probabilities have the order
-    of such draws (Efraimidis and Spirakis, 2006).
+    Exponential waiting times, with the probabilities as rates, have the order of such
+    draws (Efraimidis and Spirakis, 2006).
     """
     times = rng.standard_exponential(len(chances)) / chances
     first = np.argpartition(times, number - 1)[:number]

@@ -1,7 +1,8 @@
 """Rank correlations of two sequences, and bootstrap intervals over their pairs.
 
-No torch here. A rank correlation is undefined, and None, where there are fewer than two
-pairs, where one sequence is constant, and where a value is not finite.
+A rank correlation is undefined, and the result None, if there are fewer than two pairs,
+if one sequence is constant, or if a value is not finite. This file does not import
+torch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LEVEL = 0.95
-"""How often an interval holds the true value, in the long run."""
+"""Share of intervals that contain the true value, in the long run."""
 
 
 class PercentileInterval(NamedTuple):
@@ -27,10 +28,10 @@ class PercentileInterval(NamedTuple):
 
 
 def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Return Kendall's tau-b of two equally long sequences; None where undefined.
+    """Return Kendall's tau-b of two equally long sequences; None if undefined.
 
-    It counts pairs as Knight does (Journal of the American Statistical Association,
-    1966): sort by one side, and count the inversions of the other.
+    The algorithm is Knight's (Journal of the American Statistical Association, 1966):
+    sort by one sequence, and count the inversions of the other.
     """
     a = _places(x)
     b = _places(y)
@@ -50,7 +51,7 @@ def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | N
 
 
 def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Return Spearman's rho, ties at their average rank; None where undefined."""
+    """Return Spearman's rho, with average ranks for ties; None if undefined."""
     a = _places(x)
     b = _places(y)
     if a is None or b is None:
@@ -61,7 +62,7 @@ def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float 
 
 
 def centred_ranks(values: Sequence[float] | Floats) -> Floats:
-    """Return the ranks of finite values, ties at their average, less their mean."""
+    """Return the ranks of finite values minus their mean; ties get average ranks."""
     _, places = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
     return _centred_ranks_of(places.astype(np.int64))
 
@@ -76,18 +77,19 @@ def bootstrap_interval(
 ) -> PercentileInterval | None:
     """Return the percentile bootstrap interval of a measure of pairs.
 
-    Pairs are drawn with replacement, as many as there are. Draws for which the measure
-    is undefined are left out.
+    Each draw takes `pairs` pairs with replacement. Draws for which the measure is
+    undefined are left out.
 
     Args:
-        measure: is given the indices of the drawn pairs; None or NaN where undefined.
-        pairs: how many there are.
-        resamples: how often they are drawn.
-        seed: of the generator that draws.
-        level: how often such an interval holds the true value.
+        measure: a function of the indices of the drawn pairs; its result is None or
+            NaN if the measure is undefined.
+        pairs: number of pairs.
+        resamples: number of draws.
+        seed: seed of the generator.
+        level: share of such intervals that contain the true value.
 
     Returns:
-        The ends; None if the measure is undefined for every draw.
+        the ends; None if the measure is undefined for every draw.
     """
     generator = np.random.default_rng(seed)
     draws = generator.integers(0, pairs, (resamples, pairs))
@@ -101,7 +103,7 @@ def bootstrap_interval(
 
 
 def _places(values: Sequence[float] | Floats) -> Ints | None:
-    """Return each value's place among the distinct values; None where undefined."""
+    """Return each value's index among the sorted distinct values; None if undefined."""
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
         return None
@@ -110,20 +112,20 @@ def _places(values: Sequence[float] | Floats) -> Ints | None:
 
 
 def _centred_ranks_of(places: Ints) -> Floats:
-    """Return ranks, ties at their average, less their mean."""
+    """Return ranks minus their mean, with average ranks for ties."""
     sizes = np.bincount(places)
     ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[places]
     return ranks - ranks.mean()
 
 
 def _count_tied_pairs(places: Ints) -> int:
-    """Return how many pairs have the same place."""
+    """Return the number of pairs with equal values."""
     sizes = np.bincount(places).astype(np.int64)
     return int((sizes * (sizes - 1) // 2).sum())
 
 
 def _count_inversions(places: Ints) -> int:
-    """Return how many pairs have the larger place first.
+    """Return the number of pairs in which the larger value comes first.
 
     It merges sorted runs that double in length.
     """
@@ -135,8 +137,8 @@ def _count_inversions(places: Ints) -> int:
     width = 1
     while width < size:
         halves = runs.reshape(-1, 2, width)
-        # Every pair of runs gets a range of numbers to itself, so that one search
-        # serves all pairs.
+        # Every pair of runs gets a separate range of numbers, so that one search is
+        # enough for all pairs.
         shift = np.arange(len(halves), dtype=np.int64)[:, None] * (above + 1)
         left = (halves[:, 0] + shift).ravel()
         right = (halves[:, 1] + shift).ravel()

@@ -1,16 +1,15 @@
-"""A reader of pickles from elsewhere that runs nothing which the file chooses.
+"""A safe reader of other people's pickles, which runs no code from the file.
 
-No torch here.
+A pickle can name any function and have it called. This reader refuses every name
+outside one table. For numpy's names it has stand-ins, because the real functions trust
+the flags of a stored dtype and can follow false pointers from the file.
 
-A pickle may name any function and have it called. This reader refuses every name
-outside one table. For numpy's own names it has stand-ins: the real ones trust the flags
-of a stored dtype, and can be led to follow pointers that the file made up.
-
-A small pickle may also ask for much memory: by a call that creates bytes or tensors of
-a given number, by calls that copy the same value again and again, by millions of empty
-lists. Here no call creates anything of a given number, and the pickle's size limits
-what calls copy and how many lists there are. A list that stands in many places takes no
-memory by itself; a caller must look at types and lengths before it copies.
+A small pickle can also ask for much memory: by a call that creates bytes or tensors of
+a given size, by calls that copy the same value again and again, or by millions of empty
+lists. Here no call creates anything of a given size, and the pickle's size limits the
+copies and the number of lists. A list that occurs in many places needs no memory until
+somebody copies it, so a caller must check types and lengths before it copies. This file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ from archselect.nasbench_adapters.limits import (
 _CONTAINER_CODES = b"]}\x85\x86\x87\x8f"
 """Bytes of pickles that create a list, a table, a short tuple or a set."""
 _POINTER_BYTES = 8
-"""Bytes that a container takes for each value in it."""
+"""Bytes that a container needs for each value in it."""
 _CREATED_BY_NUMBER = re.compile(
     rb"c(?:builtins|__builtin__)\nbytearray\n|ccollections\nCounter\n|ctorch[.\w]*\n\w*Tensor\n"
 )
-"""Names that torch's own reader allows, and that create memory of a given number.
+"""Names that torch's reader allows, but that create objects of a given size.
 
-No file of ours has them.
+No file that archselect writes has them.
 """
 _bytes_left: ContextVar[int] = ContextVar(
     "bytes that the calls of the pickle being read may still create"
@@ -65,7 +64,7 @@ _bytes_left: ContextVar[int] = ContextVar(
 
 @contextmanager
 def limit_calls(size: int) -> Iterator[None]:
-    """Limit what the calls of a pickle of `size` bytes create within the block."""
+    """Limit what the calls of a pickle of `size` bytes create inside the block."""
     token = _bytes_left.set(MOST_CALL_TIMES * max(size, MEBIBYTE))
     try:
         yield
@@ -74,9 +73,9 @@ def limit_calls(size: int) -> Iterator[None]:
 
 
 def _spend(count: int) -> None:
-    """Note that a call creates `count` bytes.
+    """Count the bytes that a call creates.
 
-    Raises UnpicklingError if the calls create too many in all.
+    Raises UnpicklingError if all calls together create too many.
     """
     left = _bytes_left.get() - count
     if left < 0:
@@ -87,7 +86,7 @@ def _spend(count: int) -> None:
 def _copy(kind: Callable[..., Any], *arguments: Any) -> Any:
     """Return a container that is empty or a copy of another one.
 
-    Raises UnpicklingError if the pickle asks for one of a given number of values.
+    Raises UnpicklingError if the pickle asks for a container of a given size.
     """
     bytes_per_value = 1 if kind is bytes else _POINTER_BYTES
     for argument in arguments:
@@ -126,7 +125,7 @@ def _defaultdict(factory: Any = None) -> Any:
 class _Dtype:
     """Stand-in for `numpy.dtype`: booleans, integers and floats.
 
-    Of the state of a stored dtype it takes the byte order alone.
+    From the state of a stored dtype it takes only the byte order.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """Stand-in for `numpy.ndarray`: empty at first, an array once it has its state."""
+    """Stand-in for `numpy.ndarray`: empty until it gets its state."""
 
     def __new__(cls, *_: object) -> _Array:
         return super().__new__(cls, (0,), np.uint8)
@@ -165,16 +164,16 @@ def _real_dtype(dtype: object) -> np.dtype[Any]:
 
 
 def _reconstruct(*_: object) -> _Array:
-    """Return an empty array, whose state follows."""
+    """Return an empty array, which gets its state later."""
     return _Array()
 
 
 def _frombuffer(
     data: bytes, dtype: object, shape: tuple[int, ...], order: str
 ) -> np.ndarray:
-    """Return an array as pickles of protocol 5 write it.
+    """Return an array from the form of pickles of protocol 5.
 
-    The data is copied, so that no array is a view of another's memory.
+    The data is copied, so that no two arrays share memory.
     """
     view = memoryview(data)
     _spend(view.nbytes)
@@ -183,9 +182,9 @@ def _frombuffer(
 
 
 def _scalar(dtype: object, data: bytes | str) -> Any:
-    """Return a number of numpy as one of Python.
+    """Return a numpy number as a Python number.
 
-    The data is a text where Python 2 wrote the pickle.
+    The data is a text if Python 2 wrote the pickle.
     """
     content = data.encode("latin1") if isinstance(data, str) else data
     numbers = np.frombuffer(content, dtype=_real_dtype(dtype))
@@ -193,13 +192,13 @@ def _scalar(dtype: object, data: bytes | str) -> Any:
 
 
 def encode(text: str, _: str) -> bytes:
-    """Return bytes as pickles below protocol 3 write them: as a text in Latin-1."""
+    """Return bytes from the form of pickles below protocol 3: a text in Latin-1."""
     _spend(len(text))
     return text.encode("latin1")
 
 
 class SparseRows:
-    """Stand-in for `scipy.sparse.csr_matrix`: numbers of which most are zero."""
+    """Stand-in for `scipy.sparse.csr_matrix`, a sparse matrix."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Old versions of scipy store the shape under its plain name.
@@ -209,17 +208,18 @@ class SparseRows:
         self._ends = state["indptr"]
 
     def dense(self) -> np.ndarray:
-        """Return the matrix as an array: float32, rows × columns.
+        """Return the matrix as an array, (rows, columns) of float32.
 
-        Raises UserError if it would take more than :data:`.limits.MOST_PICKLE_BYTES`,
-        and ValueError, IndexError or another of DAMAGED if its parts do not fit.
+        Raises UserError if the array would need more than
+        :data:`.limits.MOST_PICKLE_BYTES`, and ValueError, IndexError or another error
+        of DAMAGED if the parts of the matrix do not fit together.
         """
         rows, columns = map(int, self._shape)
         size = rows * columns * np.dtype(np.float32).itemsize
         check_byte_count("a sparse matrix, with its zeros,", size, MOST_PICKLE_BYTES)
         counts = np.diff(self._ends)
         if len(counts) != rows or len(self._data) != self._ends[-1]:
-            raise ValueError("its rows have other lengths than it says")
+            raise ValueError("its rows do not have the lengths in its header")
         if self._ends[0] != 0 or np.any(counts < 0) or np.any(self._columns < 0):
             raise ValueError("it has values before the first row or column")
         matrix = np.zeros((rows, columns), np.float32)
@@ -247,14 +247,14 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     "scipy.sparse.csr.csr_matrix": SparseRows,
     "scipy.sparse._csr.csr_matrix": SparseRows,  # since scipy 1.8
 }
-"""All names that a pickle may use, and what it gets for each.
+"""All names that a pickle may use, with the object for each.
 
-These are containers, numpy's numbers and arrays of numbers, and scipy's sparse ones.
+They are containers, numpy's numbers and arrays of numbers, and scipy's sparse matrices.
 """
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that knows the names of :data:`STAND_INS` alone."""
+    """An unpickler that knows only the names in :data:`STAND_INS`."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         """Return the stand-in of a name; raise UnpicklingError for any other name."""
@@ -271,9 +271,9 @@ def read_pickle(path: Path) -> Any:
 
     8-bit texts of Python 2 are read as Latin-1.
 
-    Raises UserError if the pickle asks for anything but :data:`STAND_INS` or for much
-    memory, is larger than :data:`.limits.MOST_PICKLE_BYTES`, is damaged, or cannot be
-    read.
+    Raises UserError if the pickle uses a name outside :data:`STAND_INS`, asks for too
+    much memory, is larger than :data:`.limits.MOST_PICKLE_BYTES`, is damaged, or cannot
+    be read.
     """
     return unpickle(read_pickle_bytes(path), path)
 
@@ -297,7 +297,7 @@ def read_pickle_bytes(path: Path) -> bytes:
 def read_large_pickle(path: Path) -> Any:
     """Return the data of a `.pbz2` file of any size, decompressed while it is read.
 
-    Raises UserError as :func:`read_pickle` does.
+    Raises UserError like :func:`read_pickle`.
     """
     with (
         raising_user_errors(path),
@@ -308,9 +308,9 @@ def read_large_pickle(path: Path) -> Any:
 
 
 def unpickle(content: bytes, path: Path) -> Any:
-    """Return the data of the bytes of a pickle; messages name the path.
+    """Return the data of a pickle's bytes; messages name the path.
 
-    Raises UserError as :func:`read_pickle` does.
+    Raises UserError like :func:`read_pickle`.
     """
     with raising_user_errors(path), limit_calls(len(content)):
         check_containers(content)
@@ -320,7 +320,7 @@ def unpickle(content: bytes, path: Path) -> Any:
 def check_containers(content: bytes | mmap) -> None:
     """Raise UnpicklingError if a pickle may hold too many lists for its size.
 
-    One byte creates an empty list of 64 bytes. Such bytes count also where they are
+    One byte creates an empty list of 64 bytes. The count includes equal bytes that are
     data.
     """
     count = _count_bytes(content, _CONTAINER_CODES)
@@ -331,7 +331,7 @@ def check_containers(content: bytes | mmap) -> None:
 
 
 def _count_bytes(content: bytes | mmap, values: bytes) -> int:
-    """Return how many bytes of a content have one of the values."""
+    """Return the number of bytes of a content that have one of the values."""
     total = 0
     for start in range(0, len(content), MEBIBYTE):
         part = np.frombuffer(content[start : start + MEBIBYTE], np.uint8)
@@ -344,18 +344,18 @@ def check_torch_file(file: IO[bytes], size: int) -> None:
     """Raise an error if a file of torch asks for more memory than it has bytes.
 
     Args:
-        file: The file, of the form that torch writes since 1.6: a zip archive.
-        size: Size of the file in bytes. Torch never packs what it writes, so the
-            content is no larger.
+        file: The file, a zip archive as torch writes since 1.6.
+        size: Size of the file in bytes. Torch does not compress, so the content cannot
+            be larger.
 
     Raises:
-        ValueError: Parts of the file are packed, or larger than the file.
-        UnpicklingError: See :func:`check_torch_pickle`.
+        ValueError: Parts of the file are compressed, or larger than the file.
+        UnpicklingError: as for :func:`check_torch_pickle`.
     """
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("its parts are packed")
+            raise ValueError("its parts are compressed")
         if sum(member.file_size for member in members) > size:
             raise ValueError("its parts are larger than the file")
         for member in members:
@@ -364,9 +364,9 @@ def check_torch_file(file: IO[bytes], size: int) -> None:
 
 
 def check_torch_pickle(content: bytes | mmap) -> None:
-    """Raise UnpicklingError if a pickle within a file of torch asks for much memory.
+    """Raise UnpicklingError if a pickle in a file of torch asks for too much memory.
 
-    That is by a call that creates memory of a given number, or by many lists.
+    It can do so by a call that creates objects of a given size, or by many lists.
     """
     match = _CREATED_BY_NUMBER.search(content)
     if match:
@@ -377,10 +377,10 @@ def check_torch_pickle(content: bytes | mmap) -> None:
 
 
 def to_whole_numbers(values: object) -> np.ndarray:
-    """Return a list of whole numbers as an array, and an array as it is.
+    """Return a list of whole numbers as an array, and an array unchanged.
 
-    Returns an empty array of floats for anything else. A list that holds the same list
-    many times would fill memory as an array.
+    Returns an empty array of floats for anything else: a list that holds the same list
+    many times would fill the memory as an array.
     """
     if isinstance(values, np.ndarray):
         return np.asarray(values)
@@ -391,9 +391,9 @@ def to_whole_numbers(values: object) -> np.ndarray:
 
 @contextmanager
 def raising_user_errors(path: Path) -> Iterator[None]:
-    """Turn what reading a foreign file raises within the block into a UserError.
+    """Turn errors of reading other people's files in the block into UserError.
 
-    The file may ask for code, be damaged, or be unreadable.
+    The file may ask for code to be run, be damaged, or be unreadable.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Types of optimisers' and selectors' settings, with the values they can have."""
+"""Types of the settings of optimisers and selectors, with their allowed values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.limits import (
 )
 
 Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
-"""Number of epochs, which may be none."""
+"""Number of epochs, at least zero."""
 EpochsFromOne = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
 """Number of epochs, at least one."""
 BatchSize = Annotated[int, Field(ge=2, le=MOST_IMAGES_AT_ONCE)]
@@ -23,11 +23,11 @@ BatchSize = Annotated[int, Field(ge=2, le=MOST_IMAGES_AT_ONCE)]
 Batches = Annotated[int, Field(ge=1, le=MOST_BATCHES)]
 """Number of batches, or of repetitions that take some batches each."""
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
-"""Number of architectures of a population, or of changes of one; at least one."""
+"""Number of architectures in a population, or of changes of one; at least one."""
 Architectures = Annotated[int, Field(ge=1, le=MOST_CELLS_SAMPLED)]
 """Number of architectures, at least one."""
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
-"""Number of bytes, which may be none."""
+"""Number of bytes, at least zero."""
 Positive = Annotated[float, Field(gt=0)]
 """Number above zero."""
 NonNegative = Annotated[float, Field(ge=0)]

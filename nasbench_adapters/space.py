@@ -1,10 +1,9 @@
 """Search spaces as plain data: cells, edges, operations, topology, macro skeleton.
 
-No torch here.
-
 A space is a set of cell types. A cell type is a directed acyclic graph whose first
-nodes are inputs; each edge carries one of the operations allowed on it. An
-:class:`Architecture` says which, for every edge of every cell type.
+nodes are inputs; each edge has one of the operations allowed on it. An
+:class:`Architecture` names the operation on every edge of every cell type. This file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from archselect.nasbench_adapters.limits import (
 )
 
 EdgeOperations = tuple[tuple[str, ...], ...]
-"""Names of the operations that each edge of a cell allows, in index order."""
+"""For each edge of a cell, the names of the operations it allows, in index order."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +35,21 @@ class Cell:
     """One cell type.
 
     Attributes:
-        name: "cell" where a space has one type, else for example "normal".
-        inputs: number of input nodes; they are nodes 0 .. inputs - 1.
-        nodes: number of nodes, inputs included.
+        name: "cell" if the space has one cell type, else for example "normal".
+        inputs: number of input nodes, which are nodes 0 .. inputs - 1.
+        nodes: number of nodes, including inputs.
         edges: (source, target) of each edge, in the order of the space's text form.
-        operations: for each edge the names of the operations allowed on it, in index
-            order.
-        output: nodes whose features, concatenated, are the cell's output.
-        kept: topology rule: how many incoming edges each node keeps, None for all;
-            empty if every node keeps all. An architecture that keeps k drops the
-            others, and `none` is then no choice of it, only of a supernet.
-        groups: edges of one number share one softmax of the architecture weights; empty
-            if each has its own.
+        operations: for each edge, the names of its operations, in index order.
+        output: nodes whose concatenated features are the cell's output.
+        kept: topology rule: number of incoming edges that each node keeps, None for
+            all; empty if every node keeps all. An architecture drops the other edges.
+            On edges that can be dropped, only a supernet has `none`.
+        groups: number of each edge's group; edges of one group share a softmax of the
+            alphas. Empty if each edge has a separate softmax.
         widths: channels of each node as a multiple of the cell's; empty if all are 1.
-        preprocessed: whether every input is brought to the cell's channels, height and
-            width before it is read.
-        normalised_pools: whether pooling is followed by normalisation in the supernet.
+        preprocessed: whether every input is first converted to the cell's channels,
+            height and width.
+        normalised_pools: whether normalisation follows pooling in the supernet.
     """
 
     name: str
@@ -85,7 +83,7 @@ class Cell:
     def candidates(self, edge: int) -> list[int]:
         """Return the operations that an architecture may have on an edge.
 
-        They are all, or where edges are dropped all but `none`.
+        They are all operations, without `none` if the edge can be dropped.
         """
         _, target = self.edges[edge]
         names = self.operations[edge]
@@ -96,31 +94,31 @@ class Cell:
 
     @property
     def summing_nodes(self) -> range:
-        """Indices of the nodes that are no inputs."""
+        """Indices of all nodes except inputs."""
         return range(self.inputs, self.nodes)
 
     def count_kept(self, node: int) -> int:
-        """Return how many of a node's incoming edges an architecture has."""
+        """Return the number of incoming edges that a node has in an architecture."""
         edges = len(self.incoming(node))
         keeps = self.kept_inputs(node)
         return edges if keeps is None else min(keeps, edges)
 
 
 CELL_BLOCK = "cell"
-"""What :class:`Layer` calls a block that is a cell."""
+"""Value of :attr:`Layer.block` for a cell."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer between stem and head: a cell, or a fixed block that changes the stage.
+    """One layer between stem and head: a cell, or a fixed block between two stages.
 
-    A cell of k inputs reads the outputs of the k layers before it.
+    A cell with k inputs reads the outputs of the k layers before it.
 
     Attributes:
-        block: "cell", or the name of a block of
+        block: "cell", or the name of a block in
             :mod:`archselect.nasbench_adapters.networks.blocks`.
-        channels: of a node of the cell, or of the block's output.
-        stride: how much the layer divides height and width by.
+        channels: channels of a node of the cell, or of the block's output.
+        stride: factor by which the layer reduces height and width.
         cell: index of the cell type.
     """
 
@@ -140,16 +138,17 @@ class Skeleton:
     """The network around the cells.
 
     Attributes:
-        stem_channels: that the stem puts out.
-        layers: in order.
-        stem, head: names of :mod:`archselect.nasbench_adapters.networks.blocks`.
-        auxiliary: index of the layer to whose output a training's auxiliary head is
-            attached; None for none.
-        norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's
-            sense: the share of the new batch.
-        bias: whether the linear classifier has one.
-        initial: how the weights of convolutions are drawn: "uniform" as torch's layers,
-            or "normal" with a variance of 2 over the side squared times the outputs.
+        stem_channels: output channels of the stem.
+        layers: layers in order.
+        stem, head: names of blocks in
+            :mod:`archselect.nasbench_adapters.networks.blocks`.
+        auxiliary: index of the layer whose output an auxiliary head reads in training;
+            None for no such head.
+        norm_momentum: momentum of NAS-Bench-101's normalisation after convolutions, as
+            torch defines it: the weight of the new batch.
+        bias: whether the linear classifier has a bias.
+        initial: initial weights of convolutions: "uniform" as in torch's layers, or
+            "normal" with variance 2 / (kernel side² × output channels).
     """
 
     stem_channels: int
@@ -175,11 +174,11 @@ class Architecture:
 
 
 OPEN = -1
-"""Stands for the choice on an edge that is not decided."""
+"""Value of the choice on an edge that is not decided."""
 DROPPED = -2
-"""Stands for the choice on an edge that its node does not keep."""
+"""Value of the choice on an edge that its node does not keep."""
 NONE = "none"
-"""The operation that adds nothing to its target, in every space."""
+"""Name, in every space, of the operation that adds nothing to its target."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +187,11 @@ class Edge:
 
     Attributes:
         cell: index of the cell type.
-        index: of the edge within it.
-        operations: names of the operations that it allows, in index order, which is
-            that of mixtures and scores.
-        candidates: indices of those that an architecture may have: all, or where nodes
-            drop inputs all but `none`.
+        index: index of the edge in the cell type.
+        operations: names of the operations that the edge allows, in index order, which
+            is also the order of mixtures and scores.
+        candidates: indices of the operations that an architecture may have: all, but
+            without `none` where nodes drop inputs.
     """
 
     cell: int
@@ -217,9 +216,9 @@ class OverfullNode:
 
     Attributes:
         cell: index of the cell type.
-        index: of the node within it.
-        keeps: how many inputs it keeps.
-        inputs: edges into it that are not dropped, in order.
+        index: index of the node in the cell type.
+        keeps: number of inputs that the node keeps.
+        inputs: edges into the node that are not dropped, in order.
     """
 
     cell: int
@@ -229,7 +228,7 @@ class OverfullNode:
 
 
 class ClosedOperation(NamedTuple):
-    """An operation that an open edge no longer has.
+    """An operation that was closed on an open edge.
 
     Attributes:
         cell: index of the cell type.
@@ -244,15 +243,15 @@ class ClosedOperation(NamedTuple):
 
 @dataclass(frozen=True)
 class Decisions:
-    """Which edges of a supernet are decided, and what the open ones have lost.
+    """Which edges of a supernet are decided, and which operations are closed.
 
-    An immutable value that lives beside the supernet and never in it.
+    It is an immutable value beside the supernet; the supernet does not store it.
 
     Attributes:
-        choices: `choices[c][e]` is, for edge e of cell type c, an operation's index,
-            OPEN or DROPPED.
-        closed: operations that were closed one by one. Once an edge is decided or
-            dropped, those on it mean nothing.
+        choices: `choices[c][e]` is the index of the operation on edge e of cell type c,
+            or OPEN or DROPPED.
+        closed: operations that were closed one by one. Those of a decided or dropped
+            edge have no meaning.
     """
 
     choices: tuple[tuple[int, ...], ...]
@@ -269,7 +268,7 @@ class Decisions:
         Args:
             cell: index of the cell type.
             edge: index of the edge.
-            choice: index of the operation that the edge carries, or DROPPED.
+            choice: index of the edge's operation, or DROPPED.
         """
         rows = list(self.choices)
         row = list(rows[cell])
@@ -278,10 +277,10 @@ class Decisions:
         return Decisions(tuple(rows), self.closed)
 
     def live(self, edge: Edge) -> tuple[int, ...]:
-        """Return the indices of the operations that an edge still has, in order.
+        """Return the indices of an edge's live operations, in order.
 
-        They are all but the closed ones of an open edge, the one of a decided edge, and
-        none of a dropped one.
+        An open edge has all operations that are not closed, a decided edge has one, and
+        a dropped edge has none.
         """
         choice = self.choices[edge.cell][edge.index]
         if choice == DROPPED:
@@ -295,28 +294,28 @@ class Decisions:
         return tuple(live)
 
     def close(self, edge: Edge, choice: int) -> Decisions:
-        """Return a copy in which an open edge has lost one of its operations.
+        """Return a copy in which one operation of an open edge is closed.
 
-        An edge that has one operation left is decided for it.
+        If one operation is left, the edge is decided for it.
 
         Args:
             edge: an open edge.
             choice: index of the operation.
 
         Raises:
-            ValueError: the edge is not open, does not have the operation, or would keep
-                none that an architecture may have.
+            ValueError: the edge is not open, the operation is not live, or no operation
+                would be left that an architecture may have.
         """
         if self.choices[edge.cell][edge.index] != OPEN:
-            raise ValueError(f"{edge} is not open: close operations of open edges")
+            raise ValueError(f"{edge} is not open: close operations on open edges only")
         live = self.live(edge)
         if choice not in live:
             raise ValueError(f"{edge} has no live operation {choice}: it has {live}")
         kept = [other for other in live if other != choice]
         if set(kept).isdisjoint(edge.candidates):
             raise ValueError(
-                f"operation {choice} is the last one of {edge} that an architecture may "
-                "have: drop or decide the edge in place of closing it"
+                f"operation {choice} is the last one that an architecture may have on "
+                f"{edge}: drop or decide the edge instead of closing it"
             )
         if len(kept) == 1:
             return self.decide(edge.cell, edge.index, kept[0])
@@ -324,18 +323,18 @@ class Decisions:
         return Decisions(self.choices, self.closed | {lost})
 
     def architecture(self) -> Architecture:
-        """Return the architecture decided on.
+        """Return the architecture that the decisions give.
 
-        Raises ValueError while an edge is open.
+        Raises ValueError if an edge is open.
         """
         undecided = sum(row.count(OPEN) for row in self.choices)
         if undecided:
-            raise ValueError(f"{undecided} edges are still undecided")
+            raise ValueError(f"{undecided} edges are still open: decide or drop them")
         return Architecture(tuple(_architecture_row(row) for row in self.choices))
 
     @classmethod
     def of(cls, architecture: Architecture) -> Decisions:
-        """Return the decisions that make an architecture.
+        """Return the decisions that give an architecture.
 
         It is the inverse of :meth:`architecture`.
         """
@@ -353,66 +352,63 @@ def _decisions_row(row: Sequence[int | None]) -> tuple[int, ...]:
 class SearchSpace(ABC):
     """A search space.
 
-    Subclasses give the cells, the skeleton, and the field's text form of an
-    architecture.
+    Subclasses give the cells, the skeleton, and the usual text form of an architecture.
 
     Attributes:
-        name: by which studies call it.
-        summary: one line.
+        name: name of the space in studies.
+        summary: description in one line.
         cells: the cell types.
     """
 
     name: str
     summary: str
     formulation: int = 1
-    """Raised when the space, or what is built of it, changes on purpose; part of the
-    ids of what is made on it.
+    """Number to raise when you change the space or its networks on purpose; part of the
+    ids of runs and supernets.
     """
     cells: tuple[Cell, ...]
     skeleton_defaults: ClassVar[Mapping[str, object]] = {}
-    """Settings of the skeleton by name, with their defaults, where a truth may hold the
-    settings of its networks.
+    """Default of each skeleton setting, for spaces whose ground truths can store the
+    settings of their networks.
     """
     enumerable: bool = True
-    """Whether :meth:`enumerate` can list the space; where not, it takes an imported
-    table.
-    """
+    """Whether :meth:`enumerate` can list the space; if not, an imported table can."""
     whole_tables: bool = False
-    """Whether whole tables come with archselect, so that a study takes one with holes
-    for a mistake.
+    """Whether archselect has complete tables of the space; a study then refuses a table
+    with gaps.
     """
     yardsticks: ClassVar[Mapping[str, str]] = {}
-    """Architectures that plain rules give, in text form, by the rule in words. Tables
-    of accuracies show them beside what was selected.
+    """Architectures that simple rules give, in text form; the keys describe the rules.
+    Tables of accuracies show them beside the selected architectures.
     """
     has_supernet: bool = True
-    """Whether a supernet of the space can be built, which most selectors need."""
+    """Whether the space has a supernet, which most selectors need."""
     sub_spaces: tuple[str, ...] = ()
-    """Names of sub-spaces that have a supernet, where the space has none."""
+    """Names of sub-spaces with a supernet, if the space has none."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
-        """Return the architecture a text names.
+        """Return the architecture that a text describes.
 
-        Raises UserError, saying where, if it is not one of this space.
+        Raises UserError, which shows the place, if it is not one of this space.
         """
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
-        """Return the field's text form of an architecture.
+        """Return the usual text form of an architecture.
 
         It is the inverse of :meth:`parse`.
         """
 
     @abstractmethod
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of all architectures that compute the same."""
+        """Return the representative of all architectures with the same function."""
 
     @abstractmethod
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton with these settings.
+        """Return the macro skeleton with some settings.
 
-        Raises UserError for an unknown one.
+        Raises UserError for an unknown setting.
         """
 
     def __repr__(self) -> str:
@@ -429,42 +425,43 @@ class SearchSpace(ABC):
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Groups of cell types, of each of which a round of a search decides one edge.
+        """Groups of cell types; a round of a search decides one edge of each group.
 
-        A cell type stands in one group, by its index. Unless a space says otherwise,
-        each is a group of its own.
+        A group holds indices of cell types, and every cell type is in one group. By
+        default each cell type is a separate group.
         """
         return tuple((cell,) for cell in range(len(self.cells)))
 
     def valid(self, architecture: Architecture) -> bool:
         """Return whether an architecture of the cells belongs to the space.
 
-        All do, unless a space excludes some. Those are neither listed nor sampled.
+        By default all do. Excluded architectures are neither listed nor sampled.
 
         Args:
-            architecture: one operation on every edge that it keeps.
+            architecture: an architecture with an operation on every edge it keeps.
         """
         del architecture
         return True
 
     def is_optional(self, edge: Edge) -> bool:
-        """Return whether an architecture may drop an edge and keep no other for it.
+        """Return whether an architecture may drop an edge without keeping another one.
 
-        None is, unless a space says otherwise.
+        By default this is false for all edges.
         """
         del edge
         return False
 
     def full_form(self, architecture: Architecture) -> Architecture:
-        """Return an equal architecture that has all that a move can change.
+        """Return an equal architecture in which a move can change everything.
 
-        It is the architecture itself, unless a space has some of unequal size.
+        By default it is the architecture itself; spaces with architectures of different
+        sizes override it.
         """
         return architecture
 
     @property
     def _summing_nodes(self) -> list[_SummingNode]:
-        """Nodes that are no inputs, cell type by cell type."""
+        """All nodes except inputs, cell type by cell type."""
         places = []
         for index, cell in enumerate(self.cells):
             places += [_SummingNode(index, node) for node in cell.summing_nodes]
@@ -473,8 +470,8 @@ class SearchSpace(ABC):
     def enumerate(self) -> Iterator[Architecture]:
         """Yield every valid architecture.
 
-        Where every edge is kept they come in lexicographic order of the operation
-        indices. Raises UserError for a space that cannot be listed.
+        If every edge is kept, they are in lexicographic order of operation indices.
+        Raises UserError for a space that cannot be listed.
         """
         places = self._summing_nodes
         choices_by_node = []
@@ -494,8 +491,8 @@ class SearchSpace(ABC):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw one architecture.
 
-        Every node's kept inputs and every edge's operation are drawn uniformly, and
-        again until the architecture is valid.
+        Draw every node's kept inputs and every edge's operation uniformly; repeat until
+        the architecture is valid.
         """
         while True:
             architecture = self._draw(rng)
@@ -503,7 +500,7 @@ class SearchSpace(ABC):
                 return architecture
 
     def _draw(self, rng: np.random.Generator) -> Architecture:
-        """Return one architecture, which may be invalid."""
+        """Return a random architecture, which may be invalid."""
         rows = self._blank_rows()
         for place in self._summing_nodes:
             cell = self.cells[place.cell]
@@ -519,19 +516,20 @@ class SearchSpace(ABC):
         return _architecture_of_rows(rows)
 
     def _blank_rows(self) -> list[list[int | None]]:
-        """Return choices of an architecture without edges, to be filled."""
+        """Return the choices of an architecture in which all edges are dropped."""
         return [[None] * len(cell.edges) for cell in self.cells]
 
     def draw_probabilities(self, choices: np.ndarray) -> np.ndarray | None:
-        """Return the probability with which :meth:`sample` draws each architecture.
+        """Return the probability that :meth:`sample` draws each architecture.
 
-        None where that is not known, as in a space that samples in another way.
-        Architectures are not equally likely where the edges that a node can keep have
-        unequally many operations. A space that excludes some overrides this method.
+        It is None if unknown, as in a space with a different :meth:`sample`.
+        Architectures are not equally likely if the edges that a node can keep have
+        different numbers of operations. A space that excludes architectures overrides
+        this method.
 
         Args:
-            choices: architectures × edges of all cell types: operation indices, DROPPED
-                for a dropped edge.
+            choices: operation indices, (architectures, edges of all cell types),
+                DROPPED for a dropped edge.
         """
         if type(self).sample is not SearchSpace.sample:
             return None
@@ -563,7 +561,7 @@ class SearchSpace(ABC):
         """Return the undecided edges in order, of one cell type or of all.
 
         Args:
-            decisions: say which edges are decided.
+            decisions: which edges are decided.
             cell: index of the cell type; None for all.
         """
         edges = chain.from_iterable(self.edges) if cell is None else self.edges[cell]
@@ -571,7 +569,7 @@ class SearchSpace(ABC):
         return [edge for edge in edges if choices[edge.cell][edge.index] == OPEN]
 
     def edge_in_words(self, edge: Edge) -> str:
-        """Return an edge as messages name it, with its cell type if there are more."""
+        """Return the name of an edge in messages, such as "edge 0→2"."""
         words = f"edge {edge.source}→{edge.target}"
         if len(self.cells) == 1:
             return words
@@ -587,7 +585,7 @@ class SearchSpace(ABC):
         return [edge for edge in undecided if len(edge.operations) > 1]
 
     def decide_forced_edges(self, decisions: Decisions) -> Decisions:
-        """Return the decisions with every open edge of one operation decided for it."""
+        """Return decisions in which every edge with a single operation is decided."""
         for edge in self.open_edges(decisions):
             if len(edge.operations) == 1:
                 decisions = decisions.decide(edge.cell, edge.index, 0)
@@ -617,7 +615,7 @@ class SearchSpace(ABC):
         """
         if self.size > MOST_LISTED:
             raise UserError(
-                f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample of them"
+                f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample instead"
             )
         return {
             architecture: self.canonical(architecture)
@@ -626,7 +624,7 @@ class SearchSpace(ABC):
 
     @cached_property
     def representatives(self) -> tuple[Architecture, ...]:
-        """Canonical representatives, sorted by their choices; dropped edges first."""
+        """Representatives of all classes, sorted by choices; dropped edges first."""
         distinct = set(self.classes.values())
         return tuple(sorted(distinct, key=_sorting_key))
 
@@ -636,7 +634,7 @@ class SearchSpace(ABC):
         return Decisions(tuple(rows))
 
     def _in_its_place(self) -> str:
-        """Return which sub-spaces to search in its place; empty if there are none."""
+        """Return advice to search a sub-space instead; empty if there is none."""
         if not self.sub_spaces:
             return ""
         *first, last = self.sub_spaces
@@ -647,8 +645,8 @@ class SearchSpace(ABC):
         """Raise UserError if a selector needs a supernet and the space has none.
 
         Args:
-            selector: its name, for the message.
-            needs: what it needs, by name; see `archselect.selectors.base.NEEDS`.
+            selector: name of the selector, for the message.
+            needs: its needs, from `archselect.selectors.base.NEEDS`.
         """
         if "supernet" in needs and not self.has_supernet:
             raise UserError(
@@ -666,14 +664,14 @@ class SearchSpace(ABC):
 
     @property
     def drawn_operations(self) -> EdgeOperations:
-        """Operations allowed on each edge that a drawing of :meth:`graph` may show."""
+        """Operations allowed on each edge that a drawing of :meth:`graph` can show."""
         return tuple(chain.from_iterable(cell.operations for cell in self.cells))
 
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
         """Return the cells as plain data for drawing.
 
-        Each has its `name`, its number of `inputs` and `nodes`, its `output` nodes, and
-        its kept `edges` as [source, target, operation].
+        Each cell is a dictionary of its `name`, the numbers of `inputs` and `nodes`,
+        the `output` nodes, and the kept `edges` as [source, target, operation].
         """
         cells = []
         for cell, row in zip(self.cells, architecture.choices, strict=True):
@@ -688,7 +686,7 @@ class SearchSpace(ABC):
     ) -> int:
         """Return the index of an operation on an edge.
 
-        Raises UserError, with the nearest name, if it is not allowed there.
+        Raises UserError, which suggests the nearest name, if it is not allowed there.
         """
         allowed = self.cells[cell].operations[edge]
         if name not in allowed:
@@ -700,10 +698,10 @@ def build_skeleton(
     space: SearchSpace,
     settings: Mapping[str, object],
 ) -> Skeleton:
-    """Return a space's skeleton with these settings.
+    """Return a space's skeleton with some settings.
 
-    Raises UserError for an unknown setting, and where a supernet of it would have more
-    than :data:`.limits.MOST_WEIGHTS` weights, so that no machine has the memory.
+    Raises UserError for an unknown setting, or if a supernet could have more than
+    :data:`.limits.MOST_WEIGHTS` weights, which fit into no memory.
     """
     skeleton = space.skeleton(**settings)
     weights = 0
@@ -715,7 +713,7 @@ def build_skeleton(
     if weights > MOST_WEIGHTS:
         raise UserError(
             f"a supernet of {space.name} with {_format_settings(settings)} could have {weights:.1e} weights, more than "
-            f"{MOST_WEIGHTS:.0e}: name fewer channels or layers"
+            f"{MOST_WEIGHTS:.0e}: set fewer channels or layers"
         )
     return skeleton
 
@@ -748,11 +746,11 @@ class SkeletonSettings(dict[str, object]):
         """Return a setting that is one of some words.
 
         Args:
-            name: of the setting.
-            allowed: the words.
-            title: what messages call the setting.
+            name: name of the setting.
+            allowed: the allowed words.
+            title: name of the setting in messages.
 
-        Raises UserError, with the nearest word, for another one.
+        Raises UserError, which suggests the nearest word, for any other word.
         """
         value = self.text(name)
         if value not in allowed:
@@ -769,8 +767,8 @@ def skeleton_settings(
 
     Args:
         space: name of the space, for messages.
-        settings: that a study gives.
-        defaults: of all settings there are, whole numbers or texts.
+        settings: settings of a study.
+        defaults: defaults of all settings, whole numbers or texts.
 
     Raises UserError for a name without a default, a value of another type, or a number
     below 1.
@@ -807,11 +805,11 @@ def complete_edges(
     inputs: int,
     nodes: int,
 ) -> tuple[tuple[int, int], ...]:
-    """Return the edges (source, target) of a cell whose nodes read all before them.
+    """Return the edges (source, target) of a cell whose nodes read all earlier nodes.
 
     Args:
         inputs: number of input nodes, which read nothing.
-        nodes: number of nodes, inputs included.
+        nodes: number of nodes, including inputs.
 
     Returns:
         the edges by target, then by source.
@@ -823,7 +821,7 @@ def complete_edges(
 
 
 class _SummingNode(NamedTuple):
-    """A node of a cell type, by their indices."""
+    """A node of a cell type, both as indices."""
 
     cell: int
     node: int
@@ -835,7 +833,7 @@ def _architecture_of_rows(rows: Sequence[Sequence[int | None]]) -> Architecture:
 
 
 def _sorting_key(architecture: Architecture) -> list[list[int]]:
-    """Return choices as numbers that can be compared: -1 for a dropped edge."""
+    """Return choices as numbers to sort by, with -1 for a dropped edge."""
     rows = []
     for row in architecture.choices:
         rows.append([-1 if choice is None else choice for choice in row])
@@ -865,11 +863,11 @@ def _drawable_cell(
     cell: Cell,
     row: Sequence[int | None],
 ) -> dict[str, object]:
-    """Return a cell as plain data; see :meth:`SearchSpace.graph`.
+    """Return a cell as plain data, in the form of :meth:`SearchSpace.graph`.
 
     Args:
         cell: the cell type.
-        row: the choices on its edges.
+        row: choices on the cell's edges.
     """
     edges = []
     parts = zip(cell.edges, cell.operations, row, strict=True)
@@ -910,7 +908,7 @@ def _node_choices(
     cell: Cell,
     node: int,
 ) -> Iterator[list[_ChosenEdge]]:
-    """Yield every choice of a node's inputs, each the edges that are kept."""
+    """Yield every choice of a node's inputs and operations, as a list of kept edges."""
     for kept in _kept_sets(cell, node):
         for operations in product(*map(cell.candidates, kept)):
             yield list(map(_ChosenEdge, kept, operations))

@@ -1,4 +1,4 @@
-"""The architectures that decisions leave possible: those of live operations."""
+"""The architectures that are still possible under some decisions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def sample_within(
 ) -> Architecture:
     """Draw one architecture of live operations.
 
-    Every node's kept inputs, among the edges that are not dropped, and every edge's
-    operation are drawn uniformly, and again until the architecture is valid.
+    Draw every node's kept inputs, among the edges that are not dropped, and every
+    edge's operation uniformly; repeat until the architecture is valid.
 
-    Raises ValueError where a node has fewer edges than it keeps.
+    Raises ValueError if a node has fewer edges than it keeps.
     """
     while True:
         architecture = _draw(space, decisions, rng)
@@ -52,7 +52,7 @@ def _draw(
             keeps = cell.count_kept(node)
             if keeps > len(present):
                 raise ValueError(
-                    f"node {node} of {cell.name} keeps {keeps} inputs and has "
+                    f"node {node} of {cell.name} keeps {keeps} inputs but has only "
                     f"{len(present)}: open one of its edges"
                 )
             kept = rng.choice(len(present), keeps, replace=False)
@@ -69,15 +69,16 @@ def rows_within(
     decisions: Decisions,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Return which architectures are made of live operations alone.
+    """Return which architectures have live operations only.
 
     Args:
-        space: of the architectures.
-        decisions: say what is live.
-        rows: int8, architectures × edges; see :mod:`.truth.choices`.
+        space: the search space.
+        decisions: which operations are live.
+        rows: architectures in the form of :mod:`.truth.choices`, (architectures, edges)
+            of int8.
 
     Returns:
-        bool, (architectures,).
+        one bool per architecture, (architectures,).
     """
     inside = np.ones(len(rows), dtype=bool)
     for column, edge in enumerate(chain.from_iterable(space.edges)):

@@ -1,4 +1,4 @@
-"""A reader of TOML with limits: numbers of 64 bits, bounded nesting. No torch."""
+"""A reader of TOML that limits numbers to 64 bits and nesting to a depth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the table of a TOML text.
 
-    Raises ValueError, in one line, if the text is no TOML, if tables and lists nest
-    more than :data:`.limits.MOST_DEPTH` deep, or if a whole number has more than 64
-    bits.
+    Raises ValueError, with a message of one line, if the text is not TOML, if tables
+    and lists nest deeper than :data:`.limits.MOST_DEPTH`, or if a whole number has more
+    than 64 bits.
     """
     _check_dots(text)
     try:
@@ -26,7 +26,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        # Python reads no numbers of so many digits.
+        # Python refuses to parse numbers with so many digits.
         raise ValueError("a number has thousands of digits") from error
     _check_value(values, 0)
     return values
@@ -35,7 +35,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 def _check_dots(text: str) -> None:
     """Raise ValueError for a line that may hold a key of very many parts.
 
-    The time to read such a key has no bound.
+    Parsing such a key could take very long.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") <= MOST_DOTS:
@@ -68,6 +68,4 @@ def _check_whole_number(value: int) -> None:
 
 
 def _too_deep() -> ValueError:
-    return ValueError(
-        f"tables or lists lie more than {MOST_DEPTH} deep within one another"
-    )
+    return ValueError(f"tables or lists are nested deeper than {MOST_DEPTH} levels")

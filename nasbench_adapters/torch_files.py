@@ -1,7 +1,7 @@
-"""Reads other people's files of torch: plain data and tensors, and no code.
+"""A safe reader of other people's torch files: plain data and tensors, no code.
 
-They are read by torch's restricted unpickler with an explicit list of names, after a
-look at what they ask memory for.
+It first checks how much memory a file asks for. Then torch's restricted unpickler reads
+the file, with an explicit list of allowed names.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load_plain(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|it asks for) (\S+)", str(error))
-        reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
+        reason = f"it asks for {asked[1]}" if asked else "it holds more than plain data"
         raise UserError(
             f"{path} is refused: {reason}; get the file from its authors again"
         ) from error
@@ -54,14 +54,14 @@ def load_plain(path: Path) -> Any:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DAMAGED as error:
         raise UserError(
-            f"{path} is damaged, or no file of torch's: get it from its authors again"
+            f"{path} is damaged, or not a torch file: get it from its authors again"
         ) from error
 
 
 def _check_old_file(file: IO[bytes], size: int) -> None:
-    """Raise UnpicklingError if an old file asks for memory by a number.
+    """Raise UnpicklingError if an old file asks for memory of a given size.
 
-    Before torch 1.6 files were several pickles, one after the other.
+    Before torch 1.6, a file was a sequence of pickles.
     """
     if size:
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:

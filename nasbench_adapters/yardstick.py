@@ -1,6 +1,7 @@
-"""What a ground truth says of an architecture that a space names as a yardstick.
+"""Yardsticks: a space's reference architectures, with their ground truth.
 
-It stands alone so that a record of it is read without the ground truths. No torch here.
+It is a separate file, so that a record can be read without the ground truths. This file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Yardstick:
-    """An architecture that a plain rule gives, to hold selected ones against.
+    """An architecture given by a simple rule, to compare selected ones with.
 
     Attributes:
-        name: the rule, in words.
-        architecture: in the text form of the space.
-        mean: of its trials, in per cent.
-        rank: 1 + how many architectures have a strictly higher mean.
+        name: description of the rule.
+        architecture: the architecture, in the text form of the space.
+        mean: mean accuracy of its trials, in per cent.
+        rank: 1 + number of architectures with a strictly higher mean.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {

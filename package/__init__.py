@@ -1,14 +1,14 @@
 """Which method reads the best architecture out of a supernet, and at what cost?
 
-The functions of the command line, for scripts and notebooks:
+The Python functions behind the command line, for scripts and notebooks:
 
 * :func:`.api.run`: run a study, or what is missing of it;
 * :func:`.api.load`: read a folder of results as pandas frames;
 * :func:`.api.compare`: compare two folders, paired by seed, with gates;
-* :func:`.api.space`, :func:`.api.truth`: a search space, and a table of accuracies;
-* :func:`.api.network`: the stand-alone network of an architecture.
+* :func:`.api.space`, :func:`.api.truth`: open a search space, or a table of accuracies;
+* :func:`.api.network`: build the stand-alone network of an architecture.
 
-Nothing heavy is imported until one of them is called.
+Nothing heavy is imported before you call a function.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ _HOMES = {
     "StudyResults": "archselect.study_results",
     "UserError": "archselect.nasbench_adapters.errors",
 }
-"""The modules of the names that are not in `archselect.api`."""
+"""Modules of the names that are not in `archselect.api`."""
 
-# An editable installation finds `selectors/`, which has no `__init__.py`, by this entry
-# of the path alone.
+# In an editable installation, only this entry of the path finds `selectors/`, which has
+# no `__init__.py`.
 __path__ += [part for part in sys.path if part.startswith("__editable__.archselect-")]
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, and import its module first."""
+    """Import the module of a public name, and return what the name stands for."""
     if name == "__version__":
-        return import_module("importlib.metadata").version("archselect")
+        home = import_module("archselect.nasbench_adapters.distribution")
+        return home.installed_version()
     if name not in __all__:
         raise AttributeError(f"module 'archselect' has no attribute '{name}'")
     module = import_module(_HOMES.get(name, "archselect.api"))

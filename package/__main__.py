@@ -1,11 +1,11 @@
-"""`python -m archselect`: the command line, as the command `archselect`."""
+"""`python -m archselect`: the same command line as the command `archselect`."""
 
 import os
 import sys
 
-# Python looks for modules in the working folder first, where a user's `selectors.py` or
-# `torch.py` would hide the module that others mean. The command `archselect` does not
-# look there either.
+# With -m, Python looks for modules in the working folder first. A user's `selectors.py`
+# or `torch.py` there would hide the real module. The command `archselect` does not look
+# there either.
 if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 (as Python wrote it)
     del sys.path[0]
 

@@ -1,4 +1,4 @@
-"""What `import archselect` gives: the functions of the command line."""
+"""The functions that `import archselect` offers: those of the command line."""
 
 from __future__ import annotations
 
@@ -36,35 +36,36 @@ def run(
     deterministic: bool = False,
     rerun_other_code: bool = False,
 ) -> StudyResults:
-    """Run a study, or what is missing of it, write its report, and return its results.
+    """Run the missing runs of a study, write its report, and return its results.
 
-    Finished runs are kept: call it again to resume an interrupted study. It works in
-    notebooks, and in scripts without `if __name__ == "__main__":`.
+    Finished runs are kept: call the function again to resume an interrupted study. It
+    works in notebooks, and in scripts without `if __name__ == "__main__":`.
 
     Args:
-        study: a built-in study (`archselect list studies`), or the path of a TOML file.
-        out: the folder of records and report; archselect-runs/STUDY if it is None.
-        data: a data set in place of the study's only one.
-        seeds: supernet seeds in place of the study's.
-        selectors: names, or classes of your own as "FILE.py:CLASS", beside the study's.
-        settings: in place of the study's, such as
+        study: name of a built-in study (`archselect list studies`), or path of a TOML
+            file.
+        out: folder for records and report; archselect-runs/STUDY if None.
+        data: data set that replaces the study's, if the study has only one.
+        seeds: supernet seeds that replace the study's.
+        selectors: selectors to add: names, or your own classes as "FILE.py:CLASS".
+        settings: settings that replace the study's, such as
             `{"selectors.darts-pt.tune_epochs": 1, "seeds.selection": [0, 1]}`.
         device: auto, cpu, cuda or cuda:NUMBER.
-        workers: processes; one per core or GPU if it is None.
+        workers: number of processes; one per core or GPU if None.
         engine: local, slurm or dask.
-        engine_settings: of the engine, by name, such as `{"partition": "gpu"}`.
-        data_dir: the folder of image data sets; the user's data folder if it is None.
-        deterministic: whether a GPU uses algorithms that repeat their numbers.
-        rerun_other_code: whether to make again what another commit of archselect made.
+        engine_settings: settings of the engine by name, such as `{"partition": "gpu"}`.
+        data_dir: folder of the image data sets; the user's data folder if None.
+        deterministic: whether a GPU uses algorithms that repeat their numbers exactly.
+        rerun_other_code: whether to repeat work that another commit of archselect did.
 
     Raises:
-        UserError: the input is wrong, found before anything runs; or no run finished.
+        UserError: the input is wrong (found before any run starts), or no run finished.
 
     Warns:
-        Notice: something a user must know, such as that runs failed. They are in
-            :attr:`.StudyResults.failures`.
+        Notice: something you must know, for example that runs failed.
+            :attr:`.StudyResults.failures` lists those.
     """
-    from archselect.benchmarks.cli.terminal import study_progress
+    from archselect.benchmarks.cli.live import study_progress
     from archselect.running import RunRequest, plan_run, run_planned
 
     request = RunRequest(
@@ -83,7 +84,7 @@ def run(
         rerun_other_code=rerun_other_code,
     )
     plan = plan_run(request)
-    with study_progress() as show:
+    with study_progress(plan.folder) as show:
         outcome = run_planned(plan, _warn, show)
     if outcome.failed:
         _warn(f"{len(outcome.failed)} runs failed: see {plan.folder / 'failures'}")
@@ -97,9 +98,10 @@ def _warn(line: str) -> None:
 
 
 def load(folder: FilePath) -> StudyResults:
-    """Return the results in a folder that :func:`run` or `archselect run` has written.
+    """Return the results in a folder that :func:`run` or `archselect run` wrote.
 
-    Raises UserError if it is no such folder, has a broken file, or no finished run.
+    Raises UserError if the folder holds no results, has a broken file, or has no
+    finished run.
     """
     from archselect.study_results import StudyResults
 
@@ -113,13 +115,14 @@ def compare(
     *,
     strict: bool = False,
 ) -> StudyComparison:
-    """Compare two folders of results, or baseline files, paired by seed.
+    """Compare two folders of results or baseline files, paired by seed.
 
     Args:
-        base: what to compare with.
-        new: what is compared.
+        base: the folder or baseline file to compare with.
+        new: the folder or baseline file to judge.
         fail_if: gates, such as "accuracy_drop>0.5pt" or "tau_drop>0.05".
-        strict: whether a change beyond a gate that the seeds do not prove fails, too.
+        strict: whether a change also fails a gate if it exceeds the gate but is not
+            statistically significant over the seeds.
 
     Raises UserError if a gate or a folder cannot be read.
     """
@@ -131,7 +134,7 @@ def compare(
 def space(name: str) -> SearchSpace:
     """Return a search space: nb201, darts, s1 to s4, … (`archselect list spaces`).
 
-    Raises UserError, naming the nearest one, if there is no such space.
+    Raises UserError if there is no such space; the message suggests the nearest name.
     """
     from archselect.nasbench_adapters.spaces import get_space
 
@@ -139,12 +142,12 @@ def space(name: str) -> SearchSpace:
 
 
 def truth(name: str) -> GroundTruth:
-    """Return a table or surrogate of accuracies, by its name or the path of its file.
+    """Return a ground truth (table or surrogate) by its name or the path of its file.
 
-    Look up the trials of an architecture with :meth:`.GroundTruth.lookup`; `columns`
-    says what there is (`archselect truth list`).
+    :meth:`.GroundTruth.lookup` returns the trials of an architecture. `columns` lists
+    the data sets, splits and epochs (as does `archselect truth list`).
 
-    Raises UserError if there is no such truth.
+    Raises UserError if there is no such ground truth.
     """
     from archselect.nasbench_adapters.truth import open_truth
 
@@ -160,21 +163,21 @@ def network(
     seed: int = 0,
     **skeleton: object,
 ) -> nn.Module:
-    """Return the stand-alone network of an architecture, with new weights.
+    """Return the stand-alone network of an architecture, with new random weights.
 
-    It maps images (batch, image_channels, height, width) to logits (batch, classes),
-    and can be exported with `torch.export`.
+    The network maps images (batch, image_channels, height, width) to logits
+    (batch, classes), and can be exported with `torch.export`.
 
     Args:
-        architecture: of the space, or its text.
-        space: the space, or its name.
-        classes: number of logits.
-        image_channels: channels of an image.
-        seed: of the weights; torch's global random state is left alone.
+        architecture: an architecture of the space, or its text.
+        space: the search space, or its name.
+        classes: number of classes.
+        image_channels: number of channels of an image.
+        seed: seed of the weights; torch's global random state is not changed.
         skeleton: settings of the network's size, such as `channels` and `cells` on
-            nb201; the benchmark's own where they are left out.
+            nb201; defaults are those of the benchmark.
 
-    Raises UserError if text, space or setting is unknown.
+    Raises UserError if the text, the space or a setting is unknown.
     """
     from archselect.nasbench_adapters.networks import build_network
     from archselect.nasbench_adapters.spaces import get_space

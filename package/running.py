@@ -1,4 +1,4 @@
-"""A study as a command or a script asks for it: planned, checked, run."""
+"""A study that a command or a script asks for: plan it, check it, run it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ class RunRequest:
     """What to run, and where.
 
     Attributes:
-        study: a built-in study, or the path of a TOML file.
-        out: the folder of records; None for archselect-runs/STUDY.
-        data: a data set in place of the study's only one.
-        seeds: supernet seeds in place of the study's.
-        selectors: names, or classes as FILE.py:CLASS, beside the study's.
-        settings: in place of the study's, by place; see :func:`.change_settings`.
+        study: name of a built-in study, or path of a TOML file.
+        out: folder for the records; None for archselect-runs/STUDY.
+        data: data set that replaces the study's, if the study has only one.
+        seeds: supernet seeds that replace the study's.
+        selectors: selectors to add: names, or classes as FILE.py:CLASS.
+        settings: settings that replace the study's, by their place as in
+            :func:`.change_settings`.
         device: auto, cpu, cuda or cuda:NUMBER.
-        workers: processes; None for one per core or GPU.
+        workers: number of processes; None for one per core or GPU.
         engine: local, slurm or dask.
-        engine_settings: of the engine, by name.
-        data_dir: the folder of image data sets; None for the user's data folder.
-        deterministic: whether a GPU uses algorithms that repeat their numbers.
-        rerun_other_code: whether to make again what another commit made.
+        engine_settings: settings of the engine, by name.
+        data_dir: folder of the image data sets; None for the user's data folder.
+        deterministic: whether a GPU uses algorithms that repeat their numbers exactly.
+        rerun_other_code: whether to repeat work that another commit did.
     """
 
     study: str
@@ -59,7 +60,7 @@ class RunRequest:
     rerun_other_code: bool = False
 
     def command(self) -> list[str]:
-        """Return the command that gives the same records, without options of speed."""
+        """Return the command that makes the same records, without options of speed."""
         words = ["archselect", "run", self.study]
         if self.data:
             words += ["--data", self.data]
@@ -75,14 +76,14 @@ class RunRequest:
 
 
 def format_seeds(seeds: Sequence[int]) -> str:
-    """Return seeds as the option --seeds takes them: 0-3 for a range, else 0,2,5."""
+    """Return seeds in the form that --seeds takes: 0-3 for a range, else 0,2,5."""
     first = seeds[0] if seeds else 0
     is_range = len(seeds) > 1 and list(seeds) == list(range(first, first + len(seeds)))
     return f"{first}-{seeds[-1]}" if is_range else ",".join(map(str, seeds))
 
 
 class PlannedRun(NamedTuple):
-    """A study as it is to run: changed as the request says, and its folder."""
+    """A study as it will run, with the changes of the request, and its folder."""
 
     study: Study
     folder: Path
@@ -90,13 +91,13 @@ class PlannedRun(NamedTuple):
 
 
 def plan_run(request: RunRequest, faults: Faults | None = None) -> PlannedRun:
-    """Return the study as it is to run.
+    """Return the study as it will run.
 
     Args:
         request: what to run.
-        faults: those that the caller has found already.
+        faults: faults that the caller has already found.
 
-    Raises UserError with all that is wrong.
+    Raises UserError with all faults.
     """
     faults = faults if faults is not None else Faults()
     draft = _draft(request, faults)
@@ -118,7 +119,7 @@ def plan_run(request: RunRequest, faults: Faults | None = None) -> PlannedRun:
 
 
 def _draft(request: RunRequest, faults: Faults) -> StudyDraft:
-    """Return a study as the request changes it, as far as it is readable."""
+    """Return the study with the requested changes, as far as it can be read."""
     faults_of_study = Faults()
     draft = draft_study(request.study, faults_of_study, request.settings)
     faults.add_all(faults_of_study)
@@ -142,7 +143,7 @@ def _draft(request: RunRequest, faults: Faults) -> StudyDraft:
 
 
 def _usable_selectors(names: Sequence[str], faults: Faults) -> list[str]:
-    """Return the selectors that can be made; note why others cannot."""
+    """Return the selectors that can be built; add a fault for each other one."""
     usable = []
     for name in names:
         with faults.collect():
@@ -154,12 +155,12 @@ def _usable_selectors(names: Sequence[str], faults: Faults) -> list[str]:
 def run_planned(
     plan: PlannedRun, notify: Callable[[str], None], progress: Progress
 ) -> StudyOutcome:
-    """Run what is missing of a study.
+    """Run the missing runs of a study.
 
     Args:
         plan: the study and its folder.
-        notify: called with each line that a user must know.
-        progress: called with how far the study is.
+        notify: function that gets each line that a user must know.
+        progress: function that gets the stage, and the numbers done and in total.
 
     Raises UserError as :func:`.harness.run_study` does.
     """

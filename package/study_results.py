@@ -34,12 +34,13 @@ FAILURE_COLUMNS = (
 
 
 class StudyResults:
-    """What a folder of a study holds.
+    """The results in the folder of a study.
 
     Args:
-        folder: where `archselect run` wrote its records.
+        folder: folder in which `archselect run` wrote its records.
 
-    Raises UserError if it is no such folder, has a broken file, or no finished run.
+    Raises UserError if the folder holds no results, has a broken file, or has no
+    finished run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,22 +54,23 @@ class StudyResults:
 
     @property
     def records(self) -> list[Record]:
-        """The finished runs, with all that they measured."""
+        """The finished runs, with everything that they measured."""
         return self._results.records
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row for each finished run and ground truth.
+        """One row per finished run and ground truth.
 
-        Among the columns are selector, seeds, space, data, architecture, `accuracy` (in
-        per cent), `rank` (1 is the best of the truth), `gap` to the best, `total_s`
-        (seconds with the supernet's training), costs, machine and commit.
+        Some columns: selector, seeds, space, data, architecture, `accuracy` (in per
+        cent), `rank` (1 is the best of the ground truth), `gap` to the best accuracy,
+        `total_s` (seconds, including the supernet's training), costs, machine and
+        commit.
         """
         return judged_frame(self._results).infer_objects()
 
     @property
     def failures(self) -> pd.DataFrame:
-        """A row for each run that failed: selector, seeds, space, data, error."""
+        """One row per failed run: selector, seeds, space, data, error."""
         rows = []
         for failure in self._results.failures:
             inputs = failure.inputs
@@ -85,23 +87,23 @@ class StudyResults:
 
     @property
     def missing(self) -> int:
-        """How many runs neither finished nor failed."""
+        """The number of runs that neither finished nor failed."""
         return len(self._results.missing)
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The names of the tables that :meth:`table` makes."""
+        """The names of the tables that :meth:`table` can make."""
         return tuple(SECTIONS)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table of the report, whether the study asks for it or not.
+        """Return a table of the report, even if the study does not ask for it.
 
-        Numbers are not rounded. Raises UserError if there is no such table.
+        Numbers are not rounded. Raises UserError if there is no table of this name.
         """
         return self._table(name).frame
 
     def answer(self, name: str) -> str:
-        """Return what a table says, in one sentence. Raises as :meth:`table`."""
+        """Return the conclusion of a table in one sentence. Raises as :meth:`table`."""
         return self._table(name).answer
 
     def markdown(self, name: str) -> str:
@@ -114,7 +116,7 @@ class StudyResults:
         return SECTIONS[name].table(self._results)
 
     def write_report(self) -> Path:
-        """Write tables, figures and the page into the folder; return the page.
+        """Write the tables, figures and page of the report; return the page's path.
 
         Raises UserError if the folder cannot be written.
         """
@@ -128,13 +130,14 @@ class StudyResults:
 
 
 class StudyComparison:
-    """Two folders of results, or baseline files, and what changed between them.
+    """A comparison of two folders of results or baseline files.
 
     Args:
-        base: what to compare with.
-        new: what is compared.
-        fail_if: texts of gates, such as "accuracy_drop>0.5pt".
-        strict: whether a change beyond a gate that the seeds do not prove fails, too.
+        base: the folder or baseline file to compare with.
+        new: the folder or baseline file to judge.
+        fail_if: gates as text, such as "accuracy_drop>0.5pt".
+        strict: whether a change also fails a gate if it exceeds the gate but is not
+            statistically significant over the seeds.
 
     Raises UserError if a gate or a folder cannot be read.
     """
@@ -154,12 +157,12 @@ class StudyComparison:
 
     @property
     def failed_gates(self) -> list[str]:
-        """The texts of the gates that failed."""
+        """The gates that failed, as text."""
         return self._comparison.failed_gates
 
     @property
     def changes(self) -> pd.DataFrame:
-        """A row for each metric and selector: base, new, change, interval, verdict."""
+        """One row per metric and selector: base, new, change, interval, verdict."""
         return pd.DataFrame([change_fields(row) for row in self._comparison.changes])
 
     def markdown(self) -> str:

@@ -1,4 +1,4 @@
-"""Statistics, tables, figures and pages from a folder of records.
+"""Statistics, tables, figures and pages made from a folder of records.
 
-Nothing here needs torch.
+No module here needs torch.
 """

@@ -1,8 +1,8 @@
-"""Text as data in every form that a report has: HTML and SVG, Markdown, LaTeX, BibTeX.
+"""Escaping of text for HTML and SVG, Markdown, LaTeX and BibTeX.
 
-Each function returns a source that shows as exactly the text that it was given. Letters
-that cannot be seen, such as control characters, are shown as :func:`visible` shows
-them. For cells of CSV files see :func:`spreadsheet_cell`.
+Each function returns source code that displays exactly the given text. Invisible
+letters, such as control characters, are displayed as :func:`visible` describes.
+:func:`spreadsheet_cell` does the same for CSV files.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _MARKDOWN_LETTERS = re.compile(
     r"|[\\`*_\[\]<|~$#]"
     r"|&(?=#?\w+;)"
 )
-"""What Markdown on GitHub takes for markup anywhere in a line.
+"""Letters that GitHub's Markdown reads as markup anywhere in a line.
 
-An ampersand is markup only where it names a letter. An interval, such as [1.2, 3.4], is
-none unless it could be the text of a link.
+An ampersand is markup only at the start of a letter's name. An interval, such as
+[1.2, 3.4], is markup only where it could be the text of a link.
 """
 _MARKDOWN_BLOCK = re.compile(r"[-+](?![\d.])|[=>]|\d{1,9}(?=[.)](?:\s|$))")
 """The start of a line that begins a list, a rule, a heading or a quotation."""
@@ -32,12 +32,12 @@ _MARKDOWN_LINKS = re.compile(
     r"|:(?!\d+:)(?=[\w\\+-]{1,60}:)",  # an emoji
     re.IGNORECASE,
 )
-"""What GitHub turns into links and pictures after all markup is read.
+"""Texts that GitHub turns into links and pictures after it has read all markup.
 
-A backslash does not stop it.
+A backslash does not prevent this.
 """
 _NOTHING = "&#8203;"
-"""A space of no width in Markdown, which breaks a word in two."""
+"""A space of zero width in Markdown, which splits a word."""
 
 _TICKS = re.compile("`+")
 
@@ -97,7 +97,8 @@ _LATEX = {
 }
 _GREEK = {
     "αβγδεζηθικλμνξπρστυφχψω": (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi "
+        "psi "
         "omega"
     ),
     "ΓΔΘΛΞΠΣΥΦΨΩ": "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
@@ -123,27 +124,27 @@ _ACCENTS = {
     "\u030c": "v",
     "\u0327": "c",
 }
-"""The marks over and under letters that LaTeX has in each of its encodings."""
+"""LaTeX's commands for accents over and under letters, in all its encodings."""
 _JOINED = "-',"
-"""Two of these in a row make another sign in LaTeX."""
+"""Letters of which LaTeX joins two in a row into another sign."""
 
 
 def html(text: str) -> str:
-    """Return a text as HTML or XML, between tags or as the value of an attribute."""
+    """Return a text escaped for HTML or XML, between tags or in an attribute."""
     return escape(escape_invisible(text))
 
 
 def markdown(text: str) -> str:
-    """Return a text as one line of GitHub's Markdown.
+    """Return a text escaped for GitHub's Markdown, on one line.
 
-    It can be a paragraph, a heading or the cell of a table. It has no markup, HTML,
-    links, mentions or mathematics, and begins no list or heading.
+    The line can be a paragraph, a heading or the cell of a table. It displays no
+    markup, HTML, link, mention or mathematics, and begins no list or heading.
     """
     line = one_line(text)
     marked = _MARKDOWN_LETTERS.sub(_escape_unless_interval, line)
     block = _MARKDOWN_BLOCK.match(marked)
     if block:
-        # Behind the number of a list, before any other mark.
+        # The backslash comes after the number of a list, but before any other mark.
         place = block.end() if block[0].isdigit() else 0
         marked = f"{marked[:place]}\\{marked[place:]}"
     return _MARKDOWN_LINKS.sub(lambda match: match[0] + _NOTHING, marked)
@@ -154,7 +155,7 @@ def _escape_unless_interval(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text as code within a line of Markdown."""
+    """Return a text as inline code of Markdown."""
     line = one_line(text) or " "
     ticks = [len(ticks) for ticks in _TICKS.findall(line)]
     fence = "`" * (max(ticks, default=0) + 1)
@@ -163,9 +164,9 @@ def code(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Return a text as one line of LaTeX, in ASCII that pdflatex takes.
+    """Return a text escaped for LaTeX, on one line, in ASCII that pdflatex reads.
 
-    Letters that it lacks are shown as their numbers.
+    A letter that LaTeX does not have appears as its Unicode number.
     """
     parts: list[str] = []
     line = unicodedata.normalize("NFC", one_line(text))
@@ -177,16 +178,16 @@ def latex(text: str) -> str:
         else:
             parts.append(_latex_letter(letter))
     text_in_latex = "".join(parts)
-    # Rules and the ends of rows would take these as their arguments.
+    # After a rule or the end of a row, LaTeX would read these as arguments.
     if line.startswith(("[", "*")):
         return "{}" + text_in_latex
     return text_in_latex
 
 
 def bibtex(text: str) -> str:
-    """Return a text as the value of a field of BibTeX.
+    """Return a text escaped for a field of BibTeX.
 
-    BibTeX counts braces even where LaTeX does not.
+    BibTeX counts even the braces that are escaped for LaTeX.
     """
     return (
         latex(text)
@@ -195,8 +196,26 @@ def bibtex(text: str) -> str:
     )
 
 
+def typst(text: str) -> str:
+    """Return a text as a string of Typst, in quotes.
+
+    Typst reads no markup in a string.
+    """
+    return f'"{_escape_quoted(one_line(text))}"'
+
+
+def dot(text: str) -> str:
+    """Return a text as an identifier or a label of Graphviz' DOT, in quotes."""
+    return f'"{_escape_quoted(one_line(text))}"'
+
+
+def _escape_quoted(line: str) -> str:
+    """Return a line with a backslash before quotes and backslashes."""
+    return line.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _latex_letter(letter: str) -> str:
-    """Return one letter in LaTeX."""
+    """Return a letter in LaTeX."""
     if letter in _LATEX:
         return _LATEX[letter]
     if letter.isascii():
@@ -214,12 +233,12 @@ def _latex_letter(letter: str) -> str:
 
 
 def _accented(base: str, mark: str) -> str:
-    """Return a letter in LaTeX with a mark over or under it."""
+    """Return a letter in LaTeX with an accent."""
     if mark not in _ACCENTS:
         return base + _numbered(mark)
     return f"\\{_ACCENTS[mark]}{{{base}}}"
 
 
 def _numbered(letter: str) -> str:
-    """Return a letter's number in Unicode."""
+    """Return a letter's Unicode number in LaTeX."""
     return rf"\texttt{{U+{ord(letter):04X}}}"

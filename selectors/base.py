@@ -1,12 +1,12 @@
-"""What a selector is, what it is given and what it returns.
+"""The base class of selectors, and the task that a selector works on.
 
-A selector reads an architecture out of a supernet: `select(task) -> Selection`. It
-reads like its paper's pseudo-code in one file, and knows nothing of loops over seeds,
-devices, files or reports. Settings are fields with defaults::
+A selector chooses an architecture: `select(task) -> Selection`. Most selectors read it
+out of a supernet. A selector is one file that follows its paper's pseudo-code. The
+harness handles seeds, devices, files and reports. Settings are fields with defaults::
 
     class First(Selector):
         name: ClassVar[str] = "first"
-        summary: ClassVar[str] = "the first operation of every edge"
+        summary: ClassVar[str] = "keeps the first operation of every edge"
 
         def select(self, task: Task) -> Selection:
             search = task.search()
@@ -56,8 +56,8 @@ class Minibatch(NamedTuple):
     """A batch of images for a proxy, on the task's device.
 
     Attributes:
-        images: (batch, channels, height, width), normalised.
-        labels: (batch,).
+        images: normalised images, (batch, channels, height, width).
+        labels: class of each image, (batch,).
     """
 
     images: Tensor
@@ -65,10 +65,10 @@ class Minibatch(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """How good a supernet is on a part of the data.
+    """Accuracy and loss of a supernet on a part of the data.
 
     Attributes:
-        accuracy: in per cent.
+        accuracy: accuracy in per cent.
         loss: mean cross-entropy.
     """
 
@@ -77,26 +77,28 @@ class Evaluation(NamedTuple):
 
 
 class Task(ABC):
-    """All that a selector may use.
+    """Everything that a selector may use: the supernet, its data and the budget.
 
-    The harness implements it on a run's own copy of a supernet
-    (`archselect.benchmarks.runs.task`), and so do the check of selectors and the
-    estimate of costs.
+    The harness implements this class (`archselect.benchmarks.runs.task`) and gives each
+    run a separate copy of the supernet. `archselect check` and the estimate of costs
+    implement it, too.
     """
 
     space: SearchSpace
     supernet: Supernet
-    """The run's own copy of the supernet, with trained or initial weights."""
+    """This run's copy of the supernet, with trained or initial weights."""
     alphas: tuple[Tensor, ...]
-    """Trained architecture weights, one (edges, operations) tensor per cell type;
-    `tune` may move them.
+    """Architecture parameters, one (edges, operations) tensor per cell type; `tune` may
+    change them.
     """
     activation: str = "softmax"
-    """Name of the map from alphas to weights, for what scores are called."""
+    """Name of the function from alphas to weights; names of scores contain it."""
     rng: np.random.Generator
-    """For choices such as the order of edges; seeded by the selection seed."""
+    """Generator for random choices, such as the order of edges; seeded by the selection
+    seed.
+    """
     queries: Queries | None = None
-    """The account of the queries; None where the study gives no reward."""
+    """Queries made and left; None if the study gives no reward."""
 
     def search(
         self,
@@ -105,50 +107,50 @@ class Task(ABC):
         better: Better = "higher",
         architectures: Scale | None = None,
     ) -> Search:
-        """Return a new search, with all edges open: see :class:`.Search`.
+        """Return a new :class:`.Search`, in which all edges are open.
 
         Args:
-            score: what the scores of operations and edges are called in reports; None
-                where the selector has none.
-            better: which way they are better.
-            architectures: what scores of whole architectures are called, and which way
-                they are better; None where the selector has none.
+            score: name of the scores of operations and edges in reports; None if the
+                selector has no such scores.
+            better: whether higher or lower scores are better.
+            architectures: name and direction of the scores of whole architectures;
+                None if the selector has no such scores.
         """
         operations = None if score is None else Scale(score, better)
         return Search(self, operations, architectures)
 
     def pick(self, items: Sequence[Item]) -> Item:
-        """Return one of the items, each as likely as the others, drawn from `rng`."""
+        """Return a random item, drawn uniformly with `rng`."""
         place = int(self.rng.integers(len(items)))
         return items[place]
 
     def query(self, architecture: Architecture) -> float:
         """Return the reward of an architecture; more is better.
 
-        It costs one query of the budget. What was asked before is free: see
-        :class:`.Queries`. Selectors ask by :meth:`.Search.query`, which notes the
-        reward as a score.
+        The first query of an architecture costs one query of the budget; repeated ones
+        are free (:class:`.Queries`). Selectors call :meth:`.Search.query`, which also
+        records the reward as a score.
 
         Raises:
             BudgetSpent: no query is left.
-            ValueError: the study gives no reward, or none to this architecture.
+            ValueError: the study gives no reward, or this architecture has none.
         """
         if self.queries is None:
             raise ValueError(NO_REWARD)
         return self.queries.ask(architecture, self._reward)
 
     def _reward(self, architecture: Architecture) -> float:
-        """Return the reward of an architecture that is asked for the first time."""
+        """Return the reward of an architecture that is queried for the first time."""
         raise NotImplementedError(f"{type(self).__name__} has no reward")
 
     @abstractmethod
     def mixture(
         self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
     ) -> Mixture:
-        """Return the mixture under decisions.
+        """Return the weights of all operations under some decisions.
 
-        It is the activation of the alphas, softmax(alpha) if the recipe says nothing
-        else, on open edges; one-hot on decided ones and zero on dropped ones.
+        An open edge has the activation of its alphas, by default softmax(alpha). A
+        decided edge has weight one on its operation, and a dropped edge has zeros.
 
         Args:
             decisions: which edges are decided.
@@ -157,11 +159,10 @@ class Task(ABC):
 
     @abstractmethod
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """Return initial architecture weights, drawn again at each call.
+        """Return new initial alphas, drawn again at each call.
 
-        They are 1e-3 x normal, plus what the supernet's activation begins at.
-
-        There is one (edges, operations) tensor per cell type.
+        Each is 1e-3 times a standard normal number, plus the start value of the
+        supernet's activation. There is one (edges, operations) tensor per cell type.
         """
 
     @abstractmethod
@@ -173,10 +174,10 @@ class Task(ABC):
     ) -> Evaluation:
         """Return the supernet's accuracy and loss over the whole validation half.
 
-        The supernet is left as it was.
+        The supernet does not change.
 
         Args:
-            mixture: of the supernet's operations.
+            mixture: weights of the supernet's operations.
             norm: batch-norm mode, "running" or "batch".
             augment: whether the images are augmented as in training.
         """
@@ -192,14 +193,14 @@ class Task(ABC):
     ) -> Evaluation:
         """Return the accuracy and loss that the supernet would have after tuning.
 
-        It does what :meth:`tune` and then :meth:`evaluate` do, but the supernet and the
-        alphas are left as they were. So every candidate starts from the same weights
-        and sees the same batches.
+        It works like :meth:`tune` followed by :meth:`evaluate`, but then restores the
+        supernet and the alphas. So every candidate starts from the same weights and
+        sees the same batches.
 
         Args:
-            decisions: the edges that are fixed meanwhile.
-            epochs: of training.
-            learning_rate: of the weights, constant.
+            decisions: the edges that are fixed during the tuning.
+            epochs: number of epochs to train.
+            learning_rate: constant learning rate of the weights.
             norm: as for :meth:`evaluate`.
             augment: as for :meth:`evaluate`.
         """
@@ -208,8 +209,8 @@ class Task(ABC):
     def minibatch(self, size: int) -> Minibatch:
         """Return a random minibatch of the training half, augmented as in training.
 
-        It is drawn again at each call. Raises ValueError where the half has fewer than
-        `size` images: the run then fails, and the study continues.
+        Each call draws a new one. Raises ValueError if the half has fewer than `size`
+        images: the run then fails, and the study continues.
         """
 
     @abstractmethod
@@ -222,16 +223,16 @@ class Task(ABC):
     ) -> float:
         """Return a proxy's score of the supernet under a mixture, a finite number.
 
-        The supernet is left as it was.
+        The supernet does not change.
 
         Args:
-            name: of the proxy.
-            mixture: of the supernet's operations.
+            name: name of the proxy.
+            mixture: weights of the supernet's operations.
             batch: images and labels.
             norm: batch-norm mode, "running" or "batch".
 
-        Raises Undefined (:mod:`archselect.selectors.proxies.base`), naming proxy,
-        candidate and reason, where there is no score.
+        Raises Undefined (:mod:`archselect.selectors.proxies.base`) if there is no
+        score; the message names the proxy, the candidate and the reason.
         """
 
     @abstractmethod
@@ -244,9 +245,9 @@ class Task(ABC):
     ) -> list[float]:
         """Return a proxy's score of the supernet under each mixture.
 
-        The scores are those of :meth:`proxy`, which also says what is raised. On a GPU,
-        mixtures made of one by its `without` or `fixed` that differ on one edge go
-        forward together.
+        It returns the same scores, and raises the same errors, as :meth:`proxy`. On a
+        GPU, mixtures that differ on one edge only are scored in one forward if
+        `without` or `fixed` of the same mixture made them.
         """
 
     @abstractmethod
@@ -259,12 +260,12 @@ class Task(ABC):
     ) -> list[list[list[float]]]:
         """Return the information measure of the operations' outputs.
 
-        It is an average over the images that the recipe trains on; see
-        :class:`.networks.output_information.OutputInformation`. The supernet is left as
-        it was.
+        It is the mean over the images that the recipe trains on;
+        :class:`.networks.output_information.OutputInformation` has the formula. The
+        supernet does not change.
 
         Args:
-            mixture: under which the images go forward.
+            mixture: weights of the operations in the forward.
             norm: batch-norm mode, "running" or "batch".
             augment: whether the images are augmented as in training.
             skips_flat: whether positions without a value are left out.
@@ -285,24 +286,24 @@ class Task(ABC):
         """Return a proxy's score of a freshly initialised stand-alone network.
 
         Args:
-            name: of the proxy.
-            architecture: of the network.
-            batches: number of minibatches; their scores are added up.
+            name: name of the proxy.
+            architecture: architecture of the network.
+            batches: number of minibatches; their scores are added.
             size: images per minibatch.
 
-        Raises as :meth:`proxy`.
+        Raises Undefined like :meth:`proxy`.
         """
 
     @abstractmethod
     def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
-        """Return the bytes of one training step under decisions.
+        """Return the memory of one training step under some decisions, in bytes.
 
-        They are counted, not measured, and so the same on every machine: see
-        :class:`.StepMemoryCounter`.
+        :class:`.StepMemoryCounter` counts the bytes and does not measure them, so the
+        number is the same on every machine.
 
         Args:
-            decisions: say which operations are live.
-            batch_size: images of the step; None for as many as :meth:`tune` takes.
+            decisions: which operations are live.
+            batch_size: images of the step; None for the batch size of :meth:`tune`.
         """
 
     @abstractmethod
@@ -312,36 +313,35 @@ class Task(ABC):
         epochs: int,
         learning_rate: float,
     ) -> None:
-        """Train the supernet further with decided edges fixed.
+        """Continue to train the supernet, with decided edges fixed.
 
         The alphas are trained, too, if the recipe updates them.
 
         Args:
             decisions: the edges that are fixed.
-            epochs: of training.
-            learning_rate: of the weights, constant.
+            epochs: number of epochs to train.
+            learning_rate: constant learning rate of the weights.
         """
 
 
 class Selector(BaseModel, ABC):
     """Base of all selectors: fields are settings, checked when the study is read.
 
-    `small` are settings with which a check of the selector (`archselect check`) is
-    short; for example fewer repetitions. Batches and epochs need no mention, for the
-    task of a check gives fewer than it is asked for.
+    `small` holds settings that make `archselect check` fast, for example fewer
+    repetitions. It need not hold batches and epochs: a check uses few of them anyway.
 
-    `needs` says what it selects by, of :data:`NEEDS`: a study refuses a selector that
-    needs a supernet on a space without one.
+    `needs` holds what the selector works with, from :data:`NEEDS`. A study refuses a
+    selector that needs a supernet on a space without one.
 
-    `needs_probabilities` says that the selector reads an edge's weights as
-    probabilities: studies refuse it on a supernet whose activation's weights do not sum
-    to one.
+    `needs_probabilities` is true for a selector that reads an edge's weights as
+    probabilities. A study refuses it on a supernet whose activation gives weights that
+    do not sum to one.
 
-    `queries_pool` says that it queries only architectures of the pool, so that it works
-    where the reward knows a part of the space.
+    `queries_pool` is true for a selector that queries only architectures of the pool.
+    It then also works if only a part of the space has rewards.
 
-    `formulation` is raised when the numbers that the selector produces change on
-    purpose; it is part of a run's id.
+    `formulation` is part of a run's id. Raise it when you change the selector's numbers
+    on purpose.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -357,27 +357,27 @@ class Selector(BaseModel, ABC):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
-        """Raise ValueError for a class whose `needs` are none of :data:`NEEDS`."""
+        """Raise ValueError unless a new class's `needs` are among :data:`NEEDS`."""
         super().__pydantic_init_subclass__(**kwargs)
         if not isinstance(cls.needs, frozenset) or not cls.needs <= NEEDS:
             words = ", ".join(sorted(NEEDS))
             raise ValueError(f"{cls.__name__}.needs must be a frozenset of {words}")
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings as records hold them.
+        """Return the settings in the form that records hold.
 
-        What names a user's file stands there without its folder: :meth:`sources` has
-        the hash of what is in the file.
+        A setting that names a user's file holds the name without the folder;
+        :meth:`sources` holds the hash of the file's content.
         """
         return self.model_dump(mode="json")
 
     def sources(self) -> list[str]:
-        """Return where code comes from that a setting names and is not archselect's.
+        """Return the origin of code that a setting names and archselect does not hold.
 
-        It is the hash of a user's file, or a package and its version.
+        Each entry is the hash of a user's file, or a package and its version.
         """
         return []
 
     @abstractmethod
     def select(self, task: Task) -> Selection:
-        """Read an architecture out of the task's supernet."""
+        """Return the selected architecture, with the scores and decisions behind it."""

@@ -1,6 +1,7 @@
-"""AGNN's conservative controller under a budget of queries: small steps that it learns.
+"""AGNN's conservative controller: learn which small changes improve an architecture.
 
-Zhou et al., "Auto-GNN", Frontiers in Big Data 2022, here on tables and for every space.
+Zhou et al., "Auto-GNN", Frontiers in Big Data 2022. Here it queries rewards under a
+budget, in every space.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from archselect.selectors.base import REWARDS, Selection, Selector, Task
 from archselect.selectors.search import Search
 
 TEMPERATURE = 5.0
-"""By which the preferences for a gene's options are divided before the softmax."""
+"""Temperature of the softmax over the preferences for a gene's options."""
 LEARNING_RATE = 0.5
 MOST_GAIN = 5.0
-"""Gain or loss in reward, in per cent, from which on more makes no difference."""
+"""Limit for the gain or loss in reward, in per cent; larger values are clipped."""
 
 
 class Change(NamedTuple):
     """A move that a controller drew.
 
     Attributes:
-        move: the gene, the option and the architecture that it leads to.
-        probabilities: of all options of the gene when it was drawn, (options,).
+        move: the gene, the option and the resulting architecture.
+        probabilities: probabilities of the gene's options when the move was drawn,
+            (options,).
     """
 
     move: Move
@@ -35,27 +37,29 @@ class Change(NamedTuple):
 
 
 class Conservative(Selector):
-    """Change one gene of the best architecture so far; learn from what that gains.
+    """Change a few genes of the best architecture so far, and learn from the gain.
 
-    The incumbent is random at first. Then, until the budget is spent: pick genes at
-    random, more often those of whose options the controller is unsure; draw an option
-    for each; query the changed architecture; reinforce the options by the gain in
-    reward, in per cent; make it the incumbent if it gains. The best of all that were
-    queried is selected.
+    Start from a random architecture, the incumbent. Repeat until the budget is spent:
+    draw genes at random, with higher probability for genes whose options have a high
+    entropy; draw an option for each gene; query the changed architecture; reinforce the
+    options by the gain in reward, in per cent; keep the changed architecture if it is
+    better. The best architecture of all queries is selected.
 
-    A gene (:mod:`archselect.nasbench_adapters.moves`) is a class of the paper. There, a
-    recurrent network proposes options; here, every gene has a table of preferences. An
-    option that the incumbent has, or that leads to no valid one, is not drawn.
+    A gene (:mod:`archselect.nasbench_adapters.moves`) is what the paper calls a class.
+    In the paper a recurrent network proposes options; here every gene has a table of
+    preferences. It never draws the incumbent's option, nor one that leads to an invalid
+    architecture.
 
     Settings:
-        classes_per_move: genes that are changed at once.
-        restarts: whether to start again, from a random architecture and with a new
-            controller, after as many proposals in a row as there are neighbours were
-            known and not better. The paper does not; the search then ends there.
+        classes_per_move: number of genes changed at once.
+        restarts: whether to restart with a random architecture and a new controller
+            when the search is stuck. It is stuck after as many proposals in a row as
+            the incumbent has neighbours, all queried before and not better. In the
+            paper the search ends there.
     """
 
     name: ClassVar[str] = "conservative"
-    summary: ClassVar[str] = "AGNN: learns which small changes of the best gain reward"
+    summary: ClassVar[str] = "AGNN: learns which small changes improve an architecture"
     paper: ClassVar[str] = "Zhou et al., Auto-GNN, 2022, arXiv 1909.03184"
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
@@ -64,7 +68,7 @@ class Conservative(Selector):
     restarts: bool = True
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Conservative`."""
+        """Return the best architecture found until the budget is spent."""
         search = task.search()
         with search.spending():
             self._climb(task, search)
@@ -73,7 +77,7 @@ class Conservative(Selector):
         return search.selection(search.best_architecture())
 
     def _climb(self, task: Task, search: Search) -> None:
-        """Improve a random architecture until nothing is new."""
+        """Improve a random architecture until the search is stuck."""
         controller = Controller(task)
         incumbent = search.draw()
         best_reward = search.query(incumbent)
@@ -100,11 +104,12 @@ class Controller:
         self._preferences = [np.zeros(len(gene.options)) for gene in genes(task.space)]
 
     def propose(self, near: list[Move], most: int) -> list[Change]:
-        """Return changes that follow each other, each of another gene.
+        """Return changes to make one after the other, each of another gene.
 
         Args:
-            near: every move from an architecture, one or more.
-            most: changes at most; fewer if there are fewer genes to change.
+            near: every move from an architecture, at least one.
+            most: largest number of changes; there are fewer if too few genes can
+                change.
         """
         open_genes = sorted({move.gene for move in near})
         weights = _softmax(np.array([self._doubt(gene) for gene in open_genes]))
@@ -120,20 +125,25 @@ class Controller:
         return changes
 
     def reinforce(self, changes: list[Change], gain: float) -> None:
-        """Move preferences to the options of changes, or away if they lost reward."""
+        """Prefer the drawn options more after a gain, and less after a loss.
+
+        Args:
+            changes: the changes that were made.
+            gain: gain in reward, in per cent; negative for a loss.
+        """
         step = LEARNING_RATE * np.clip(gain, -MOST_GAIN, MOST_GAIN)
         for move, probabilities in changes:
             drawn = np.eye(len(probabilities))[move.option]
             self._preferences[move.gene] += step * (drawn - probabilities)
 
     def _doubt(self, gene: int) -> float:
-        """Return the entropy of a gene's options, as a share of the largest."""
+        """Return the entropy of a gene's options, divided by the largest possible."""
         probabilities = _softmax(self._preferences[gene] / TEMPERATURE)
         logarithms = np.log(np.maximum(probabilities, np.finfo(float).tiny))
         return -float(probabilities @ logarithms) / math.log(len(probabilities))
 
     def _draw(self, possible: list[Move]) -> Change:
-        """Return one of the moves of a gene, drawn by the preference for its option."""
+        """Return a random move of a gene, drawn by the preferences for its options."""
         preferences = self._preferences[possible[0].gene]
         options = sorted({move.option for move in possible})
         probabilities = np.zeros(len(preferences))

@@ -19,34 +19,35 @@ from archselect.selectors.search import Search
 class DartsPT(Selector):
     """Decide edges in random order, each for the operation whose removal hurts most.
 
-    The supernet is tuned in between. Removal sets the operation's mixture weight to
-    zero. A round decides one edge of every cell type. Where the space keeps a number of
-    inputs per node, rounds follow that prune one node of every cell type: see
-    :mod:`archselect.selectors.pruning`. The defaults are the released code's; where it,
-    later code bases and the paper differ there is a setting.
+    To remove an operation, set its mixture weight to zero. A round decides one edge of
+    every cell type, and the supernet is tuned between rounds. In spaces whose nodes
+    keep a fixed number of inputs, more rounds then prune one node of every cell type
+    each (:mod:`archselect.selectors.pruning`). The defaults are those of the released
+    code. There is a setting where the paper, the released code and later code differ.
 
     Settings:
-        score: "accuracy" keeps the operation whose removal leaves the lowest, "loss"
-            the highest.
+        score: "accuracy" keeps the operation whose removal leaves the lowest accuracy,
+            "loss" the one whose removal leaves the highest loss.
         norm: batch-norm mode while scoring: "batch" (released code: training mode) or
             "running".
         augment: whether the validation half is augmented as in training (released code:
             yes).
         renormalise: whether the edge's remaining weights are rescaled to sum to one
             (released code: no).
-        inputs: which inputs a node keeps, where the space keeps a number of them:
-            "perturbation" is the paper's. "strongest" keeps those whose operation had
-            the best score when it was decided; inputs without a choice of operations
-            have none and are pruned by perturbation. "random" is a control.
-        edges_restored: whether an edge dropped from a node is back while the node's
-            next one is judged (released code: yes).
-        tune_epochs: of training between two rounds (none after the last).
-        tune_learning_rate: constant; released code: a tenth of the supernet's.
+        inputs: how a node chooses its inputs, if it keeps a fixed number of them:
+            "perturbation" is the paper's rule. "strongest" keeps the inputs whose
+            operation had the best score when it was decided; nodes with unscored
+            inputs are pruned by perturbation. "random" is a control.
+        edges_restored: whether an edge dropped from a node is put back while the node's
+            next edge is scored (released code: yes).
+        tune_epochs: epochs of training between two rounds (none after the last).
+        tune_learning_rate: constant learning rate of the tuning; a tenth of the
+            supernet's in the released code.
     """
 
     name: ClassVar[str] = "darts-pt"
     summary: ClassVar[str] = (
-        "the operation whose removal hurts the trained supernet most, with tuning in between"
+        "keeps the operation whose removal hurts the trained supernet most, and tunes in between"
     )
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
     formulation: ClassVar[int] = 1
@@ -61,7 +62,7 @@ class DartsPT(Selector):
     tune_learning_rate: Positive = 0.0025
 
     def select(self, task: Task) -> Selection:
-        """See :class:`DartsPT`."""
+        """Return the architecture that is left after all perturbations."""
         search = task.search(
             f"{self.score} without it",
             better="lower" if self.score == "accuracy" else "higher",
@@ -99,6 +100,6 @@ class DartsPT(Selector):
         return evaluation.accuracy if self.score == "accuracy" else evaluation.loss
 
     def _tune(self, task: Task, search: Search) -> None:
-        """Train the supernet between two rounds, not after the last."""
+        """Train the supernet, unless the last round is over."""
         if not search.is_finished:
             task.tune(search.decisions, self.tune_epochs, self.tune_learning_rate)

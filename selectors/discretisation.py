@@ -1,9 +1,9 @@
-"""Discretisation policies: which operations and inputs are kept, given the scores.
+"""Discretisation policies: which operations and inputs to keep, given the scores.
 
-DARTS keeps the inputs of a node whose best operations weigh most, each weighed on its
-own edge; this is what :meth:`.search.Search.architecture` does. Other rules are here.
-They work in every space; where nodes keep all their inputs, only the limit of skips
-tells.
+DARTS compares the best operation of each input of a node and keeps the inputs where it
+has the largest weights; :meth:`.search.Search.architecture` does this. This file has
+the other rules. They work in every space, but where nodes keep all inputs only the
+limit of skips has an effect.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from archselect.selectors.base import Task
 from archselect.selectors.search import Search
 
 MostSkips = Literal["all"] | Annotated[int, Field(ge=0)]
-"""How many skips a cell may have."""
+"""Number of skips that a cell may have at most."""
 SKIP = "skip_connect"
 LIMITED_CELL = 0
-"""The cell type whose skips are limited: in the DARTS spaces the normal one."""
+"""Index of the cell type whose skips are limited: the normal cell in DARTS spaces."""
 
 
 def joint_weights(
     space: SearchSpace,
     alphas: Sequence[Tensor],
 ) -> dict[Edge, list[float]]:
-    """Return one softmax of the alphas over all operations that enter a node.
+    """Return, per node, one softmax of the alphas of all operations that enter it.
 
     Zhang et al., LHD, ICML 2023, train with it and keep the strongest pairs of input
-    and operation (released code, `gen_trans.py`). There one input may be kept twice,
-    with two operations, which no architecture here has.
+    and operation (released code, `gen_trans.py`). Their code can keep one input twice,
+    with two operations; architectures here cannot.
 
     Args:
-        space: of the alphas.
+        space: the search space.
         alphas: one (edges, operations) tensor per cell type.
 
     Returns:
-        by edge, one weight per operation, in index order.
+        for each edge, one weight per operation, in index order.
     """
     weights = {}
     for cell, edges, table in zip(space.cells, space.edges, alphas, strict=True):
@@ -63,16 +63,16 @@ def limit_skips(
     weights: Mapping[Edge, Sequence[float]],
     most: MostSkips,
 ) -> dict[Edge, list[int]]:
-    """Return the operations among which each edge may be decided.
+    """Return, for each edge, the operations to choose from under a limit of skips.
 
-    Chen et al., P-DARTS, ICCV 2019: while the normal cell keeps more skips than it may,
-    the weakest of them is removed and the cell is read again. An edge that has
-    nothing else keeps its skip.
+    Chen et al., P-DARTS, ICCV 2019: while the normal cell has too many skips, remove
+    the skip with the smallest weight and select the cell again. An edge without other
+    operations keeps its skip.
 
     Args:
-        space: of the edges.
-        weights: by edge, one per operation, in index order.
-        most: skips that the first cell type may keep.
+        space: the search space.
+        weights: for each edge, one weight per operation, in index order.
+        most: number of skips that the first cell type may keep.
     """
     candidates = {edge: list(edge.candidates) for edge in weights}
     if most == "all":
@@ -114,9 +114,9 @@ def _skip_of(edge: Edge) -> int:
 
 
 def drop_at_random(task: Task, search: Search) -> None:
-    """Drop inputs at random until every node has as many as it keeps.
+    """Drop random inputs until every node has as many as it keeps.
 
-    It is a control: no score says which inputs stay.
+    This is a control: the scores do not decide which inputs stay.
     """
     for parts in search.node_rounds():
         for node in chain.from_iterable(parts):

@@ -19,8 +19,8 @@ class Individual(NamedTuple):
     """A member of a population.
 
     Attributes:
-        architecture: of the space.
-        reward: of the architecture; more is better.
+        architecture: an architecture of the space.
+        reward: its reward; more is better.
     """
 
     architecture: Architecture
@@ -30,16 +30,17 @@ class Individual(NamedTuple):
 class RegularisedEvolution(Selector):
     """Replace the oldest of a population by a changed copy of a tournament's winner.
 
-    The population starts with random architectures. Then, until the budget is spent:
-    draw a tournament of the population, with replacement; copy its best, the first
-    drawn of equals; change the copy by random moves, see
-    :mod:`archselect.nasbench_adapters.moves`; query it; add it, and drop the oldest.
-    The best of all that were queried is selected.
+    The population starts with random architectures. Repeat until the budget is spent:
+    draw a tournament from the population, with replacement; copy the best of it; change
+    the copy by random moves (:mod:`archselect.nasbench_adapters.moves`); query the
+    copy and add it to the population; remove the oldest architecture. Ties in a
+    tournament go to the first drawn. The best architecture of all queries is selected.
 
     Settings:
-        population: architectures that are alive (the paper: 100; NAS-Bench-201: 10).
-        tournament: architectures of a tournament (the paper: 25; here 5).
-        moves_per_child: random moves from parent to child, one after the other.
+        population: number of architectures in the population (100 in the paper, 10 in
+            the paper of NAS-Bench-201).
+        tournament: number of architectures in a tournament (25 in the paper).
+        moves_per_child: number of random moves from a parent to its child.
     """
 
     name: ClassVar[str] = "evolution"
@@ -55,7 +56,7 @@ class RegularisedEvolution(Selector):
     moves_per_child: Count = 1
 
     def select(self, task: Task) -> Selection:
-        """See :class:`RegularisedEvolution`."""
+        """Return the best architecture found until the budget is spent."""
         search = task.search()
         with search.spending():
             population = self._first_generation(search)

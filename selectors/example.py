@@ -1,6 +1,6 @@
-"""A selector of your own, to start from.
+"""A small selector that you can copy and change.
 
-Check that it keeps the rules on every space, and compare it with the built-in ones::
+Check it on every space, then compare it with the built-in selectors::
 
     archselect check my_selector.py:MySelector
     archselect run quickstart --selector my_selector.py:MySelector
@@ -23,21 +23,22 @@ class MySelector(Selector):
     batch_size: int = 64
 
     def select(self, task: Task) -> Selection:
-        """See :class:`MySelector`."""
-        # Says what the scores are called and which way is better: reports compare them
+        """Return the architecture that nwot selects, edge by edge."""
+        # Names the scores, and says that higher ones are better: reports compare them
         # with the ground truth.
         search = task.search("nwot with it alone", better="higher")
         edges = list(search.open_edges())
-        # What is random is drawn from task.rng, so that the same seed gives the same
+        # Draw every random number from task.rng, so that the same seed gives the same
         # architecture.
         for place in task.rng.permutation(len(edges)):
             edge = edges[place]
-            # One mixture per operation of the edge: the supernet with that operation
-            # alone on it.
+            # One mixture per operation of the edge: each leaves the supernet only that
+            # operation on the edge.
             mixtures = search.only(edge)
             batch = task.minibatch(self.batch_size)
             scores = task.proxies("nwot", mixtures, batch)
-            # Keeps the operation with the best score.
+            # Keep the operation with the best score.
             search.decide(edge, scores)
-        # In spaces such as DARTS a node keeps two inputs: those with the best scores.
+        # In spaces such as DARTS each node keeps two inputs, those with the best
+        # scores.
         return search.selection()

@@ -1,4 +1,4 @@
-"""IS-DARTS: close operations whose outputs have the largest information measure.
+"""IS-DARTS: close the operations whose outputs have the largest information measure.
 
 He et al., AAAI 2024, and its released code.
 """
@@ -24,33 +24,36 @@ from archselect.selectors.shrinking import Candidate, Scores, groups_of, shrink
 
 
 class IsDarts(Selector):
-    """Train, close on every edge the operation that measures most, train; repeat.
+    """Train, close the operations with the largest measure, and repeat.
 
-    Over `epochs` of training there are `shrinks`, each `interval` epochs after the one
-    before, the last `interval` before the end. What is measured is in
-    :class:`.OutputInformation`; scores are its inverse. A shrink closes of n live
-    operations (n - 1) / (shrinks left), rounded up. Where a node keeps k inputs, its
-    edges shrink together from n to k; the released code may then keep two operations of
-    one edge, for which there is no architecture here: the last one of an edge stays
-    while the node has no inputs to spare (inferred).
+    Training takes `epochs` epochs and has `shrinks` shrinks, `interval` epochs apart;
+    the last one is `interval` epochs before the end. :class:`.OutputInformation`
+    defines the measure; a score is its inverse. On an edge with n live operations, a
+    shrink closes (n - 1) / (shrinks left) of them, rounded up. Where a node keeps k
+    inputs, all its edges shrink together, from n operations to k. The released code can
+    then keep two operations of one edge; architectures here cannot. So the last
+    operation of an edge stays while the node needs that input (inferred).
 
-    `none` puts out zeros, whose measure is infinite: it is closed first, whatever the
-    data say. The supernet is one of recipe `equal` with `epochs = 0`.
+    The output of `none` is zero, and its measure is infinite, so `none` is always
+    closed first. The supernet must have the recipe `equal` and `epochs = 0`.
 
     Settings:
         epochs, shrinks, interval: 30, 4 and 2 on NAS-Bench-201, 50, 7 and 3 on the
             DARTS space (released code).
-        learning_rate, learning_rate_min: of the weights, cosine per epoch.
+        learning_rate, learning_rate_min: learning rate of the weights at the start and
+            at the end, with a cosine per epoch between them.
         norm: batch-norm mode while outputs are measured; the released code has no
             running statistics.
         augment: whether the images are augmented as in training while outputs are
             measured (released code: yes).
-        flat: what positions count at which all channels of an output are equal:
-            "infinite" (released code), or they are "left-out".
+        flat: value of a position at which all channels of an output are equal:
+            "infinite" (released code), or "left-out", which skips the position.
     """
 
     name: ClassVar[str] = "is-darts"
-    summary: ClassVar[str] = "closes operations by the information of their outputs"
+    summary: ClassVar[str] = (
+        "closes operations by an information measure of their outputs"
+    )
     paper: ClassVar[str] = "He et al., IS-DARTS, AAAI 2024, arXiv 2312.12648"
     formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {"epochs": 2, "shrinks": 2, "interval": 1}
@@ -66,7 +69,7 @@ class IsDarts(Selector):
 
     @model_validator(mode="after")
     def _check_epochs(self) -> IsDarts:
-        """Return the settings. Raise UserError if the shrinks take more epochs."""
+        """Return the settings. Raise UserError if the shrinks need more epochs."""
         if self.shrinks * self.interval > self.epochs:
             raise UserError(
                 f"is-darts: {self.shrinks} shrinks every {self.interval} epochs do not fit "
@@ -75,7 +78,7 @@ class IsDarts(Selector):
         return self
 
     def select(self, task: Task) -> Selection:
-        """See :class:`IsDarts`."""
+        """Return the architecture that is left after all shrinks."""
         search = task.search("inverse information of its output", better="higher")
         first = self.epochs - self.shrinks * self.interval
         done = 0
@@ -89,13 +92,13 @@ class IsDarts(Selector):
         return search.selection()
 
     def _learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of the weights in an epoch, by a cosine."""
+        """Return the weights' learning rate in an epoch of the cosine schedule."""
         cosine = math.cos(math.pi * epoch / self.epochs)
         span = self.learning_rate - self.learning_rate_min
         return self.learning_rate_min + span * (1 + cosine) / 2
 
     def _score(self, task: Task, search: Search) -> Scores:
-        """Return the scores of all live operations; note those of open edges."""
+        """Return the scores of all live operations; record those of open edges."""
         skips_flat = self.flat == "left-out"
         measured = task.output_information(
             search.mixture, self.norm, self.augment, skips_flat

@@ -1,6 +1,6 @@
 """Local search under a budget of queries: step to the first better neighbour.
 
-White et al., UAI 2021, the variant that queries until it finds an improvement.
+White et al., UAI 2021; the variant that stops at the first better neighbour.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from archselect.selectors.search import Search
 class LocalSearch(Selector):
     """Climb from random architectures to local optima.
 
-    From a random architecture: query its neighbours in random order, and go to the
-    first that has a better reward; if none has, start again from another random
-    architecture. Neighbours are one move away: see
-    :mod:`archselect.nasbench_adapters.moves`. The best of all that were queried is
+    Start from a random architecture. Query its neighbours in random order, and go to
+    the first one with a better reward. If no neighbour is better, start again from
+    another random architecture. Neighbours differ by one move
+    (:mod:`archselect.nasbench_adapters.moves`). The best architecture of all queries is
     selected.
     """
 
@@ -32,7 +32,7 @@ class LocalSearch(Selector):
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
 
     def select(self, task: Task) -> Selection:
-        """See :class:`LocalSearch`."""
+        """Return the best architecture found by climbing until the budget is spent."""
         search = task.search()
         with search.spending():
             while True:
@@ -44,7 +44,7 @@ class LocalSearch(Selector):
     def _first_better_neighbour(
         self, task: Task, search: Search, incumbent: Architecture
     ) -> Architecture | None:
-        """Return the first better one in random order; None at a local optimum."""
+        """Return the first better neighbour in random order; None if none is better."""
         reward = search.query(incumbent)
         near = neighbours(task.space, incumbent)
         for place in task.rng.permutation(len(near)):

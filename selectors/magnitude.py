@@ -19,29 +19,25 @@ from archselect.selectors.search import Search
 
 
 class Magnitude(Selector):
-    """The operation with the largest weight on every edge.
+    """Keep the operation with the largest weight on every edge.
 
-    An operation's weight is the supernet's activation of its alpha: softmax(alpha)
-    where the recipe says nothing else.
-
-    Where the space keeps a number of inputs per node, those whose best operation weighs
-    most are kept, and `none` is no candidate; elsewhere `none` may win. Ties go to the
-    lower index.
+    An operation's weight is the supernet's activation of its alpha, by default
+    softmax(alpha). In spaces whose nodes keep a fixed number of inputs, a node keeps
+    the inputs whose best operation has the largest weight, and `none` cannot be chosen.
+    In other spaces it can. Ties go to the lower index.
 
     Settings:
-        inputs: which inputs such a node keeps: "strongest" is DARTS' rule. "joint"
-            compares all operations that enter the node by one softmax of their alphas,
-            as LHD does (Zhang et al., ICML 2023), whatever the activation was. "random"
-            is a control.
-        most_skips: skips that the first cell type may keep, in the DARTS spaces the
-            normal cell: P-DARTS (Chen et al., ICCV 2019) allows 2 and takes the weakest
-            away. "all" is DARTS' rule.
+        inputs: how a node chooses its inputs, if it keeps a fixed number of them:
+            "strongest" is DARTS' rule. "joint" compares all operations that enter the
+            node by one softmax of their alphas, whatever the activation, as LHD does
+            (Zhang et al., ICML 2023). "random" is a control.
+        most_skips: number of skips that the first cell type may keep (the normal cell
+            in DARTS spaces). P-DARTS (Chen et al., ICCV 2019) allows 2 and removes
+            those with the smallest weights. "all" is DARTS' rule.
     """
 
     name: ClassVar[str] = "magnitude"
-    summary: ClassVar[str] = (
-        "the operation with the largest architecture weight on every edge"
-    )
+    summary: ClassVar[str] = "keeps the operation with the largest weight on every edge"
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
     formulation: ClassVar[int] = 1
 
@@ -49,14 +45,14 @@ class Magnitude(Selector):
     most_skips: MostSkips = "all"
 
     def model_post_init(self, _context: object) -> None:
-        """Raise UserError for a limit of skips beside random inputs."""
+        """Raise UserError for a limit of skips together with random inputs."""
         if self.inputs == "random" and self.most_skips != "all":
             raise UserError(
-                'magnitude: most_skips limits the skips of the strongest inputs: leave out inputs = "random"'
+                'magnitude: most_skips does not work with inputs = "random": leave out one of the two'
             )
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Magnitude`."""
+        """Return the architecture with the largest weights."""
         is_joint = self.inputs == "joint"
         score = "softmax(alpha) of a node" if is_joint else f"{task.activation}(alpha)"
         search = task.search(score, better="higher")

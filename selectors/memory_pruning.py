@@ -1,4 +1,4 @@
-"""What selectors share that close operations until a step fits a memory, then tune."""
+"""The base of selectors that close operations to fit a memory budget, then tune."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from archselect.selectors.search import Search
 from archselect.selectors.selection import SubSpace
 
 Worths = Mapping[Edge, dict[int, float]]
-"""What each live operation is worth that an architecture may have, by open edge."""
+"""For each open edge, a value per live operation; the lowest is closed first."""
 
 
 class MemoryPruning(Selector):
-    """Base of selectors that close operations until a step fits a memory, then tune.
+    """Base of selectors that close operations until a step fits a budget, then tune.
 
     Settings:
-        budget: bytes of one training step by :meth:`.Task.memory`; up to 1 it is a
-            share of the whole supernet's.
-        tune_epochs: of training what is left, weights and alphas.
-        learning_rate, learning_rate_min: of the weights, cosine per epoch.
+        budget: memory of one training step (:meth:`.Task.memory`), in bytes; a value
+            up to 1 is a share of the whole supernet's memory.
+        tune_epochs: epochs of training for the operations that are left, weights and
+            alphas.
+        learning_rate, learning_rate_min: learning rate of the weights at the start and
+            at the end, with a cosine per epoch between them.
     """
 
     small: ClassVar[Mapping[str, object]] = {"tune_epochs": 1}
@@ -48,9 +50,9 @@ class MemoryPruning(Selector):
         return int(self.budget * task.memory(task.space.undecided()))
 
     def close_round(self, task: Task, search: Search, closed: Decisions) -> None:
-        """Close on every edge what is closed in other decisions.
+        """Close every operation that is closed in the decisions `closed`.
 
-        Raises ValueError if that is nothing: less memory is not possible.
+        Raises ValueError if it closes nothing: less memory is not possible.
         """
         if closed == search.decisions:
             needed = describe_bytes(task.memory(closed))
@@ -66,14 +68,14 @@ class MemoryPruning(Selector):
                     search.close(edge, choice)
 
     def tune_and_read(self, task: Task, search: Search, budget: int) -> Selection:
-        """Train what is left, and return what the largest weights select.
+        """Train the remaining operations, and keep those with the largest weights.
 
         Args:
-            task: trains.
-            search: in which operations are closed.
-            budget: in bytes, for the record.
+            task: trains the supernet.
+            search: the search, in which operations are closed.
+            budget: memory budget in bytes, for the record.
 
-        Raises UserError if the alphas do not move.
+        Raises UserError if the training does not change the alphas.
         """
         tuned = search.decisions
         initial = search.weights()
@@ -82,29 +84,29 @@ class MemoryPruning(Selector):
         has_choice = any(True for _ in search.open_edges())
         if has_choice and search.weights() == initial:
             raise UserError(
-                f"{self.name} needs a supernet whose recipe learns alphas: "
-                'recipe = "darts" with epochs = 0'
+                f"{self.name} needs a supernet whose recipe learns alphas: set "
+                'recipe = "darts" and epochs = 0'
             )
         decide_by_magnitude(search)
         return search.selection(sub_space=SubSpace(tuned, budget))
 
     def _learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of the weights in an epoch, by a cosine."""
+        """Return the weights' learning rate in an epoch of the cosine schedule."""
         cosine = math.cos(math.pi * epoch / self.tune_epochs)
         span = self.learning_rate - self.learning_rate_min
         return self.learning_rate_min + span * (1 + cosine) / 2
 
 
 def close_least(decisions: Decisions, worths: Worths) -> Decisions:
-    """Return decisions without the operation that is worth least on every edge.
+    """Return decisions that close the operation with the lowest value on every edge.
 
-    Of equals it is the one with the higher index. The last operation of an edge stays,
-    and so does `none` where nodes drop inputs: no architecture has it, and it takes no
+    Ties close the operation with the higher index. The last operation of an edge stays.
+    Where nodes drop inputs, `none` stays, too: no architecture has it, and it takes no
     memory.
 
     Args:
-        decisions: say what is live.
-        worths: of the operations of all open edges.
+        decisions: which operations are live.
+        worths: values of the operations of all open edges.
     """
     for edge, worth in worths.items():
         if len(worth) > 1:
@@ -114,6 +116,6 @@ def close_least(decisions: Decisions, worths: Worths) -> Decisions:
 
 
 def has_choices(search: Search, decisions: Decisions) -> bool:
-    """Return whether decisions leave an edge several operations to choose from."""
+    """Return whether any edge still has several operations to choose from."""
     open_edges = search.space.open_edges(decisions)
     return any(len(live_candidates(decisions, edge)) > 1 for edge in open_edges)

@@ -1,4 +1,4 @@
-"""Operation scores: how a scorer judges every operation on every edge.
+"""Operation scores: the scores of every operation on every edge.
 
 Xiang et al., Zero-Cost-PT, section 3.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
@@ -24,38 +24,39 @@ from archselect.selectors.selection import Better
 class OperationScores(Selector):
     """Score all operations of all open edges, decide the first edge, and score again.
 
-    It is an instrument rather than a method. With edges in their fixed order the scores
-    of every iteration can be compared with an oracle's (table "operations"); those of
-    the first iteration are of every (edge, operation) pair of the supernet as it is. It
-    covers the scorers of the paper's figure: perturbation by a proxy (zc-pt)
-    or by accuracy (darts-pt), and discretisation (disc-zc, disc-acc). One minibatch is
-    drawn for each edge that a proxy scores. Where the space keeps a number of inputs
-    per node, the nodes are pruned in order at the end.
+    It is a tool to study scores rather than a search method. Edges are decided in a
+    fixed order, so the scores of every iteration can be compared with an oracle's
+    (table "operations"). The first iteration scores every (edge, operation) pair of the
+    unchanged supernet. It covers the scores of the paper's figure: perturbation by a
+    proxy (zc-pt) or by accuracy (darts-pt), and discretisation (disc-zc, disc-acc). A
+    proxy scores each edge on a new minibatch. In spaces whose nodes keep a fixed number
+    of inputs, the nodes are pruned in order at the end.
 
     Settings:
-        change: "mask" leaves the operation out (and keeps the one that hurts most),
-            "fix" fixes the edge to it.
-        measure: what is then measured of the supernet, "accuracy" or a proxy.
-        rescore: whether open edges are scored again after each decision; if not, all
-            are decided by the first scores.
-        batch_size: images per minibatch of a proxy; the paper: 256 on NAS-Bench-201.
+        change: "mask" removes one operation and keeps the one whose removal hurts most;
+            "fix" leaves one operation alone on the edge and keeps the best.
+        measure: score of the changed supernet: "accuracy", or a proxy by name or
+            as FILE.py:OBJECT.
+        rescore: whether open edges are scored again after each decision. If false, the
+            first scores decide all edges.
+        batch_size: images per minibatch of a proxy; the paper has 256 on NAS-Bench-201.
         norm: batch-norm mode while scoring.
         augment: whether the validation half is augmented while accuracy is measured.
         edges_restored: as for DARTS-PT.
-        tune_epochs: of training between two decisions (darts-pt: 5).
-        candidate_epochs: of training before the accuracy of a fixed candidate is
-            measured, forgotten afterwards (disc-acc: 25).
-        tune_learning_rate: constant, of both.
+        tune_epochs: epochs of training between two decisions (5 for darts-pt).
+        candidate_epochs: epochs of training before the accuracy of a fixed candidate is
+            measured; the supernet is restored afterwards (25 for disc-acc).
+        tune_learning_rate: constant learning rate of both trainings.
     """
 
     name: ClassVar[str] = "operation-scores"
     summary: ClassVar[str] = (
-        "scores all operations of all open edges, edge after edge in order: to study scorers"
+        "scores all operations of all open edges, edge by edge: a tool to study scores"
     )
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
     formulation: ClassVar[int] = 1
-    # Candidates are tuned under few settings only, and a check varies the settings one
-    # by one.
+    # Only some settings allow candidates to be tuned, and `archselect check` varies
+    # one setting at a time.
     small: ClassVar[Mapping[str, object]] = {"candidate_epochs": 0}
 
     change: Literal["mask", "fix"] = "mask"
@@ -70,12 +71,11 @@ class OperationScores(Selector):
     tune_learning_rate: Positive = 0.0025
 
     def model_post_init(self, _context: object) -> None:
-        """Raise UserError for an unknown proxy, and for settings that do not fit.
+        """Raise UserError for an unknown proxy, or settings that contradict each other.
 
-        Candidates can be tuned only if they are fixed and their accuracy is measured.
+        Candidates can be tuned only with change = "fix" and measure = "accuracy".
         """
-        if self.measure != "accuracy":
-            get_proxy(self.measure)
+        _ = self._measure_name
         is_disc_acc = self.change == "fix" and self.measure == "accuracy"
         if self.candidate_epochs and not is_disc_acc:
             raise UserError(
@@ -83,7 +83,7 @@ class OperationScores(Selector):
             )
 
     def select(self, task: Task) -> Selection:
-        """See :class:`OperationScores`."""
+        """Return the architecture that the scores select, with all scores."""
         search = task.search(self._scale_name, better=self._better)
         for number, parts in enumerate(search.rounds()):
             edges = list(chain.from_iterable(parts))
@@ -101,15 +101,26 @@ class OperationScores(Selector):
                 prune_node(search, node, measure, edges_restored=self.edges_restored)
         return search.selection()
 
+    def settings(self) -> dict[str, Any]:
+        """See :meth:`.Selector.settings`."""
+        return {**super().settings(), "measure": self._measure_name}
+
+    @property
+    def _measure_name(self) -> str:
+        """Name of what is measured; a proxy of the user's own has its own name."""
+        if self.measure == "accuracy":
+            return self.measure
+        return get_proxy(self.measure).name
+
     @property
     def _scale_name(self) -> str:
         """Name of the operations' scores in reports."""
         changed = "with it alone" if self.change == "fix" else "without it"
-        return f"{self.measure} {changed}"
+        return f"{self._measure_name} {changed}"
 
     @property
     def _better(self) -> Better:
-        """Which way the score of an operation that matters goes."""
+        """Whether an important operation has a higher or a lower score."""
         is_accuracy = self.measure == "accuracy"
         better = "higher" if is_accuracy else get_proxy(self.measure).better
         if self.change == "fix":
@@ -141,9 +152,9 @@ class OperationScores(Selector):
         edge: Edge,
         choice: int,
     ) -> float:
-        """Return the accuracy in per cent after tuning with an operation alone.
+        """Return the accuracy in per cent after tuning with one operation on the edge.
 
-        The edge carries the operation `choice` meanwhile.
+        `choice` is the index of that operation.
         """
         fixed = search.decisions.decide(edge.cell, edge.index, choice)
         tuned = task.evaluate_tuned(
@@ -173,8 +184,9 @@ class OperationScores(Selector):
     ) -> float:
         """Return the score of the supernet without an edge.
 
-        The edge is dropped whose loss leaves the best supernet, whichever way the
-        operations' scores go. So the sign is changed where operations are fixed.
+        Pruning keeps the edges whose removal makes the supernet worst. With
+        change = "fix" a higher score stands for a better operation, so the sign is
+        changed.
         """
         value = self._measure(task, mixture)
         return -1 * value if self.change == "fix" else value

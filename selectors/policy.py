@@ -1,6 +1,6 @@
-"""A policy over the operations of edges, which learns from sampled rewards.
+"""A policy over the operations of edges that learns from sampled rewards.
 
-It is REINFORCE with a baseline (Williams 1992), on one softmax per edge.
+It uses REINFORCE with a baseline (Williams 1992) and one softmax per edge.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from archselect.selectors.memory_pruning import Worths
 from archselect.selectors.search import Search
 
 Draw = dict[Edge, list[int]]
-"""Operations drawn without replacement on every open edge, in the order drawn."""
+"""For each open edge, the operations drawn without replacement, in order."""
 
 
 class Policy:
     """Preferences theta of the live operations of open edges.
 
     Args:
-        search: says what is live.
-        rate: by which rewards move theta.
-        decay: of the mean of rewards.
+        search: knows the live operations.
+        rate: learning rate of theta.
+        decay: decay of the running mean of the rewards.
     """
 
     def __init__(self, search: Search, rate: float, decay: float) -> None:
@@ -39,20 +39,20 @@ class Policy:
     ) -> list[int]:
         """Return live operations drawn without replacement by softmax(theta).
 
-        They are all of the edge where it has no more than `count`.
+        An edge with at most `count` live operations gives all of them.
         """
         live = live_candidates(search.decisions, edge)
-        # The largest of theta plus Gumbel noise are such a draw, in order.
+        # Gumbel trick: the largest values of theta plus noise are such a draw.
         noisy = self._theta[edge][live] + rng.gumbel(size=len(live))
         order = np.argsort(-noisy)[:count]
         return [live[place] for place in order.tolist()]
 
     def learn(self, search: Search, draw: Draw, reward: float) -> None:
-        """Move theta by the reward of a draw; see :class:`.RadarsStyle`."""
+        """Update theta with the reward of a draw (rule in :class:`.RadarsStyle`)."""
         if not self._rewards:
             self._baseline = reward
         self._rewards.append(reward)
-        # Equal rewards have no deviation, and no advantage either.
+        # Equal rewards have a deviation of zero. Their advantage is zero, too.
         deviation = float(np.std(self._rewards)) or 1.0
         step = self._rate * (reward - self._baseline) / deviation
         for edge, drawn in draw.items():
@@ -64,13 +64,13 @@ class Policy:
         self._baseline = kept + (1 - self._decay) * reward
 
     def _probabilities(self, edge: Edge, live: list[int], count: int) -> np.ndarray:
-        """Return about how likely each live operation is among so many drawn."""
+        """Return each live operation's approximate probability in a draw of `count`."""
         theta = self._theta[edge][live]
         powers = np.exp(theta - theta.max())
         return np.minimum(count * powers / powers.sum(), 1.0)
 
     def worths(self, search: Search) -> Worths:
-        """Return theta of what is live on open edges."""
+        """Return theta of the live operations of open edges."""
         worths = {}
         for edge in search.open_edges():
             live = live_candidates(search.decisions, edge)
@@ -80,7 +80,7 @@ class Policy:
 
 
 def decisions_of(search: Search, draw: Draw) -> Decisions:
-    """Return the search's decisions with all that was not drawn closed."""
+    """Return the search's decisions, with all operations closed that are not drawn."""
     decisions = search.decisions
     for edge, drawn in draw.items():
         for choice in live_candidates(decisions, edge):

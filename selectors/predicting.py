@@ -1,4 +1,4 @@
-"""What selectors share that learn a predictor of rewards."""
+"""The base of selectors that learn to predict rewards."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PredictingSelector(Selector):
     """Base of selectors that learn a predictor of rewards, and query what it ranks.
 
     Settings:
-        predictor: the name of one of archselect or of an installed package; or one of
-            the user's own, FILE.py:CLASS.
+        predictor: the name of a built-in predictor or of one from an installed package,
+            or FILE.py:CLASS for a class in your file.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
@@ -23,7 +23,7 @@ class PredictingSelector(Selector):
     predictor: str = "ridge"
 
     def model_post_init(self, _context: object) -> None:
-        """Raise UserError if there is no such predictor."""
+        """Raise UserError if no predictor has the given name."""
         get_predictor(self.predictor)
 
     @property
@@ -36,13 +36,13 @@ class PredictingSelector(Selector):
         return self.predictor_class(task.space, task.rng)
 
     def settings(self) -> dict[str, Any]:
-        """See :meth:`.Selector.settings`.
+        """Return the settings in the form that records hold.
 
-        A predictor of the user's own stands there by its name.
+        For a predictor from a user's file they hold the predictor's name.
         """
         return {**super().settings(), "predictor": self.predictor_class.name}
 
     def sources(self) -> list[str]:
-        """See :meth:`.Selector.sources`."""
+        """Return the origin of the predictor, if archselect does not hold it."""
         source = registry.source_of(self.predictor_class, self.predictor)
         return [] if source is None else [source]

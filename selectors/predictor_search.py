@@ -1,4 +1,4 @@
-"""Search by a predictor: query those architectures that it predicts to be best."""
+"""Search with a predictor: query the architectures that it predicts to be best."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from archselect.selectors.search import Search
 
 
 class PredictorSearch(PredictingSelector):
-    """Random architectures first, then batches of those that are predicted to be best.
+    """Query random architectures, then batches of those with the best predictions.
 
-    After each batch the predictor learns from all that was queried. It ranks the pool
-    where the reward knows a part of the space, else the whole space, or a random sample
-    of one with more than 200,000 architectures. Where a query costs a class, it ranks
-    the classes. Of equal predictions the first in the order of the space comes first.
-    The best by reward is selected.
+    After each batch the predictor learns from all queries so far. It ranks the pool if
+    only a part of the space has rewards. Otherwise it ranks the whole space, or a
+    random sample of a space with more than 200,000 architectures. Where classes are
+    counted, it ranks one architecture per class. Ties keep the order of the space. The
+    architecture with the best reward is selected.
 
     Settings:
-        first: random architectures.
-        batch: architectures queried between two fits.
+        first: number of random architectures at the start.
+        batch: number of architectures queried between two fits.
         predictor: "ridge" is a regression on the choices of edges and of pairs of
-            edges; "epd" is the network of SemiNAS; or one of the user's own,
-            FILE.py:CLASS.
-        epochs: of each training; "ridge" is solved for and needs none.
-        sampled: architectures drawn to be ranked, where the space is not ranked as a
-            whole.
+            edges; "epd" is the network of SemiNAS; FILE.py:CLASS is a class in your
+            file.
+        epochs: epochs of each training; "ridge" has a closed form and ignores them.
+        sampled: number of architectures drawn and ranked, if the space is too large to
+            rank as a whole.
     """
 
     name: ClassVar[str] = "predictor-search"
     summary: ClassVar[str] = (
-        "queries in batches what a predictor ranks highest, after a random start"
+        "starts at random, then queries batches of the architectures that a predictor ranks highest"
     )
     formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {"first": 5, "batch": 5, "sampled": 50}
@@ -48,7 +48,7 @@ class PredictorSearch(PredictingSelector):
     sampled: Architectures = 10_000
 
     def select(self, task: Task) -> Selection:
-        """See :class:`PredictorSearch`."""
+        """Return the architecture with the best reward of all queries."""
         search = task.search()
         queries = search.queries
         predictor = self.new_predictor(task)
@@ -64,9 +64,9 @@ class PredictorSearch(PredictingSelector):
         return search.selection(search.best_architecture())
 
     def _best_unseen(self, search: Search, predictor: Predictor) -> list[Architecture]:
-        """Return the next batch: the best predicted of what is not queried, in order.
+        """Return the next batch: the best predictions among unqueried architectures.
 
-        It is empty where everything is queried.
+        It is in order, best first, and empty if everything has been queried.
         """
         fit_rewards(predictor, search.queries.answers, self.epochs)
         return rank_unseen(search, predictor, self.sampled)[: self.batch]

@@ -1,8 +1,8 @@
 """Pruning of nodes by perturbation (DARTS-PT, section 4.2; Zero-Cost-PT does the same).
 
-After all operations are chosen, every input of a node that has too many is removed in
-turn, and the one whose removal leaves the best supernet is dropped, until as many are
-left as the node keeps.
+It starts when all operations are chosen. For a node with too many inputs, it removes
+each input in turn, scores the supernet, and drops the input whose removal leaves the
+best supernet. It repeats this until the node has as many inputs as it keeps.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ def prune_node(
     edges_restored: bool,
     same_again: bool = False,
 ) -> None:
-    """Drop inputs of a node until it has as many as it keeps, all at one step.
+    """Drop inputs of a node, in one step, until it has as many as it keeps.
 
     Args:
-        search: in which the inputs are decided.
-        node: with too many inputs.
+        search: the search to change.
+        node: a node with too many inputs.
         measure: returns the score of the supernet under a mixture, on the scale of the
-            search's operations (best without an edge that matters).
-        edges_restored: whether an edge dropped here is back in the supernet while the
-            next one is judged, as in the released code.
-        same_again: whether the measure of one mixture is the same each time, so that an
-            edge is measured again only if the supernet has changed.
+            search's operations: removing an important edge gives the best score.
+        edges_restored: whether a dropped edge is put back into the supernet while the
+            next one is scored, as in the released code.
+        same_again: whether `measure` returns the same score each time for one mixture;
+            then an edge is scored again only after the supernet has changed.
     """
     judged = search.decisions
     scores: dict[Edge, float] = {}

@@ -1,8 +1,8 @@
-"""Rewards under a budget: what a selector that samples architectures may ask.
+"""Rewards under a budget of queries, for selectors that sample architectures.
 
 A study gives a reward (a column of a ground truth, or a measurement on a supernet) and
-a number of queries. :class:`Queries` keeps the account of one selection: what was
-asked, what was answered, and how much of the budget is left.
+a number of queries. :class:`Queries` holds the queries of one selection, their rewards
+and the rest of the budget.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.selectors.selection import Scale
 
 REWARD = Scale("reward", "higher")
-"""What queried architectures are scored by."""
+"""Name and direction of the score of queried architectures."""
 NO_REWARD = (
     "the study gives no reward: declare needs = frozenset({'reward'}), and give the "
     "data a 'reward' and 'queries'"
 )
 MOST_REPEATS = 10_000
-"""Repeated queries in a row after which a budget counts as spent.
+"""Number of repeated queries in a row after which the budget counts as spent.
 
-A selector that has seen all it can reach asks for it again and again, free of charge,
-and would never end.
+Repeated queries are free. Without this limit, a selector that has queried everything it
+can reach would repeat its queries forever.
 """
 
 Counting = Literal["classes", "texts"]
-"""What costs one query: each class of architectures of equal function, or each text."""
+"""What costs one query: a class of architectures of equal function, or each text."""
 
 
 def is_listed(space: SearchSpace) -> bool:
@@ -41,22 +41,20 @@ def is_listed(space: SearchSpace) -> bool:
 
 
 class BudgetSpent(Exception):
-    """No query is left. `with search.spending():` ends a selector's loop with it."""
+    """No query is left. `with search.spending():` ends a selector's loop then."""
 
 
 class Queries:
-    """The account of the queries of one selection.
+    """The queries of one selection, and their rewards.
 
     Args:
-        space: of the architectures.
-        budget: how many queries are paid for; at least 1.
-        counting: "classes": an architecture is answered by the representative of its
-            class, and a class that was asked for is answered again free of charge.
-            "texts": as the literature does, each text costs a query and has its own
-            answer.
-        pool: the only architectures that have a reward, where the reward knows a part
-            of the space; None where it knows all. They are representatives where
-            classes are counted.
+        space: the search space.
+        budget: number of queries; at least 1.
+        counting: "classes": all architectures of equal function have the reward of
+            their representative, and a class costs one query. "texts": each text costs
+            one query and has its own reward, as in the literature.
+        pool: the architectures that have a reward, if only a part of the space has one;
+            None if all have one. Where classes are counted, these are representatives.
     """
 
     def __init__(
@@ -79,15 +77,15 @@ class Queries:
 
     @property
     def answers(self) -> Mapping[Architecture, float]:
-        """Reward of every architecture paid for, in the order of the queries."""
+        """Reward of each architecture that cost a query, in the order of queries."""
         return MappingProxyType(self._answers)
 
     @cached_property
     def listed(self) -> Sequence[Architecture] | None:
-        """Every architecture that can be asked for and costs a query of its own.
+        """Every architecture that can be queried, one per class if classes are counted.
 
-        It is the pool; without one the whole space, by classes or texts as they are
-        counted; None where the space has more than :data:`.MOST_CANDIDATES`.
+        It is the pool, or else the whole space; None if the space has more than
+        :data:`.MOST_CANDIDATES` architectures.
         """
         if self.pool is not None:
             return self.pool
@@ -99,13 +97,14 @@ class Queries:
 
     @property
     def left(self) -> int:
-        """How many queries are left."""
+        """Number of queries left."""
         return self.budget - len(self._answers)
 
     def asked_as(self, architecture: Architecture) -> Architecture:
-        """Return the architecture that answers for this one.
+        """Return the architecture whose reward this architecture has.
 
-        Raises ValueError if it is none of the space, or has no reward.
+        Where classes are counted, it is the representative of the class. Raises
+        ValueError for an architecture outside the space, or without a reward.
         """
         if architecture not in self._answered_by:
             self._answered_by[architecture] = self._find_answering(architecture)
@@ -121,8 +120,8 @@ class Queries:
             architecture = self.space.canonical(architecture)
         if self._known is not None and architecture not in self._known:
             raise ValueError(
-                f"{self.space.format(architecture)} has no reward, which knows "
-                f"{len(self._known):,} architectures: take them from search.pool"
+                f"{self.space.format(architecture)} has no reward: query one of the "
+                f"{len(self._known):,} architectures of search.pool"
             )
         return architecture
 
@@ -132,7 +131,7 @@ class Queries:
             text = self.space.format(architecture)
             return self.space.parse(text) == architecture
         except (UserError, ValueError, TypeError, LookupError, AttributeError):
-            return False  # whatever a selector may hand over
+            return False  # a selector can pass anything
 
     def ask(
         self, architecture: Architecture, measure: Callable[[Architecture], float]
@@ -140,13 +139,13 @@ class Queries:
         """Return the reward of an architecture, measured at its first query.
 
         Args:
-            architecture: of the space.
-            measure: returns the reward of the architecture that answers.
+            architecture: an architecture of the space.
+            measure: returns the reward of the architecture that :meth:`asked_as` gives.
 
         Raises:
-            BudgetSpent: no query is left for an architecture that has no answer yet, or
-                the last :data:`MOST_REPEATS` queries were all repetitions.
-            ValueError: see :meth:`asked_as`, or the reward is not finite.
+            BudgetSpent: no query is left for a new architecture, or the last
+                :data:`MOST_REPEATS` queries were all repeated ones.
+            ValueError: as for :meth:`asked_as`, or the reward is not finite.
         """
         asked = self.asked_as(architecture)
         if asked in self._answers:
@@ -165,6 +164,6 @@ class Queries:
         return reward
 
     def _refuse(self, reason: str) -> BudgetSpent:
-        """Count a refusal, and return its error."""
+        """Count a refused query, and return its error."""
         self.refused += 1
         return BudgetSpent(f"{reason}: put the loop into 'with search.spending():'")

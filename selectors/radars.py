@@ -1,8 +1,8 @@
-"""RADARS-style: prune by sampled rewards until a step fits a memory, then tune.
+"""RADARS-style: prune by sampled rewards until a step fits a budget, then tune.
 
-Yan et al. (2021) say that reinforcement learning prunes operations until a promising
-sub-space is left, in which differentiable search runs. They published no code, and
-reward, controller and rounds are not readable: all of it here is inferred.
+Yan et al. (2021) prune operations by reinforcement learning until a promising sub-space
+is left, then run a differentiable search in it. They published no code, and the paper
+does not define reward, controller and rounds. All details here are inferred.
 """
 
 from __future__ import annotations
@@ -27,35 +27,40 @@ from archselect.selectors.search import Search
 
 
 class RadarsStyle(MemoryPruning):
-    """Close what samples of a policy do worse with, until a step fits; then tune.
+    """Close operations with low sampled rewards until a step fits; then tune.
 
-    Inferred: the paper names no rule. In a round, each of `samples` draws k operations
-    without replacement on every edge by softmax(theta), and an architecture of them.
-    Its reward r moves theta by rate · (r - b) (1[drawn] - P(drawn)) / sd, where b is a
-    decaying mean of rewards, sd their standard deviation so far, and P(drawn) is k
-    softmax(theta), at most 1. A draw whose step does not fit the budget halves its
-    operations on the edge that has most. A round ends with the operation of least theta
-    closed on every edge. Where that leaves single operations which do not fit, the
-    round's fitting draw with the best reward stays in their place; without one, the
-    first that fits of as many draws again. Once the queries are spent theta stays.
+    The paper gives no rule, so these are inferred. A round makes `samples` draws. A
+    draw takes k operations per edge, without replacement, by softmax(theta), and one
+    architecture from them. Its reward r adds
+    rate · (r - b) (1[drawn] - P(drawn)) / sd to theta. b is a decaying mean of the
+    rewards, sd their standard deviation so far, and P(drawn) is k softmax(theta), at
+    most 1. If the step of a draw exceeds the budget, the edge with most drawn
+    operations loses half of them, until the step fits.
 
-    The supernet is one that learns alphas, made with `epochs = 0`; it is tuned, and
-    read by magnitude. With a budget of the whole supernet nothing is closed.
+    At the end of a round, every edge closes its operation with the smallest theta. If
+    then every edge has a single operation and the step still does not fit, the best
+    draw of the round that fits is kept instead. If no draw fits, up to `samples` new
+    draws follow, and the first that fits is kept. When the queries are spent, theta no
+    longer changes.
+
+    The supernet needs a recipe that learns alphas, with `epochs = 0`. It is tuned, and
+    the largest weights are selected. With a budget of the whole supernet nothing is
+    closed.
 
     Settings:
-        drawn: k, operations drawn per edge.
-        samples: per round.
-        rate: of theta.
-        decay: of b.
-        candidate: "query" asks for the reward under the study's budget of queries;
-            "supernet" measures the accuracy that the supernet would have after tuning
-            with the architecture alone.
-        candidate_epochs: of that tuning.
+        drawn: k, number of operations drawn per edge.
+        samples: number of draws per round.
+        rate: learning rate of theta.
+        decay: decay of b.
+        candidate: "query" takes the reward from the study's budget of queries.
+            "supernet" measures the accuracy of the supernet after tuning it with only
+            the architecture's operations.
+        candidate_epochs: epochs of that tuning.
     """
 
     name: ClassVar[str] = "radars-style"
     summary: ClassVar[str] = (
-        "closes operations by sampled rewards until a step fits a memory, then tunes (inferred)"
+        "closes operations by sampled rewards until a step fits a memory budget, then tunes (inferred)"
     )
     paper: ClassVar[str] = (
         "in the style of Yan et al., RADARS, 2021, arXiv 2109.05691; details inferred"
@@ -72,7 +77,7 @@ class RadarsStyle(MemoryPruning):
     candidate_epochs: EpochsFromOne = 1
 
     def select(self, task: Task) -> Selection:
-        """See :class:`RadarsStyle`."""
+        """Return the architecture that is left after pruning and tuning."""
         search = task.search(f"{task.activation}(alpha)", better="higher")
         budget = self.bytes_of_budget(task)
         policy = Policy(search, self.rate, self.decay)
@@ -88,10 +93,10 @@ class RadarsStyle(MemoryPruning):
     def _explore(
         self, task: Task, search: Search, policy: Policy, budget: int
     ) -> Decisions | None:
-        """Have the policy learn from a round of samples.
+        """Train the policy on one round of draws.
 
-        Return what is live in the draw with the best reward, of those whose step fits
-        the budget; None without one.
+        Return the decisions of the draw with the best reward among those whose step
+        fits the budget; None if no step fits.
         """
         best: Decisions | None = None
         most = -math.inf
@@ -107,7 +112,7 @@ class RadarsStyle(MemoryPruning):
         return best
 
     def _draw(self, task: Task, search: Search, policy: Policy, budget: int) -> Draw:
-        """Return a draw whose step fits the budget, or of one operation per edge."""
+        """Return a draw whose step fits the budget, else of one operation per edge."""
         draw: Draw = {}
         for edge in search.open_edges():
             draw[edge] = policy.draw(search, edge, self.drawn, task.rng)
@@ -128,7 +133,7 @@ class RadarsStyle(MemoryPruning):
     def _find_fitting(
         self, task: Task, search: Search, policy: Policy, budget: int
     ) -> Decisions | None:
-        """Return what is live in the first draw that fits; None if none does."""
+        """Return the decisions of the first draw that fits; None if no draw does."""
         for _ in range(self.samples):
             draw = self._draw(task, search, policy, budget)
             within = decisions_of(search, draw)

@@ -1,4 +1,4 @@
-"""A uniformly random architecture: the baseline that every selector must beat.
+"""A uniformly random architecture: the baseline for every selector.
 
 Li and Talwalkar, UAI 2019.
 """
@@ -11,7 +11,7 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Random(Selector):
-    """One architecture, drawn as the space draws one; no score is looked at."""
+    """Draw one architecture with :meth:`.SearchSpace.sample`, without any score."""
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "one architecture drawn uniformly"
@@ -20,6 +20,6 @@ class Random(Selector):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Random`."""
+        """Return one random architecture."""
         architecture = task.space.sample(task.rng)
         return task.search().selection(architecture, uniform=True)

@@ -1,6 +1,6 @@
-"""Random pruning: close operations at random until a step fits a memory, then tune.
+"""Random pruning: close random operations until a step fits a budget, then tune.
 
-The control of searches that choose what to close.
+It is the control for searches that choose which operations to close.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from archselect.selectors.search import Search
 
 
 class RandomPruning(MemoryPruning):
-    """A round closes one random operation on every edge; see :class:`MemoryPruning`."""
+    """Close one random operation on every edge per round, until a step fits; then tune.
+
+    :class:`.MemoryPruning` has the settings.
+    """
 
     name: ClassVar[str] = "random-pruning"
     summary: ClassVar[str] = (
-        "closes random operations until a step fits a memory, then tunes: a control"
+        "closes random operations until a step fits a memory budget, then tunes: a control"
     )
     formulation: ClassVar[int] = 1
 
     def select(self, task: Task) -> Selection:
-        """See :class:`RandomPruning`."""
+        """Return the architecture that is left after random closings and tuning."""
         search = task.search(f"{task.activation}(alpha)", better="higher")
         budget = self.bytes_of_budget(task)
         while task.memory(search.decisions) > budget:
@@ -34,7 +37,7 @@ class RandomPruning(MemoryPruning):
 
 
 def _draw_worths(task: Task, search: Search) -> Worths:
-    """Return what every operation is worth, drawn at random."""
+    """Return a random value for every live operation."""
     worths = {}
     for edge in search.open_edges():
         live = live_candidates(search.decisions, edge)

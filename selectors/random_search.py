@@ -1,4 +1,4 @@
-"""Random search under a budget: the best of so many random architectures.
+"""Random search under a budget: keep the best of the random architectures queried.
 
 Li and Talwalkar, UAI 2019.
 """
@@ -11,17 +11,20 @@ from archselect.selectors.base import REWARDS, Selection, Selector, Task
 
 
 class RandomSearch(Selector):
-    """Architectures drawn as the space draws one; the best by reward is selected."""
+    """Query random architectures and select the one with the best reward.
+
+    :meth:`.Search.draw` draws them.
+    """
 
     name: ClassVar[str] = "random-search"
-    summary: ClassVar[str] = "the best by reward of random architectures"
+    summary: ClassVar[str] = "queries random architectures and keeps the best"
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
     queries_pool: ClassVar[bool] = True
 
     def select(self, task: Task) -> Selection:
-        """See :class:`RandomSearch`."""
+        """Return the best of the random architectures that the budget allows."""
         search = task.search()
         with search.spending():
             while True:

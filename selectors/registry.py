@@ -1,7 +1,6 @@
-"""The selectors by name.
+"""All selectors by name.
 
-They are archselect's own, those that installed packages declare, and those of users'
-files.
+They come from archselect, from installed packages and from users' files.
 """
 
 from __future__ import annotations
@@ -57,12 +56,12 @@ registry: UserClasses[Selector] = UserClasses(
     Selector,  # type: ignore[type-abstract]
     "select(self, task)",
 )
-"""The selectors here, and those of installed packages and of users' files."""
+"""Registry of all selectors: built-in, of installed packages and of users' files."""
 
 
 def get_selector(name: str) -> type[Selector]:
-    """Return the selector class of a name, or of FILE.py:CLASS.
+    """Return the selector class for a name, or for FILE.py:CLASS.
 
-    Raises UserError, saying where, if there is none.
+    Raises UserError if there is no such selector; the message names the cause.
     """
     return registry.get(name)

@@ -1,4 +1,4 @@
-"""`Search`: the state of one selection, and all that a selector's author has to learn.
+"""`Search`: the state of one selection. To write a selector, you only need to know it.
 
 It knows which edges are decided, builds the mixtures to score, and notes scores and
 decisions for the record::
@@ -12,21 +12,23 @@ decisions for the record::
 Five words have one meaning each:
 
 * An **edge** (:class:`archselect.nasbench_adapters.space.Edge`) is open until the
-  search decides it for one of its operations, or drops it. Selectors never take edges
-  apart; they hand them back. Its operations are **live** until the search closes them
-  (:meth:`Search.close`); mixtures and scores are of the live ones.
+  search decides it for one of its operations, or drops it. A selector passes edges
+  back to the search and need not look inside. An operation is **live** until the
+  search closes it (:meth:`Search.close`). Only live operations have mixtures and
+  scores.
 * A **step** is one scoring, of one edge or of several, and the decisions that follow
   from it. :meth:`Search.score`, :meth:`Search.decide` with values, and
-  :meth:`Search.drop` each begin a step by themselves. What belongs together goes into
-  ``with search.step():``. A decision without scores belongs to the step before it.
+  :meth:`Search.drop` each begin a new step. To make one step of several calls, put
+  them into ``with search.step():``. A decision without scores belongs to the step
+  before it.
 * In a **round** of :meth:`Search.rounds` a selector decides one or more of the open
   edges, usually one of every part of the space; in one of :meth:`Search.node_rounds`
   it drops inputs of nodes that have too many.
-* A **query** (:meth:`Search.query`) asks for the reward of a whole architecture, and
-  costs one of a budget.
-* To **start over** (:meth:`Search.start_over`) is to open all edges again. Only a
-  method that proposes several candidates does so. Steps are counted from 0 each time,
-  and the column `round` of a record says how often the search started over before.
+* A **query** (:meth:`Search.query`) asks for the reward of a whole architecture. The
+  study limits the number of queries.
+* To **start over** (:meth:`Search.start_over`) opens all edges again. Only a method
+  that proposes several candidates does so. Steps are then counted from 0 again, and
+  the column `round` of a record counts how often the search has started over.
 """
 
 from __future__ import annotations
@@ -67,16 +69,16 @@ LEAVE_OUT = (
     "; scores must be finite: to leave an operation out, score all and decide among the "
     "others, search.decide(edge, values, among=[…])"
 )
-"""The remedy for a score of an operation that is no finite number."""
+"""Advice that ends the message about a score that is not a finite number."""
 
 
 class AnswersSearch(Protocol):
     """The part of a task that a search needs.
 
     Attributes:
-        space: in which it searches.
-        rng: for choices.
-        queries: the account of the queries; None without a reward.
+        space: the search space.
+        rng: generator for random choices.
+        queries: the queries made and left; None without a reward.
     """
 
     space: SearchSpace
@@ -84,34 +86,34 @@ class AnswersSearch(Protocol):
     queries: Queries | None
 
     def query(self, architecture: Architecture) -> float:
-        """See :meth:`archselect.selectors.base.Task.query`."""
+        """Return the reward of an architecture, like :meth:`.Task.query`."""
         ...
 
     def mixture(
         self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
     ) -> Mixture:
-        """See :meth:`archselect.selectors.base.Task.mixture`."""
+        """Return the mixture under some decisions, like :meth:`.Task.mixture`."""
         ...
 
 
 class Search:
-    """What is decided so far, what has been scored, and the mixtures that follow.
+    """The state of one selection: decisions and scores so far, and current mixtures.
 
     A selector gets one from :meth:`.Task.search`. The module's docstring explains edge,
     step, round and starting over.
 
     Args:
         task: makes the mixtures, and answers queries.
-        operations: scale of the scores of operations and edges; None where the selector
-            has none.
-        architectures: scale of the scores of whole architectures; None where the
-            selector has none.
+        operations: scale of the scores of operations and edges; None if the selector
+            has no such scores.
+        architectures: scale of the scores of whole architectures; None if the selector
+            has no such scores.
 
     Attributes:
-        space: in which it searches.
-        decisions: which edges are decided at present; an immutable value.
-        alphas: of which mixtures are made, one (edges, operations) tensor per cell
-            type; None stands for the task's. A selector may set it.
+        space: the search space.
+        decisions: the current decisions, an immutable value.
+        alphas: alphas that the mixtures are made from, one (edges, operations) tensor
+            per cell type; None means the task's alphas. A selector may set it.
     """
 
     def __init__(
@@ -146,7 +148,7 @@ class Search:
         An edge that is decided while the loop runs is skipped.
 
         Args:
-            cell: index of a cell type, whose edges alone are wanted; None for all.
+            cell: index of a cell type, to get only its edges; None for all edges.
         """
         for edge in self.space.open_edges(self.decisions, cell):
             if self._is_open(edge):
@@ -155,8 +157,8 @@ class Search:
     def open_parts(self) -> list[list[Edge]]:
         """Return the open edges that have several operations, by part of the space.
 
-        The parts are :attr:`.SearchSpace.parts`, usually one per cell type. A part
-        without such an edge has no list.
+        The parts are :attr:`.SearchSpace.parts`, usually one per cell type. The result
+        has no list for a part without such edges.
         """
         parts = []
         for cells in self.space.parts:
@@ -170,8 +172,8 @@ class Search:
     def rounds(self) -> Iterator[list[list[Edge]]]:
         """Yield the open edges by part, round after round, until none is left.
 
-        The loop's body decides one or more of them. Edges of one operation are no
-        choice and are left out: see :meth:`open_parts`.
+        The loop's body decides one or more of them. Edges with a single operation offer
+        no choice and are left out, as in :meth:`open_parts`.
 
         Raises ValueError if a round decides nothing.
         """
@@ -184,10 +186,11 @@ class Search:
             parts = self.open_parts()
 
     def node_rounds(self) -> Iterator[list[list[OverfullNode]]]:
-        """Yield the nodes with too many inputs by part, until there are none.
+        """Yield the nodes with too many inputs by part, until none is left.
 
-        Edges of one operation are decided first. The loop's body drops inputs of one or
-        more of the nodes. In a space whose nodes keep all inputs there is no round.
+        Edges with a single operation are decided first. The loop's body drops inputs of
+        one or more of the nodes. In a space whose nodes keep all inputs there is no
+        round.
 
         Raises ValueError if a round drops nothing.
         """
@@ -201,7 +204,7 @@ class Search:
             nodes = self.space.overfull_nodes(self.decisions)
 
     def _by_part(self, nodes: Sequence[OverfullNode]) -> list[list[OverfullNode]]:
-        """Return nodes by part of the space; a part without one has no list."""
+        """Return nodes by part of the space, with no list for a part without nodes."""
         parts = []
         for cells in self.space.parts:
             in_part = [node for node in nodes if node.cell in cells]
@@ -211,22 +214,22 @@ class Search:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no edge has a choice left, and no node too many inputs."""
+        """Whether no edge has a choice left and no node has too many inputs."""
         return not self.open_parts() and not self.space.overfull_nodes(self.decisions)
 
     def live(self, edge: Edge) -> tuple[int, ...]:
         """Return the indices of an edge's live operations, in order.
 
-        They are all but the closed ones of an open edge, the one of a decided edge, and
-        none of a dropped one.
+        An open edge has all operations that are not closed, a decided edge has one, and
+        a dropped edge has none.
         """
         return self.decisions.live(edge)
 
     @property
     def decided_edges(self) -> list[Edge]:
-        """Edges decided since the search last started over, in order; none twice.
+        """Edges decided since the search last started over, in order, each once.
 
-        Dropped edges and those of one operation are not among them.
+        It leaves out dropped edges and edges with a single operation.
         """
         edges: dict[Edge, None] = {}
         for noted in self._decided_edges:
@@ -244,11 +247,10 @@ class Search:
 
     @property
     def mixture(self) -> Mixture:
-        """Present mixture: one (edges, operations) table per cell type.
+        """Current mixture: one (edges, operations) table per cell type.
 
-        It is the activation of the alphas, softmax(alpha) if the recipe says nothing
-        else, on open edges, one operation with weight one on decided edges, and zero on
-        dropped ones.
+        An open edge has the activation of its alphas, by default softmax(alpha). A
+        decided edge has weight one on its operation, and a dropped edge has zeros.
         """
         return self.mixture_of(self.decisions)
 
@@ -257,10 +259,10 @@ class Search:
         return self._task.mixture(decisions, self.alphas)
 
     def weights(self) -> dict[Edge, list[float]]:
-        """Return the present mixture's weights by edge, as numbers.
+        """Return the current mixture's weights by edge, as numbers.
 
-        An open edge has one per live operation, in index order, and any other edge one
-        per operation.
+        An open edge has one weight per live operation, in index order. Any other edge
+        has one weight per operation.
         """
         tables = [table.tolist() for table in self.mixture.weights]
         weights = {}
@@ -270,9 +272,9 @@ class Search:
         return weights
 
     def only(self, edge: Edge) -> list[Mixture]:
-        """Return one mixture per live operation of an edge, which carries it alone.
+        """Return one mixture per live operation, with only that operation on the edge.
 
-        They are in index order; all other edges are as in :attr:`mixture`.
+        They are in index order. All other edges are as in :attr:`mixture`.
         """
         mixture = self.mixture
         mixtures = []
@@ -285,13 +287,13 @@ class Search:
         edge: Edge,
         renormalise: bool = False,
     ) -> list[Mixture]:
-        """Return one mixture per live operation of an edge, in which it lacks that one.
+        """Return one mixture per live operation of an edge, without that operation.
 
-        They are in index order; all other edges are as in :attr:`mixture`.
+        They are in index order. All other edges are as in :attr:`mixture`.
 
         Args:
-            edge: that loses an operation.
-            renormalise: whether the weights that are left are rescaled to sum to one.
+            edge: the edge that loses an operation.
+            renormalise: whether the remaining weights are rescaled to sum to one.
         """
         mixture = self.mixture
         mixtures = []
@@ -304,9 +306,9 @@ class Search:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Make one step of all that is scored and decided within it.
+        """Make one step of all scores and decisions in the block.
 
-        Raises ValueError within another step.
+        Raises ValueError inside another step.
         """
         if self._in_step:
             raise ValueError("a step within a step: end the first one before the next")
@@ -322,19 +324,19 @@ class Search:
         edge: Edge,
         values: Sequence[float],
     ) -> None:
-        """Note the scores of an edge's operations, and decide nothing.
+        """Record the scores of an edge's operations, and decide nothing.
 
-        It begins a step, unless it is called within one.
+        It begins a new step, unless it is called inside one.
 
         Args:
             edge: an open edge.
-            values: one per live operation, in index order, which is that of
-                :meth:`only` and :meth:`without`; all of them finite.
+            values: one finite score per live operation, in index order, which is the
+                order of :meth:`only` and :meth:`without`.
 
         Raises:
-            ValueError: the edge is decided, the number of values is not that of its
-                live operations, one of them is no finite number, or the search has no
-                scale of operations.
+            ValueError: the edge is decided, the number of values differs from the
+                number of live operations, a value is not a finite number, or the search
+                has no scale for operations.
         """
         scale = self._scale_of_operations()
         self._require_open(edge)
@@ -371,21 +373,21 @@ class Search:
     ) -> None:
         """Decide an edge for one of its operations.
 
-        It is the one with the best of `values`; without `values`, the one with the best
-        of the edge's last scores; or the given `operation`. Ties go to the lower index.
+        With `values` the operation with the best value is kept. Without them it is the
+        operation with the best of the edge's last scores, or the given `operation`.
+        Ties go to the lower index.
 
         Args:
             edge: an open edge.
-            values: scores to note first, as :meth:`score` takes them.
-            among: indices of the operations of which the best is taken, such as
-                `edge.candidates`; None for all. All live operations have scores all
-                the same, and closed ones are not taken.
+            values: scores to record first, one per live operation as in :meth:`score`.
+            among: indices of the operations to choose from, such as `edge.candidates`;
+                None for all. Closed operations are never chosen.
             operation: index of the operation to keep, whatever the scores.
 
         Raises:
-            ValueError: as :meth:`score`; or `operation` is given beside `values` or
-                `among`, `among` is empty, the edge has no such operation, it or all of
-                `among` are closed, or there is no score to decide the edge by.
+            ValueError: as for :meth:`score`; or `operation` is given together with
+                `values` or `among`, `among` is empty, the edge has no such operation,
+                that operation or all of `among` are closed, or the edge has no score.
         """
         if operation is not None and (values is not None or among is not None):
             raise ValueError(
@@ -405,17 +407,17 @@ class Search:
         self._note(edge, choice, among or ())
 
     def close(self, edge: Edge, operation: int) -> None:
-        """Close one operation of an open edge, and note that.
+        """Close one operation of an open edge, and record it.
 
-        The supernet no longer computes it, and no mixture has it. An edge with one live
-        operation left is decided for it. It belongs to the step before it, as a
-        decision without scores does.
+        The supernet no longer computes that operation, and no mixture holds it. If one
+        live operation is left, the edge is decided for it. A closing belongs to the
+        step before it, like a decision without scores.
 
         Args:
             edge: an open edge.
             operation: index of a live operation.
 
-        Raises ValueError as :meth:`.Decisions.close`.
+        Raises ValueError like :meth:`.Decisions.close`.
         """
         remaining = self.decisions.close(edge, operation)
         closing = Closing(
@@ -436,17 +438,17 @@ class Search:
         node: OverfullNode,
         scores: Mapping[Edge, float],
     ) -> None:
-        """Drop the input of a node that has the worst score, the later one of equals.
+        """Drop the input of a node with the worst score; ties drop the later input.
 
-        It begins a step, unless it is called within one.
+        It begins a new step, unless it is called inside one.
 
         Args:
-            node: with more inputs than it keeps.
-            scores: by input, of the supernet without that input; an edge that matters
-                has the best score. All of them finite.
+            node: a node with more inputs than it keeps.
+            scores: for each input, a finite score of the supernet without that input;
+                the most important input has the best score.
 
         Raises:
-            ValueError: a score is missing or not finite, or the search has no scale of
+            ValueError: a score is missing or not finite, or the search has no scale for
                 operations.
         """
         scale = self._scale_of_operations()
@@ -473,7 +475,7 @@ class Search:
         self._note(worst, DROPPED)
 
     def drop_edge(self, edge: Edge) -> None:
-        """Drop an edge that needs no score of its own.
+        """Drop an edge without a score.
 
         Args:
             edge: an open edge, or a decided one into a node with too many inputs.
@@ -483,9 +485,9 @@ class Search:
     def keep_strongest(self) -> None:
         """Drop the weaker inputs of every node whose inputs all have scores.
 
-        The strongest stay: those whose operation had the best score when it was
-        decided, the earlier ones of equals. Other nodes, such as those whose inputs
-        have one operation each, keep all inputs for now.
+        The strongest inputs stay: those whose operation had the best score when it was
+        decided. Ties go to the earlier input. Other nodes keep all inputs for now, for
+        example nodes whose inputs have a single operation each.
         """
         self.decisions = self.space.decide_forced_edges(self.decisions)
         for node in self.space.overfull_nodes(self.decisions):
@@ -497,9 +499,9 @@ class Search:
 
     @property
     def queries(self) -> Queries:
-        """Account of the queries: what was asked, and how many are left.
+        """The queries made so far, and how many are left.
 
-        Raises ValueError where the study gives no reward.
+        Raises ValueError if the study gives no reward.
         """
         if self._task.queries is None:
             raise ValueError(NO_REWARD)
@@ -507,15 +509,15 @@ class Search:
 
     @property
     def pool(self) -> tuple[Architecture, ...] | None:
-        """Only architectures that have a reward; None where all of the space have."""
+        """The architectures that have a reward; None if all of the space have one."""
         return self.queries.pool
 
     def draw(self) -> Architecture:
-        """Return an architecture that can be queried, drawn at random.
+        """Return a random architecture that can be queried.
 
-        Each that costs a query of its own (:attr:`.Queries.listed`: one per class where
-        classes are counted) is as likely as the others. Of a space too large to be
-        listed it is drawn as the space draws one.
+        It is drawn uniformly from :attr:`.Queries.listed`: where classes are counted,
+        each class is equally likely. In a space too large to be listed,
+        :meth:`.SearchSpace.sample` draws it.
         """
         listed = self.queries.listed
         if listed is None:
@@ -525,20 +527,21 @@ class Search:
     def query(self, architecture: Architecture) -> float:
         """Return the reward of an architecture; more is better.
 
-        The first query of an architecture costs one of the budget, and its reward is
-        noted as the score of the architecture that answers: see :class:`.Queries`.
+        The first query of an architecture costs one query of the budget. The reward is
+        recorded as the score of the architecture whose reward it is: where classes are
+        counted, the representative of the class (:class:`.Queries`).
 
         Raises:
-            BudgetSpent: no query is left; see :meth:`spending`.
-            ValueError: the study gives no reward, or none to this architecture; or the
-                search has another scale of architectures.
+            BudgetSpent: no query is left; :meth:`spending` ends a loop then.
+            ValueError: the study gives no reward, this architecture has none, or the
+                search scores architectures by something else.
         """
         if self._architectures is None:
             self._architectures = REWARD
         if self._architectures != REWARD:
             raise ValueError(
-                f"architectures are scored by {self._architectures.name!r}: queries need "
-                "a search of their own, task.search()"
+                f"this search scores architectures by {self._architectures.name!r}: "
+                "make another search for queries, with task.search()"
             )
         left = self.queries.left
         reward = self._task.query(architecture)
@@ -549,7 +552,7 @@ class Search:
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """End the block, quietly, at the query for which no budget is left."""
+        """End the block, without an error, at the first query beyond the budget."""
         with suppress(BudgetSpent):
             yield
 
@@ -558,7 +561,7 @@ class Search:
     def start_over(self) -> None:
         """Open all edges again.
 
-        Scores and decisions so far stay noted. The next step is number 0 again.
+        Scores and decisions so far stay recorded. The next step is number 0 again.
         """
         self.decisions = self.space.undecided()
         self._restarts += 1
@@ -567,16 +570,16 @@ class Search:
         self._strength = {}
 
     def architecture(self) -> Architecture:
-        """Return the architecture decided on since the search last started over.
+        """Return the architecture that the current decisions give.
 
-        Edges of one operation need no decision. A node that still has too many inputs
-        keeps the strongest: those whose operation had the best score when it was
-        decided, the earlier ones of equals. A node that is left with fewer inputs than
-        it keeps is filled up: see :func:`.fill_nodes`.
+        Edges with a single operation need no decision. A node that still has too many
+        inputs keeps the strongest: those whose operation had the best score when it was
+        decided. Ties go to the earlier input. :func:`.fill_nodes` adds inputs to a node
+        that has too few.
 
         Raises:
-            ValueError: an edge is undecided, or some inputs of a node were decided by
-                scores and others without.
+            ValueError: an edge is undecided, or some inputs of a node have scores and
+                others have none.
         """
         self.decisions = self.space.decide_forced_edges(self.decisions)
         for node in self.space.overfull_nodes(self.decisions):
@@ -589,11 +592,11 @@ class Search:
         architecture: Architecture,
         value: float,
     ) -> None:
-        """Note the score of a whole architecture.
+        """Record the score of a whole architecture.
 
         Args:
-            architecture: of the space.
-            value: on the scale that `task.search(architectures=…)` named.
+            architecture: an architecture of the space.
+            value: its score, on the scale given to `task.search(architectures=…)`.
 
         Raises ValueError without such a scale, or if the value is not finite.
         """
@@ -607,9 +610,9 @@ class Search:
         self._architecture_scores.append(ScoredArchitecture(architecture, float(value)))
 
     def best_architecture(self) -> Architecture:
-        """Return the best architecture scored; ties go to the first.
+        """Return the architecture with the best score; ties go to the first.
 
-        Raises ValueError if there is none.
+        Raises ValueError if no architecture has a score.
         """
         if self._architectures is None or not self._architecture_scores:
             raise ValueError("no architecture was scored")
@@ -624,12 +627,12 @@ class Search:
         uniform: bool = False,
         sub_space: SubSpace | None = None,
     ) -> Selection:
-        """Return what the selector returns: an architecture, and all that was noted.
+        """Return the selector's result: an architecture, with all scores and decisions.
 
         Args:
-            architecture: the one selected; None for that of :meth:`architecture`,
-                which may raise ValueError.
-            uniform, sub_space: see
+            architecture: the selected architecture; None takes the result of
+                :meth:`architecture`, which may raise ValueError.
+            uniform, sub_space: as in
                 :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
@@ -651,7 +654,7 @@ class Search:
     # --- bookkeeping
 
     def _choice(self, edge: Edge) -> int:
-        """Return the index of an edge's operation, OPEN or DROPPED."""
+        """Return the index of an edge's operation; OPEN or DROPPED if it has none."""
         return self.decisions.choices[edge.cell][edge.index]
 
     def _is_open(self, edge: Edge) -> bool:
@@ -660,21 +663,21 @@ class Search:
     def _scored(self, edge: Edge) -> Sequence[int]:
         """Return the operations that have mixtures and scores.
 
-        They are the live ones of an open edge, and all of any other.
+        They are the live operations of an open edge, and all operations of any other.
         """
         return self.live(edge) if self._is_open(edge) else edge.choices
 
     def _begin_step(self) -> None:
-        """Begin a step, unless one is under way."""
+        """Begin a step, unless one has begun."""
         if not self._in_step:
             self._step += 1
 
     def _name(self, edge: Edge) -> str:
-        """Return an edge as messages name it."""
+        """Return the name of an edge in messages."""
         return self.space.edge_in_words(edge)
 
     def _note(self, edge: Edge, choice: int, among: Sequence[int] = ()) -> None:
-        """Decide an edge for an operation, or drop it, and note that."""
+        """Decide an edge for an operation, or drop it, and record the decision."""
         noted = Decision(
             round=self._restarts,
             step=max(self._step, 0),
@@ -703,7 +706,7 @@ class Search:
         return max(candidates, key=lambda choice: sign * values[choice])
 
     def _weakest(self, node: OverfullNode) -> list[Edge]:
-        """Return the inputs that a node cannot keep, the strongest of them first."""
+        """Return the inputs that a node cannot keep, the strongest first."""
         unscored = [edge for edge in node.inputs if edge not in self._strength]
         if unscored and len(unscored) < len(node.inputs):
             raise ValueError(
@@ -715,7 +718,7 @@ class Search:
         return ranked[node.keeps :]
 
     def _scale_of_operations(self) -> Scale:
-        """Return the scale of operations' scores; raise ValueError without one."""
+        """Return the scale of operations' scores; raise ValueError if there is none."""
         if self._operations is None:
             raise ValueError(
                 "scores need a name: task.search('accuracy without it', better='lower')"
@@ -731,9 +734,9 @@ class Search:
             )
 
     def _require_operations(self, edge: Edge, choices: Sequence[int | None]) -> None:
-        """Raise ValueError unless there are indices, all of them of operations.
+        """Raise ValueError unless all choices are operations, and one of them is live.
 
-        None is no index, but stands for the best operation.
+        None stands for the best operation.
         """
         if not choices:
             raise ValueError(
@@ -747,7 +750,9 @@ class Search:
                 )
         named = [choice for choice in choices if choice is not None]
         if named and set(named).isdisjoint(self.live(edge)):
-            raise ValueError(f"{self._name(edge)} has lost {named}: they are closed")
+            raise ValueError(
+                f"operations {named} of {self._name(edge)} are closed: name a live one"
+            )
 
 
 def _require_finite(
@@ -756,13 +761,13 @@ def _require_finite(
     candidate: str,
     remedy: str = "",
 ) -> None:
-    """Raise ValueError for a score that is no finite number: a failure must surface.
+    """Raise ValueError for a score that is not a finite number.
 
     Args:
         value: the score.
-        scale: its name.
-        candidate: what it is of, in words.
-        remedy: what to do about it, put at the end of the message.
+        scale: holds the name of the score.
+        candidate: description of the scored candidate.
+        remedy: advice for the end of the message.
     """
     score = f"score {scale.name!r} of {candidate}"
     try:

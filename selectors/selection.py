@@ -1,6 +1,6 @@
-"""What a selector returns: an architecture, and all scores and decisions on the way.
+"""What a selector returns: an architecture, and all its scores and decisions.
 
-Records keep the same values. No torch here.
+Records keep the same values. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from archselect.nasbench_adapters.space import Architecture, Decisions
 
 Better = Literal["higher", "lower"]
-"""Which way a score is better."""
+"""Whether higher or lower scores are better."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Name of the scores of operations or architectures, and which way is better."""
+    """Name of the scores of operations or architectures, and the better direction."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -25,15 +25,16 @@ class Scale:
 
     @property
     def sign(self) -> int:
-        """1 if higher is better, else -1: times the sign, more is always better."""
+        """1 if higher scores are better, else -1."""
         return 1 if self.better == "higher" else -1
 
 
 class OperationScore(NamedTuple):
     """Score of operation `choice` on an edge.
 
-    `round` counts repetitions of the whole selection (the iterations of Zero-Cost-PT),
-    `step` the scorings within it, of one or more edges each.
+    `round` numbers the repetitions of the whole selection (the iterations of
+    Zero-Cost-PT). `step` numbers the scorings in a round; each scores one or more
+    edges.
     """
 
     round: int
@@ -45,7 +46,7 @@ class OperationScore(NamedTuple):
 
 
 class EdgeScore(NamedTuple):
-    """Score of an edge into `node` as a whole: of the supernet without it."""
+    """Score of a whole edge into `node`: the supernet's score without that edge."""
 
     round: int
     step: int
@@ -76,11 +77,11 @@ class Closing(NamedTuple):
 
 
 class SubSpace(NamedTuple):
-    """What was left after operations were closed for a memory, and then searched.
+    """The part of a space that was left after operations were closed to save memory.
 
     Attributes:
-        decisions: say which operations are live.
-        budget: bytes that a training step was to take at most.
+        decisions: which operations are live.
+        budget: limit for the memory of a training step, in bytes.
     """
 
     decisions: Decisions
@@ -91,8 +92,8 @@ class ScoredArchitecture(NamedTuple):
     """The score of a whole architecture.
 
     Attributes:
-        architecture: of the space.
-        value: the score.
+        architecture: the architecture that was scored.
+        value: its score.
     """
 
     architecture: Architecture
@@ -101,25 +102,29 @@ class ScoredArchitecture(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selector returns: the architecture, and every score it looked at.
+    """What a selector returns: the architecture, and every score it used.
+
+    All tuples are in the order in which the search recorded their entries.
 
     Attributes:
-        architecture: the one selected.
-        operation_scale: of the scores of operations and edges; None without them.
-        operation_scores: in the order in which they were noted.
-        edge_scores: in that order, too.
-        decisions: in that order, too.
-        architecture_scale: of the scores of whole architectures; None without them.
-        architecture_scores: in that order, too.
-        among: for each decision, the indices of the operations of which the best was
-            taken; empty where it was of all, or where none was compared. Checks of a
-            selector read it; records do not hold it.
-        closings: operations closed one by one, in that order, too.
-        sub_space: where operations were closed for a memory, what was left; None where
-            the selector has no such budget.
-        uniform: whether the architecture was drawn as the space draws one, without a
-            look at anything. The ground truth of a whole space then gives the
-            expectation exactly, and reports use that in place of the few cells drawn.
+        architecture: the selected architecture.
+        operation_scale: name and direction of the scores of operations and edges; None
+            if there are no such scores.
+        operation_scores: scores of operations.
+        edge_scores: scores of whole edges.
+        decisions: decisions of edges.
+        architecture_scale: name and direction of the scores of whole architectures;
+            None if there are no such scores.
+        architecture_scores: scores of whole architectures.
+        among: for each decision, the indices of the operations that were compared;
+            empty if all of them were, or none. `archselect check` reads it; records do
+            not hold it.
+        closings: operations that were closed one by one.
+        sub_space: the part of the space that was left after operations were closed to
+            save memory; None if the selector has no memory budget.
+        uniform: whether the architecture was drawn at random by `SearchSpace.sample`,
+            with no score. The ground truth of a whole space then gives the exact
+            expectation, and reports show it instead of the mean of a few draws.
     """
 
     architecture: Architecture

@@ -28,34 +28,40 @@ from archselect.selectors.predictors.self_training import (
 
 
 class SemiNas(PredictingSelector):
-    """Learn from rewards and from own predictions, query proposals, and repeat.
+    """Train a predictor on rewards and on its own predictions, query proposals, repeat.
 
-    It takes labels + iterations x new queries (released code: 1,100 + 3 x 300) and
-    leaves the rest of a larger budget. Predictors see rewards standardised by the mean
-    and deviation of those they learn from. Where the reward knows a part of the space,
-    that part is ranked, whatever `propose` says.
+    It makes labels + iterations x new queries (released code: 1,100 + 3 x 300) and
+    leaves the rest of the budget unused. Rewards are standardised by the mean and
+    deviation of the training examples. If only a part of the space has rewards, that
+    part is ranked, whatever `propose` says.
 
     Settings:
-        labels: random architectures queried first.
-        iterations, new: rounds, and architectures queried in each.
-        pseudo: other architectures that the predictor labels and learns from.
-        pretrain_epochs: of each round's training on rewards alone.
-        epochs: of the training after it; 0 leaves it out ("pretrained only").
-        semi: whether that training sees pseudo-labels; false is the supervised control.
-        matched_steps: whether the control takes the optimiser steps that pseudo-labels
-            would; false: the same epochs, which are far fewer steps.
-        filter: least reward of the first architectures that are learned from; None for
-            all. The released code knows rewards before it draws (90 % on
-            NAS-Bench-101); here a worse one costs its query.
-        dedupe: what is not queried again: a "class" of equal architectures, or as
-            released a "text".
-        propose: "decode" the 100 best, moved up the gradient of the predicted value; or
-            rank candidates as `predictor-search` does ("pool").
-        predictor: "epd", the paper's network; "ridge", which only ranks; FILE.py:CLASS.
+        labels: number of random architectures queried first.
+        iterations, new: number of rounds, and number of queries per round.
+        pseudo: number of architectures without a reward that the predictor labels and
+            then learns from (pseudo-labels).
+        pretrain_epochs: epochs of each round's training on rewards only.
+        epochs: epochs of the second training of a round; 0 skips it ("pretrained
+            only").
+        semi: whether the second training uses pseudo-labels; false is the supervised
+            control.
+        matched_steps: whether the control takes as many optimiser steps as training
+            with pseudo-labels. If false, it takes as many epochs, with far fewer steps.
+        filter: smallest reward of a first architecture to learn from; None for all. The
+            released code knows the rewards before it draws (90 % on NAS-Bench-101);
+            here an architecture below the limit costs a query.
+        dedupe: what is never queried twice: a "class" of equal architectures, or a
+            "text" (released code).
+        propose: "decode" moves the 100 best up the gradient of the predicted value and
+            decodes them; "pool" ranks candidates as `predictor-search` does.
+        predictor: "epd" is the paper's network; "ridge" can only rank; FILE.py:CLASS
+            is a class in your file.
     """
 
     name: ClassVar[str] = "seminas"
-    summary: ClassVar[str] = "queries what a semi-supervised predictor proposes"
+    summary: ClassVar[str] = (
+        "queries architectures that a semi-supervised predictor proposes"
+    )
     paper: ClassVar[str] = "Luo et al., SemiNAS, NeurIPS 2020, arXiv 2002.10389"
     formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {
@@ -84,12 +90,12 @@ class SemiNas(PredictingSelector):
         """Raise UserError for settings that contradict each other."""
         super().model_post_init(context)
         if self.propose == "decode" and not self.predictor_class.proposes:
-            raise UserError(f'"{self.predictor}" only ranks: set propose = "pool"')
+            raise UserError(f'"{self.predictor}" can only rank: set propose = "pool"')
         if self.semi and not self.matched_steps:
-            raise UserError("matched_steps is of the control: set semi = false")
+            raise UserError("matched_steps needs the supervised control: semi = false")
 
     def select(self, task: Task) -> Selection:
-        """See :class:`SemiNas`."""
+        """Return the architecture with the best reward of all queries."""
         search = task.search()
         predictor = self.new_predictor(task)
         with search.spending():
@@ -105,7 +111,7 @@ class SemiNas(PredictingSelector):
         return search.selection(search.best_architecture())
 
     def _query_first(self, search: Search) -> dict[Architecture, float]:
-        """Return the rewards of the first architectures, those of `filter` or more."""
+        """Return the rewards of the first architectures that reach `filter`."""
         labelled: dict[Architecture, float] = {}
         while len(labelled) < self.labels:
             asked = search.queries.asked_as(search.draw())
@@ -120,7 +126,7 @@ class SemiNas(PredictingSelector):
         labelled: Mapping[Architecture, float],
         others: list[Architecture],
     ) -> None:
-        """Train on rewards, then on rewards and pseudo-labels, or as the control."""
+        """Train on rewards, then with pseudo-labels or as the supervised control."""
         fit_rewards(predictor, labelled, self.pretrain_epochs)
         if not self.epochs:
             return
@@ -139,7 +145,7 @@ class SemiNas(PredictingSelector):
         labelled: Mapping[Architecture, float],
         others: list[Architecture],
     ) -> list[Architecture]:
-        """Return the unseen architectures to query next."""
+        """Return the architectures to query next, none of them queried before."""
         if self.propose == "pool" or search.pool is not None:
             proposals = iter(rank_unseen(search, predictor, self.pseudo))
         else:

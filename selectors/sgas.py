@@ -27,41 +27,42 @@ from archselect.selectors.search import Search
 class Sgas(Selector):
     """Train, and every few epochs decide one edge of each cell type.
 
-    It is the one that matters most and is surest. With p = softmax(alpha), the
-    importance of an edge is 1 - p(none); its certainty is 1 - entropy / log(number) of
-    p over the other operations; its stability is the mean intersection of that
-    distribution with those of the epochs before. Each is scaled to 0 … 1 over the edges
-    of the cell type, and the open edge with the largest product is decided for its most
-    probable operation. Once a node has as many inputs as it keeps, its other edges are
-    dropped.
+    Each edge has up to three measures, with p = softmax(alpha). Importance is
+    1 - p(none). Certainty is 1 - entropy / log(number of operations), of p over the
+    operations other than `none`. Stability is the mean intersection of that
+    distribution with those of earlier epochs. Each measure is scaled to 0 … 1 over the
+    edges of the cell type. The open edge with the largest product of measures is
+    decided for its most probable operation. When a node has as many inputs as it keeps,
+    its other edges are dropped.
 
-    SGAS trains the supernet itself, so it reads one of a recipe that learns alphas,
-    made with `epochs = 0`. A measure that is the same on all edges decides nothing and
-    counts as 1: so does importance in a space without `none`. Where nodes keep all
-    inputs (nb201) an edge may be decided for `none`; elsewhere dropping takes its
-    place. A decided or dropped edge keeps the measures of its last epoch. Unlike in the
-    released code, the batch does not grow by 8 with every decision. Raises UserError if
-    the alphas do not move.
+    SGAS trains the supernet itself. So the supernet needs a recipe that learns alphas,
+    with `epochs = 0`. A measure that is equal on all edges counts as 1, for example
+    importance in a space without `none`. Where nodes keep all inputs (nb201), an edge
+    may be decided for `none`; elsewhere edges are dropped instead. A decided or dropped
+    edge keeps the measures of its last open epoch. The released code increases the
+    batch by 8 with every decision; this one does not. Raises UserError if training does
+    not change the alphas.
 
     Settings:
         criterion: 1 is importance x certainty, 2 is importance x certainty x stability.
-        warmup_epochs: the first decision follows the epoch of this number; the first
-            epoch is number 0.
-        interval: epochs from one decision to the next.
-        closing_epochs: by which the cosine outlasts the last decision (released code:
-            5, which makes 50 epochs of DARTS' eight decisions). They change no decision
-            and are not trained.
-        history: epochs before, at most, that stability looks at.
-        learning_rate, learning_rate_min: of the weights, cosine per epoch.
-        operation: of the edge that is decided: "magnitude" is SGAS; "perturbation" is
-            SGAS+PT, where DARTS-PT (section 5.1) puts in its place the operation whose
-            removal leaves the lowest accuracy and changes nothing else.
-        norm, augment: of the perturbation, as for DARTS-PT.
+        warmup_epochs: number of the epoch after which the first decision is made; the
+            first epoch has number 0.
+        interval: number of epochs between two decisions.
+        closing_epochs: length of the cosine schedule after the last decision (5 in the
+            released code, which gives 50 epochs for DARTS' eight decisions). These
+            epochs change no decision, so they are not trained.
+        history: largest number of earlier epochs that stability uses.
+        learning_rate, learning_rate_min: learning rate of the weights at the start and
+            at the end, with a cosine per epoch between them.
+        operation: how the operation of the chosen edge is selected. "magnitude" is
+            SGAS. "perturbation" is SGAS+PT (DARTS-PT, section 5.1), which keeps the
+            operation whose removal leaves the lowest accuracy.
+        norm, augment: settings of the perturbation, as for DARTS-PT.
     """
 
     name: ClassVar[str] = "sgas"
     summary: ClassVar[str] = (
-        "trains, and every few epochs decides the edge that matters most and is surest"
+        "trains, and every few epochs decides the most important and most certain edge"
     )
     paper: ClassVar[str] = "Li et al., SGAS, CVPR 2020, arXiv 1912.00195"
     formulation: ClassVar[int] = 1
@@ -79,7 +80,7 @@ class Sgas(Selector):
     augment: bool = True
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Sgas`."""
+        """Return the architecture that the decisions during training give."""
         search = self._search(task)
         measures = [Measures(edges, self.history) for edges in task.space.edges]
         epochs = self._count_epochs(task.space)
@@ -90,7 +91,7 @@ class Sgas(Selector):
             weights = search.weights()
             if weights == initial:
                 raise UserError(
-                    'sgas needs a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0'
+                    'sgas needs a supernet whose recipe learns alphas: set recipe = "darts" and epochs = 0'
                 )
             for cell, measured in enumerate(measures):
                 measured.note(weights, search.open_edges(cell))
@@ -101,13 +102,13 @@ class Sgas(Selector):
         return search.selection()
 
     def _search(self, task: Task) -> Search:
-        """Return a search whose scores are those by which operations are kept."""
+        """Return a search with the score that selects operations."""
         if self.operation == "magnitude":
             return task.search("softmax(alpha)", better="higher")
         return task.search("accuracy without it", better="lower")
 
     def _count_epochs(self, space: SearchSpace) -> int:
-        """Return how many epochs are trained: up to the last decision."""
+        """Return the number of epochs to train, up to the last decision."""
         decisions = max(_kept_edges(cell) for cell in space.cells)
         return self.warmup_epochs + self.interval * (decisions - 1) + 1
 
@@ -123,13 +124,13 @@ class Sgas(Selector):
         open_edges: list[Edge],
         measured: Measures,
     ) -> None:
-        """Decide one more edge of a cell type, and drop those that its node then drops.
+        """Decide one more edge of a cell type; drop inputs that its node cannot keep.
 
         Args:
             task: evaluates the supernet.
-            search: in which the edge is decided.
-            open_edges: of the cell type.
-            measured: what the alphas say of its edges.
+            search: the search to change.
+            open_edges: open edges of the cell type.
+            measured: measures of the cell type's edges.
         """
         if not open_edges:
             return
@@ -146,7 +147,7 @@ class Sgas(Selector):
                 search.drop_edge(surplus)
 
     def _learning_rate(self, progress: float) -> float:
-        """Return the learning rate of the weights, by a cosine."""
+        """Return the learning rate of the weights by the cosine schedule."""
         low = self.learning_rate_min
         high = self.learning_rate
         cosine = math.cos(math.pi * progress)
@@ -167,11 +168,11 @@ class Sgas(Selector):
 
 
 class Measures:
-    """What the alphas say of a cell type's edges, epoch by epoch.
+    """Importance, certainty and stability of a cell type's edges, epoch by epoch.
 
     Args:
-        edges: of the cell type.
-        history: epochs before, at most, that are remembered.
+        edges: edges of the cell type.
+        history: largest number of earlier epochs to keep.
     """
 
     def __init__(
@@ -181,8 +182,8 @@ class Measures:
     ) -> None:
         columns = max(len(edge.operations) for edge in edges)
         shape = (len(edges), columns)
-        # Both are (edges, operations): which entries are `none`, and which others are
-        # operations.
+        # Two masks, (edges, operations): the entries that are `none`, and those that
+        # are other operations.
         self._is_none = np.zeros(shape, dtype=bool)
         self._is_real = np.zeros(shape, dtype=bool)
         for edge in edges:
@@ -195,11 +196,11 @@ class Measures:
     def note(
         self, weights: Mapping[Edge, list[float]], open_edges: Iterable[Edge]
     ) -> None:
-        """Take over an epoch's softmax(alpha) of open edges; the others keep theirs.
+        """Store an epoch's softmax(alpha) of open edges; other edges keep their values.
 
         Args:
-            weights: by edge, one per operation.
-            open_edges: of the cell type.
+            weights: for each edge, one weight per operation.
+            open_edges: open edges of the cell type.
         """
         for edge in open_edges:
             row = self._weights[edge.index]
@@ -215,10 +216,10 @@ class Measures:
         return row[: len(edge.operations)].tolist()
 
     def scores(self, criterion: int) -> list[float]:
-        """Return criterion 1 or 2 of every edge; the higher, the sooner it is decided.
+        """Return criterion 1 or 2 of every edge; the highest edge is decided next.
 
         Args:
-            criterion: 1 or 2; see :class:`Sgas`.
+            criterion: 1 or 2, as in :class:`Sgas`.
         """
         importance = _scaled(self._importance())
         certainty = _scaled(self._certainty())
@@ -244,7 +245,7 @@ class Measures:
         return 1 - entropy / np.log(operations)
 
     def _stability(self) -> np.ndarray:
-        """Return every edge's mean intersection with the epochs before, (edges,)."""
+        """Return every edge's mean intersection with earlier epochs, (edges,)."""
         *past, now = self._distributions
         overlaps = []
         for before in past:
@@ -254,7 +255,7 @@ class Measures:
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
-    """Return the values moved and stretched to 0 … 1; ones if they are all the same."""
+    """Return the values scaled to 0 … 1; ones if they are all equal."""
     low = values.min()
     high = values.max()
     if high > low:
@@ -263,7 +264,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def _kept_edges(cell: Cell) -> int:
-    """Return how many edges an architecture keeps of a cell type."""
+    """Return how many edges of a cell type an architecture keeps."""
     return sum(cell.count_kept(node) for node in cell.summing_nodes)
 
 
@@ -272,9 +273,10 @@ def _surplus(
     search: Search,
     decided: Edge,
 ) -> list[Edge]:
-    """Return the open edges that the node of a decided edge has no room for.
+    """Return the open edges that the node of a decided edge cannot keep.
 
-    They are all that are open, if as many of its inputs are decided as it keeps.
+    If the node already has as many decided inputs as it keeps, they are all its open
+    edges; otherwise there are none.
     """
     node = decided.target
     keeps = space.cells[decided.cell].kept_inputs(node)

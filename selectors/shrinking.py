@@ -1,4 +1,4 @@
-"""What a shrink of a search closes: the worst operations of edges, a share at once."""
+"""Shrinks of a search: each closes a share of the edges' worst operations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Scores = dict[Candidate, float]
 
 
 def groups_of(search: Search) -> Iterator[tuple[list[Edge], int]]:
-    """Yield the edges that shrink together, and how many of them are kept."""
+    """Yield the groups of edges that shrink together, and how many of each are kept."""
     for index, cell in enumerate(search.space.cells):
         for node in cell.summing_nodes:
             edges = [search.space.edges[index][edge] for edge in cell.incoming(node)]
@@ -36,14 +36,14 @@ def groups_of(search: Search) -> Iterator[tuple[list[Edge], int]]:
 def shrink(
     search: Search, edges: list[Edge], keeps: int, scores: Scores, left: int
 ) -> None:
-    """Close the worst operations of some edges; drop edges that nothing is left of.
+    """Close the worst operations of some edges; drop edges with no operation left.
 
     Args:
-        search: in which they are closed.
-        edges: of which `keeps` are kept.
-        keeps: how many.
-        scores: of the live operations.
-        left: shrinks to come, with this one.
+        search: the search to change.
+        edges: the edges that shrink together.
+        keeps: number of edges to keep.
+        scores: scores of the live operations.
+        left: number of shrinks left, including this one.
     """
     live = sum(len(search.live(edge)) for edge in edges)
     surplus = math.ceil((live - keeps) / left)

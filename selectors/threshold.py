@@ -1,4 +1,4 @@
-"""Threshold: the operation with the largest weight, where that reaches a threshold.
+"""Threshold: keep the operation with the largest weight if it reaches a threshold.
 
 Chu et al., FairDARTS, ECCV 2020, arXiv 1911.12126, and its released code.
 """
@@ -13,22 +13,21 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Threshold(Selector):
-    """The largest weight of every edge decides it, or `none` where that is too small.
+    """Keep the operation with the largest weight; `none` if the weight is too small.
 
-    It is for weights that do not compete: those of `activation = "sigmoid"`. The
-    released code leaves an edge out whose largest weight is below the threshold. Here
-    such an edge is decided for `none` where architectures may have it. Spaces whose
-    nodes keep a number of inputs have no architecture with fewer: there the strongest
-    are kept, whatever they weigh, as by `magnitude` (inferred).
+    It is made for weights that do not compete, those of `activation = "sigmoid"`. The
+    released code drops an edge whose largest weight is below the threshold. Here such
+    an edge is decided for `none`, if architectures of the space may have it. In spaces
+    whose nodes keep a fixed number of inputs, no architecture has fewer; there the
+    strongest inputs are kept whatever their weights, as in `magnitude` (inferred).
 
     Settings:
-        threshold: the least weight of an operation that is selected; 0.85 in the
-            released code.
+        threshold: smallest weight of a selected operation; 0.85 in the released code.
     """
 
     name: ClassVar[str] = "threshold"
     summary: ClassVar[str] = (
-        "the largest weight on every edge if it reaches a threshold"
+        "the operation with the largest weight, if the weight reaches a threshold"
     )
     paper: ClassVar[str] = "Chu et al., FairDARTS, ECCV 2020, arXiv 1911.12126"
     formulation: ClassVar[int] = 1
@@ -36,7 +35,7 @@ class Threshold(Selector):
     threshold: NonNegative = 0.85
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Threshold`."""
+        """Return the architecture of the weights that reach the threshold."""
         search = task.search(f"{task.activation}(alpha)", better="higher")
         weights = search.weights()
         with search.step():
@@ -47,11 +46,11 @@ class Threshold(Selector):
         return search.selection()
 
     def _choose_among(self, edge: Edge, weights: dict[int, float]) -> tuple[int, ...]:
-        """Return the operations of which the one with the largest weight is selected.
+        """Return the operations to choose from: all candidates, or only `none`.
 
         Args:
-            edge: of the operations.
-            weights: by operation.
+            edge: the edge to decide.
+            weights: weight of each live operation.
         """
         candidates = edge.candidates
         nothing = tuple(k for k in candidates if edge.operations[k] == NONE)

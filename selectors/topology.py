@@ -1,4 +1,4 @@
-"""Which inputs a node keeps, where the space keeps a number of them."""
+"""Completes nodes that have fewer inputs than the space keeps per node."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def fill_nodes(
     space: SearchSpace,
     decisions: Decisions,
 ) -> Decisions:
-    """Return the decisions without `none` on edges of nodes that drop inputs.
+    """Return decisions in which every node that drops inputs has enough of them.
 
-    Only in S3 can there be such edges. As in the released code's `genotype()`, a node
-    left with fewer live inputs than it keeps is filled up from its lowest edge on, each
-    with the edge's first operation other than `none`.
+    Only S3 can have edges decided for `none` there, and so nodes with too few live
+    inputs. As in the released code's `genotype()`, such a node gets more inputs, in the
+    order of its edges, each with the edge's first operation other than `none`.
     """
     for index, cell in enumerate(space.cells):
         edges = space.edges[index]
@@ -36,7 +36,7 @@ def _fill_node(
     inputs: list[Edge],
     keeps: int,
 ) -> Decisions:
-    """Return the decisions with as many live inputs of a node as it keeps."""
+    """Return decisions in which one node has as many live inputs as it keeps."""
     idle = [edge for edge in inputs if not _is_live(decisions, edge)]
     live = len(inputs) - len(idle)
     missing = min(keeps, len(inputs)) - live
@@ -49,7 +49,7 @@ def _fill_node(
 
 
 def _is_live(decisions: Decisions, edge: Edge) -> bool:
-    """Return whether an edge is there and carries another operation than `none`.
+    """Return whether an edge is not dropped and not decided for `none`.
 
     An open edge counts as live.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -30,36 +30,39 @@ LOG = logging.getLogger(__name__)
 SCORED_ORDERS = ("global-op-iter", "global-edge-iter")
 """Orders in which all open edges are scored before each decision."""
 FIXED_ORDERS = ("global-op-once", "global-edge-once")
-"""Orders that scores at the start fix."""
+"""Orders that are fixed by the scores at the start."""
 MEAN_ORDERS = ("global-edge-iter", "global-edge-once")
-"""Orders by the mean score of an edge; the other ones go by its best."""
+"""Orders by the mean score of an edge; the other orders use its best score."""
 
 
 class ZeroCostPT(Selector):
     """Propose N candidates edge by edge, then keep the one with the best score.
 
-    Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges
-    in `order`; mask each operation of the edge in turn; keep the one without which the
-    proxy scores lowest; no tuning. A round decides one edge of every cell type on one
-    minibatch. Where the space keeps a number of inputs per node, rounds follow that
-    prune one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2:
-    every distinct candidate is scored as a freshly initialised network, summed over
-    `validation_batches` minibatches. A candidate of which the proxy has no score, such
-    as a disconnected cell, is left out, and the run's log says so; without any score
-    left the run fails.
+    Stage 1 runs `iterations` times, each time with new alphas and the same weights. It
+    takes the edges in `order`, masks each operation of an edge in turn, and keeps the
+    operation without which the proxy's score is lowest. The supernet is not tuned. A
+    round decides one edge of every cell type with one minibatch. In spaces whose nodes
+    keep a fixed number of inputs, more rounds then prune one node of every cell type
+    each (:mod:`archselect.selectors.pruning`).
+
+    Stage 2 scores every distinct candidate as a freshly initialised network; the scores
+    of `validation_batches` minibatches are added. A candidate without a score, such as
+    a disconnected cell, is left out, and the run's log says so. If no candidate has a
+    score, the run fails.
 
     Settings:
-        proxy: the score.
-        iterations: N, candidates proposed.
-        order: of a cell type's edges: "random", "order" (input to output), "reverse";
-            "global-op-iter" decides the lowest score of all open (edge, operation)
-            pairs; "global-edge-iter" the open edge with the lowest mean score;
+        proxy: proxy that gives the scores, by name or as FILE.py:OBJECT.
+        iterations: N, number of candidates.
+        order: order of a cell type's edges: "random", "order" (input to output), or
+            "reverse". "global-op-iter" decides the open (edge, operation) pair with the
+            lowest score, "global-edge-iter" the open edge with the lowest mean score.
             "global-op-once" and "global-edge-once" fix that order at the start. (In the
-            released code both "-once" orders come out as "reverse", because it takes
-            edges from the end of the list without sorting.) Nodes are pruned in random
-            order, with "reverse" from the last to the first.
-        batch_size: images per minibatch; the paper: 256 on NAS-Bench-201, 64 on DARTS.
-        validation_batches: V of stage 2.
+            released code both "-once" orders equal "reverse", because it takes edges
+            from the end of an unsorted list.) Nodes are pruned in random order; with
+            "reverse", from the last to the first.
+        batch_size: images per minibatch; the paper has 256 on NAS-Bench-201 and 64 on
+            DARTS.
+        validation_batches: V, number of minibatches of stage 2.
         norm: batch-norm mode while the supernet is scored.
         fresh_alphas: whether every iteration draws new alphas (released code: yes on
             NAS-Bench-201, no on the DARTS space).
@@ -68,7 +71,7 @@ class ZeroCostPT(Selector):
 
     name: ClassVar[str] = "zero-cost-pt"
     summary: ClassVar[str] = (
-        "perturbs an untrained supernet under a proxy, then picks among N candidates"
+        "perturbs an untrained supernet, scored by a proxy, then picks one of N candidates"
     )
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
     formulation: ClassVar[int] = 1
@@ -96,13 +99,17 @@ class ZeroCostPT(Selector):
         """Raise UserError for an unknown proxy."""
         get_proxy(self.proxy)
 
+    def settings(self) -> dict[str, Any]:
+        """See :meth:`.Selector.settings`."""
+        return {**super().settings(), "proxy": get_proxy(self.proxy).name}
+
     def select(self, task: Task) -> Selection:
-        """See :class:`ZeroCostPT`."""
-        better = get_proxy(self.proxy).better
+        """Return the best of the proposed candidates."""
+        proxy = get_proxy(self.proxy)
         search = task.search(
-            f"{self.proxy} without it",
-            better="lower" if better == "higher" else "higher",
-            architectures=Scale(self.proxy, better),
+            f"{proxy.name} without it",
+            better="lower" if proxy.better == "higher" else "higher",
+            architectures=Scale(proxy.name, proxy.better),
         )
         candidates = [self._propose(task, search) for _ in range(self.iterations)]
         distinct = list(dict.fromkeys(candidates))
@@ -114,10 +121,7 @@ class ZeroCostPT(Selector):
         task: Task,
         search: Search,
     ) -> Architecture:
-        """Propose one candidate (stage 1), and open all edges again.
-
-        Every scoring of one or more edges is a step.
-        """
+        """Propose one candidate (stage 1), and open all edges again."""
         search.alphas = task.new_alphas() if self.fresh_alphas else task.alphas
         fixed_order = self._fix_order(task, search)
         for parts in search.rounds():
@@ -146,9 +150,9 @@ class ZeroCostPT(Selector):
         task: Task,
         search: Search,
     ) -> list[Edge]:
-        """Return the order of edges that is fixed at the start, where one is.
+        """Return the edges in the order that is fixed at the start, best first.
 
-        The best edge of a cell type is the first.
+        It is empty for orders that are not fixed.
         """
         order: list[Edge] = []
         if self.order in FIXED_ORDERS:
@@ -170,10 +174,10 @@ class ZeroCostPT(Selector):
 
         Args:
             task: scores the supernet.
-            search: in which the edge is decided.
-            edges: the open ones.
-            batch: of this round.
-            fixed_order: see :meth:`_fix_order`.
+            search: the search to change.
+            edges: the open edges.
+            batch: minibatch of this round.
+            fixed_order: result of :meth:`_fix_order`.
         """
         if self.order in SCORED_ORDERS:
             scores = self._score(task, search, edges, batch)
@@ -192,7 +196,7 @@ class ZeroCostPT(Selector):
         edges: list[Edge],
         fixed_order: list[Edge],
     ) -> Edge:
-        """Return the edge to decide next, where present scores do not say."""
+        """Return the edge to decide next, for orders that need no new scores."""
         if self.order == "random":
             return task.pick(edges)
         if self.order == "order":
@@ -208,9 +212,9 @@ class ZeroCostPT(Selector):
         edges: list[Edge],
         batch: Minibatch,
     ) -> dict[Edge, list[float]]:
-        """Return the proxy's scores without each operation of some edges.
+        """Return, for each operation of some edges, the proxy's score without it.
 
-        They are noted as one step.
+        The search records them as one step.
         """
         scores = {}
         with search.step():
@@ -224,7 +228,7 @@ class ZeroCostPT(Selector):
     def _rank(self, scores: dict[Edge, list[float]]) -> list[Edge]:
         """Return the edges from the best to the worst, by their mean or best score.
 
-        An operation is good if the proxy's score without it is bad. Ties go to the
+        A good operation is one without which the proxy's score is bad. Ties go to the
         earlier edge.
         """
         sign = 1 if get_proxy(self.proxy).better == "higher" else -1
@@ -236,7 +240,7 @@ class ZeroCostPT(Selector):
         return sorted(keys, key=keys.__getitem__)
 
     def _prune(self, task: Task, search: Search) -> None:
-        """Prune the nodes by perturbation, those of a round on one minibatch."""
+        """Prune the nodes by perturbation, with one minibatch per round."""
         for node_parts in search.node_rounds():
             batch = task.minibatch(self.batch_size)
             for nodes in node_parts:
@@ -251,7 +255,7 @@ class ZeroCostPT(Selector):
     ) -> None:
         """Prune one of a cell type's overfull nodes."""
         node = nodes[-1] if self.order == "reverse" else task.pick(nodes)
-        # The minibatch stays, so an edge that is restored scores the same again.
+        # The minibatch stays the same, so a restored edge has the same score again.
         prune_node(
             search,
             node,
@@ -266,9 +270,9 @@ class ZeroCostPT(Selector):
         search: Search,
         candidates: list[Architecture],
     ) -> None:
-        """Note the score of every candidate that has one (stage 2).
+        """Record the score of every candidate that has one (stage 2).
 
-        Raises Undefined if none has.
+        Raises Undefined if no candidate has a score.
         """
         undefined: list[Undefined] = []
         for candidate in candidates:

@@ -1,4 +1,4 @@
-"""Zero-Cost-PT as its released code searches NAS-Bench-Macro, with that code's faults.
+"""Zero-Cost-PT as in its released code for NAS-Bench-Macro, with that code's faults.
 
 Xiang et al., AAAI 2023, released code (nasbench_macro/network_proposal.py).
 """
@@ -15,22 +15,21 @@ from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 
 class ZeroCostPTMacro(ZeroCostPT):
-    """Zero-Cost-PT with what the released code for NAS-Bench-Macro does otherwise.
+    """Repeat two faults of Zero-Cost-PT's released code for NAS-Bench-Macro.
 
-    The paper decides a layer for one operation and names it where it is. Each setting
-    has the fault as its default, and can be set right by itself. With all set right it
-    is :class:`.ZeroCostPT`. That nwot counts zeros for a silenced block is part of
-    nwot, here and there.
+    Each setting stands for one fault. Its default repeats the fault, and its other
+    value follows the paper. With both faults switched off, the selector equals
+    :class:`.ZeroCostPT`.
 
     Settings:
-        losers: what a decided edge does with the operations that lost: "kept" (released
-            code) leaves them their weight beside a weight of one on the winner;
-            "removed" (the paper).
-        written: in which order the operations of a candidate are written down: "drawn"
-            (released code), in the order in which edges were decided, though the text
-            is then read in the order of the layers, so that it names another network;
-            "placed" (the paper). Where edges allow other operations than one another,
-            or nodes drop inputs, both are "placed".
+        losers: what happens to the other operations of a decided edge. "kept" (released
+            code): they keep their weights, and the decided operation gets weight one.
+            "removed" (paper): their weights become zero.
+        written: the order of the operations in a candidate's text. "drawn" (released
+            code): the order in which the edges were decided. The text is then read in
+            the order of the layers, so it names another network. "placed" (paper): the
+            order of the layers. If edges have different operations, or nodes drop
+            inputs, "drawn" works like "placed".
     """
 
     name: ClassVar[str] = "zero-cost-pt-macro"
@@ -58,7 +57,7 @@ class ZeroCostPTMacro(ZeroCostPT):
         return mixtures
 
     def _candidate(self, search: Search) -> Architecture:
-        """Return the architecture decided on, as it is written down."""
+        """Return the candidate architecture, with its operations in the set order."""
         placed = search.architecture()
         if self.written == "placed" or not _has_like_edges(search.space):
             return placed

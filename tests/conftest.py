@@ -15,6 +15,7 @@ from support import small
 from support.processes import hear_signals
 from support.session import make_once
 
+from archselect.benchmarks.runtime.machine import cores
 from archselect.nasbench_adapters.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,16 @@ hear_signals()
 # Runs here share cores with other work: how long an example takes says nothing.
 settings.register_profile("archselect", deadline=None, derandomize=True)
 settings.load_profile("archselect")
+
+
+WORKER_GIB = 3
+"""Memory that a worker of pytest may take."""
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Return two workers for each core, where memory suffices: commands wait for files and for each other."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return max(1, min(2 * cores(), int(memory / WORKER_GIB)))
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def test_bad_input_is_refused_with_all_its_faults(study, tmp_path):
     assert "gpu" in str(refused.value)
     assert "magnitude" in str(refused.value)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(UserError, match="holds no"):
+    with pytest.raises(UserError, match=r"holds no study\.json"):
         archselect.load(tmp_path)
 
 
@@ -211,6 +211,15 @@ def test_a_network_is_a_module_that_exports(space, cell, skeleton):
     assert torch.allclose(exported.module()(images), logits, atol=1e-5)
     again = archselect.network(cell, space, classes=7, seed=3, **skeleton).eval()
     assert torch.equal(again(images), logits)
+
+
+def test_a_network_exports_to_onnx(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    network = archselect.network(CELL, "nb201", channels=4, cells=1).eval()
+    images = torch.zeros(1, 3, 32, 32)
+    torch.onnx.export(network, (images,), tmp_path / "cell.onnx", dynamo=True)
+    assert (tmp_path / "cell.onnx").stat().st_size > 1000
 
 
 def test_a_script_needs_no_guard(study, tmp_path):

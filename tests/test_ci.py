@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
+from chart import DIRECTIONS, chart_points
 from skipped import merge_reasons, read_reasons, summarise
 
 
@@ -73,3 +75,36 @@ def test_an_unknown_setting_is_refused_before_anything_is_installed(root):
         done.stderr
         == "TEST_SETTING=avx3-1 is none of: native-1 sse-2 avx2-1 native-2 sse-1 avx2-2\n"
     )
+
+
+def test_charts_have_each_metric_in_its_direction():
+    accuracy = {"metric": "accuracy", "unit": "points", "better": "higher", "new": 91.5}
+    seconds = {"metric": "seconds", "unit": "seconds", "better": "lower", "new": 3.0}
+    lost = {"metric": "flops", "unit": "count", "better": "lower", "new": None}
+    where = {"selector": "darts-pt", "place": "digits/test/10"}
+    compared = {"changes": [change | where for change in (accuracy, seconds, lost)]}
+    assert chart_points(compared, "higher") == [
+        {
+            "name": "accuracy: darts-pt (digits/test/10)",
+            "unit": "points",
+            "value": 91.5,
+        }
+    ]
+    assert [point["value"] for point in chart_points(compared, "lower")] == [3.0]
+
+
+def test_charts_read_what_compare_writes(root, tmp_path, archselect):
+    study = str(root / "docs" / "results" / "zero-cost-pt-darts-cpu")
+    compared = tmp_path / "compared.json"
+    code, _, err = archselect("compare", study, study, "--json", compared)
+    assert code == 0, err
+    changes = json.loads(compared.read_text(encoding="utf-8"))["changes"]
+    charts = {
+        direction: chart_points({"changes": changes}, direction)
+        for direction in DIRECTIONS
+    }
+    valued = [change for change in changes if change["new"] is not None]
+    assert charts["lower"]
+    assert len(charts["higher"]) + len(charts["lower"]) == len(valued)
+    names = [point["name"] for points in charts.values() for point in points]
+    assert len(set(names)) == len(names)

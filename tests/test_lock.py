@@ -7,7 +7,8 @@ import tomllib
 
 import pytest
 
-LOCKS = ["requirements.lock", ".ci/tools.lock"]
+PACKAGES = ["requirements.lock", "requirements-without-torch.lock"]
+LOCKS = [*PACKAGES, ".ci/tools.lock"]
 
 
 def plain(name):
@@ -30,11 +31,13 @@ def constraints(root):
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_has_a_version_and_hashes(root, name):
-    logical = (
-        (root / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    )
+    text = (root / name).read_text(encoding="utf-8")
+    logical = text.replace("\\\n", " ").splitlines()
+    head = [line for line in logical if line.startswith("#")]
+    entries = [line.strip() for line in logical if line not in head]
     entry = re.compile(r"[\w.-]+==[\w.+]+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
-    assert len(logical) > 10 and all(entry.fullmatch(line.strip()) for line in logical)
+    assert head[-1].split() == ["#", ".ci/lock"]
+    assert len(entries) > 10 and all(map(entry.fullmatch, entries))
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -46,17 +49,34 @@ def test_versions_are_those_that_are_tested(root, constraints, name):
         for package, version in locked.items()
         if package in constraints
     } == {package: constraints[package] for package in locked if package in constraints}
-    if name == "requirements.lock":
+    if name in PACKAGES:
         assert locked.keys() <= constraints.keys()
 
 
-def test_the_lock_has_all_that_archselect_needs_but_torch(root):
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))[
-        "project"
-    ]
-    needed = {plain(re.match(r"[\w.-]+", text)[0]) for text in project["dependencies"]}
-    locked = pins((root / "requirements.lock").read_text(encoding="utf-8")).keys()
-    assert needed - locked == {"torch"} and "torch" not in locked
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [("requirements.lock", set()), ("requirements-without-torch.lock", {"torch"})],
+)
+def test_the_lock_has_all_that_archselect_needs(root, name, left_out):
+    content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    to_run = content["project"]["dependencies"]
+    to_build = content["build-system"]["requires"]
+    needed = {plain(re.match(r"[\w.-]+", text)[0]) for text in [*to_run, *to_build]}
+    locked = pins((root / name).read_text(encoding="utf-8")).keys()
+    assert needed - locked == left_out
+
+
+def test_without_torch_there_is_no_cuda_either(root):
+    full, light = (
+        pins((root / name).read_text(encoding="utf-8")).keys() for name in PACKAGES
+    )
+    assert light < full
+    of_cuda = re.compile(r"torch|triton|cuda-\w+|nvidia-[\w-]+")
+    assert all(map(of_cuda.fullmatch, full - light))
+    assert not any(map(of_cuda.fullmatch, light))
+
+
+def test_the_lock_of_ci_has_tox(root):
     assert "tox" in pins((root / ".ci" / "tools.lock").read_text(encoding="utf-8"))
 
 

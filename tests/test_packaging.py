@@ -1,6 +1,7 @@
-"""What is built knows the commit that it is built from, also where git is not at hand."""
+"""What is built knows its version and its commit, also where git is not at hand."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,9 @@ import zipfile
 import pytest
 
 pytest.importorskip("setuptools", minversion="77")
+setuptools_scm = pytest.importorskip("setuptools_scm")
+
+VERSION = "1.2.3"
 
 BUILD = "from setuptools import build_meta; print(build_meta.build_{kind}({folder!r}))"
 
@@ -55,7 +59,10 @@ def checkout(root, tmp_path_factory):
             "*.toml",
             "*.md",
             "LICENSE",
+            "MANIFEST.in",
             "py.typed",
+            ".git_archival.txt",
+            ".gitattributes",
         ],
         capture_output=True,
         text=True,
@@ -70,6 +77,7 @@ def checkout(root, tmp_path_factory):
     git(tree, "init", "-q")
     git(tree, "add", ".")
     git(tree, "commit", "-q", "-m", "all")
+    git(tree, "tag", f"v{VERSION}")
     return tree
 
 
@@ -88,6 +96,11 @@ def unpacked(sdist, folder):
     return tree
 
 
+def version_of(built):
+    """The version in the name of an sdist or a wheel."""
+    return built.name.removesuffix(".tar.gz").split("-")[1]
+
+
 @pytest.mark.slow
 def test_a_wheel_built_from_an_sdist_knows_its_commit(checkout, tmp_path):
     head = git(checkout, "rev-parse", "HEAD")
@@ -95,15 +108,14 @@ def test_a_wheel_built_from_an_sdist_knows_its_commit(checkout, tmp_path):
     sdist = build("sdist", checkout, tmp_path, everything)
     tree = unpacked(sdist, tmp_path / "tree")
     assert not (tree / ".git").exists()
-    assert commit_in(build("wheel", tree, tmp_path, nothing)) == head
+    wheel = build("wheel", tree, tmp_path, nothing)
+    assert commit_in(wheel) == head
     # So does a wheel of an sdist of the unpacked sdist.
     again = build("sdist", tree, tmp_path / "again", nothing)
-    assert (
-        commit_in(
-            build("wheel", unpacked(again, tmp_path / "second"), tmp_path, nothing)
-        )
-        == head
-    )
+    second = build("wheel", unpacked(again, tmp_path / "second"), tmp_path, nothing)
+    assert commit_in(second) == head
+    built = (sdist, wheel, again, second)
+    assert [version_of(one) for one in built] == [VERSION] * 4
 
 
 @pytest.mark.slow
@@ -113,17 +125,44 @@ def test_a_wheel_of_a_changed_checkout_says_so(checkout, tmp_path):
     with (checkout / "README.md").open("a") as file:
         file.write("changed\n")
     try:
-        assert (
-            commit_in(build("wheel", checkout, tmp_path, os.environ["PATH"]))
-            == f"{head}-dirty"
-        )
+        changed = build("wheel", checkout, tmp_path, os.environ["PATH"])
     finally:
         git(checkout, "checkout", "-q", "README.md")
+    assert commit_in(changed) == f"{head}-dirty"
+    assert version_of(changed).startswith("1.2.4.dev0+")
+
+
+@pytest.mark.slow
+def test_a_wheel_of_an_archive_of_a_commit_knows_it(checkout, tmp_path):
+    """What GitHub packs for a release, and for an action that a workflow names."""
+    head = git(checkout, "rev-parse", "HEAD")
+    archive = tmp_path / "tree.tar"
+    git(checkout, "archive", "-o", str(archive), "--prefix", "archselect/", "HEAD")
+    tree = unpacked(archive, tmp_path / "tree")
+    wheel = build("wheel", tree, tmp_path, str(tmp_path / "no commands"))
+    assert commit_in(wheel) == head
+    assert version_of(wheel) == VERSION
 
 
 @pytest.mark.slow
 def test_a_tree_that_is_no_checkout_and_no_sdist_knows_no_commit(checkout, tmp_path):
-    archive = tmp_path / "tree.tar"
-    git(checkout, "archive", "-o", str(archive), "--prefix", "archselect/", "HEAD")
-    tree = unpacked(archive, tmp_path / "tree")
-    assert commit_in(build("wheel", tree, tmp_path, os.environ["PATH"])) is None
+    tree = tmp_path / "tree"
+    shutil.copytree(checkout, tree, ignore=shutil.ignore_patterns(".git", "build"))
+    wheel = build("wheel", tree, tmp_path, os.environ["PATH"])
+    assert commit_in(wheel) is None
+    assert version_of(wheel) == "0.0"
+
+
+def test_a_checkout_without_a_tag_counts_its_commits(root, tmp_path):
+    (tmp_path / "pyproject.toml").write_bytes((root / "pyproject.toml").read_bytes())
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "all")
+    name = git(tmp_path, "rev-parse", "HEAD")
+    configuration = setuptools_scm.Configuration.from_file(tmp_path / "pyproject.toml")
+    version = setuptools_scm.get_version(
+        tmp_path, fallback_version=configuration.fallback_version
+    )
+    release, _, local = version.partition("+g")
+    assert release == "0.1.dev1"
+    assert name.startswith(local.partition(".")[0])

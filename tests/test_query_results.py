@@ -91,7 +91,7 @@ def test_every_selector_has_ten_runs_and_random_search_is_a_sample_of_its_row(fo
     assert set(runs) == {10}
     notes = [note for note in table.notes if "standard errors of the row" in note]
     assert notes
-    assert all("as a sample of it should be" in note for note in notes)
+    assert all("as expected of random search" in note for note in notes)
 
 
 def rows_of(folder, dataset, queries=MARKS[-1]):

@@ -182,7 +182,7 @@ def test_what_is_held_against_published_numbers_of_zero_cost_pt(root, folder):
     rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
     (released,) = rows[rows.table == "released runs"].itertuples()
     assert released.verdict == "not comparable"
-    assert "order random in place of order" in released.reason
+    assert "order random instead of order" in released.reason
     random = rows[rows.method == "random cell"]
     assert list(random.verdict) == ["not shown to differ"] * 3
     assert random.differs_below.notna().all() and random.differs_above.notna().all()
@@ -197,7 +197,7 @@ def test_the_released_runs_of_zero_cost_pt_by_their_own_protocol(page, root):
     table = reproduction_table(results)
     assert {"Published", "Measured", "Verdict"} <= set(table.narrow().shown.columns)
     notes = table.notes
-    assert any(note.startswith("Ours searched on 5,000 images") for note in notes)
+    assert any(note.startswith("Our search used 5,000 images") for note in notes)
     words = " ".join(page.split())
     assert f"They have a mean of {row.published:.2f} (93.34 to 94.36)" in words
     lower = f"{-row.difference:.2f} points [{-row.difference_high:.2f}, {-row.difference_low:.2f}]"

@@ -1,4 +1,4 @@
-"""The command line `archselect`: every command, in the order of its help."""
+"""The command line `archselect`: all commands, in the order of the help text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from archselect.benchmarks.cli import (
     comparing,
     cost,
     drawing,
+    estimating,
     extending,
     listing,
     scores,
@@ -27,7 +28,7 @@ from archselect.nasbench_adapters.foreign_text import escape_invisible
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": as_command(studies.run),
     "status": as_command(studies.status),
-    "estimate": as_command(studies.estimate),
+    "estimate": as_command(estimating.estimate),
     "report": as_command(studies.report),
     "compare": as_command(comparing.compare),
     "baseline": as_command(comparing.baseline),
@@ -74,15 +75,15 @@ def main() -> None:
 
     Exit codes:
 
-    * 0: all went well;
+    * 0: success;
     * 1: a gate, a run or a check failed;
     * 2: bad input;
-    * 70: a fault in archselect itself;
-    * 74: all went well, but standard output could not be written;
+    * 70: a bug in archselect itself;
+    * 74: the command succeeded, but could not write to standard output;
     * 130, 143, 129: interrupted by Ctrl-C, SIGTERM, SIGHUP.
 
-    Output that a reader does not want, as in `archselect list studies | head -1`,
-    changes nothing.
+    A reader that closes the pipe early, as in `archselect list studies | head -1`, does
+    not change the exit code.
     """
     with guarded_streams(), ended_by_signals():
         try:
@@ -92,13 +93,13 @@ def main() -> None:
                 sys.stdout.flush()
             sys.exit(_code_in_view_of_output(end.code))
         except Exception:
-            # Python would end with 1, which means that a gate, a run or a check failed.
+            # Python would exit with 1, which here means a failed gate, run or check.
             sys.stderr.write(escape_invisible(traceback.format_exc()))
             sys.exit(FAULT)
 
 
 def _code_in_view_of_output(code: str | int | None) -> str | int | None:
-    """Return a command's exit code; print a message if its output is not written."""
+    """Return the exit code; print a message if standard output could not be written."""
     fault = fault_of_output()
     if fault is None:
         return code

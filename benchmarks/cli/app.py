@@ -1,10 +1,9 @@
-"""The command line as a whole: its groups of commands and its exit codes."""
+"""The groups of commands of the command line, and its exit codes."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -12,20 +11,24 @@ from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
 from archselect.benchmarks.cli.terminal import err, notice, show_warning
+from archselect.nasbench_adapters.distribution import (
+    installed_version,
+    missing_package,
+)
 from archselect.nasbench_adapters.errors import UserError
 
 BAD_INPUT = 2
-"""The exit code of bad input; 1 is for a gate, a run or a check that failed."""
+"""The exit code of bad input. Exit code 1 means a failed gate, run or check."""
 FAULT = 70
-"""The exit code of a fault in archselect itself, as sysexits.h has it."""
+"""The exit code of a bug in archselect itself, as in sysexits.h."""
 UNPRINTED = 74
-"""The exit code where all went well but standard output could not be written, as
-sysexits.h has it.
+"""The exit code of a command that succeeded, but could not write to standard output.
+It is that of sysexits.h.
 """
 
 
 class _Group(TyperGroup):
-    """A group of commands that ends with one line and an exit code after a failure."""
+    """A group of commands. A failure prints one line and sets the exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -35,6 +38,12 @@ class _Group(TyperGroup):
         except UserError as error:
             err.print(f"archselect: {error}", style="red", soft_wrap=True)
             sys.exit(BAD_INPUT)
+        except ModuleNotFoundError as error:
+            remedy = missing_package(error)
+            if remedy is None:
+                raise
+            notice(f"archselect: {remedy}", "red")
+            sys.exit(BAD_INPUT)
         except KeyboardInterrupt as interrupt:
             notice(
                 "archselect: interrupted; finished work is kept, rerun the command to resume",
@@ -42,8 +51,8 @@ class _Group(TyperGroup):
             )
             sys.exit(exit_code(interrupt))
         except BrokenPipeError as error:
-            # Typer takes it for one of standard output, and ends with 1.
-            raise RuntimeError("a pipe to another process broke") from error
+            # Typer would blame standard output, and end with 1.
+            raise RuntimeError("the pipe to another process is broken") from error
 
 
 app = typer.Typer(
@@ -57,11 +66,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 truth_app = typer.Typer(
-    help="Ground truth: look up, import, build and list tables of accuracies.",
+    help="Look up, import, fit, build and list ground truths (tables of accuracies).",
     no_args_is_help=True,
 )
 cost_app = typer.Typer(
-    help="Costs of architectures: look up, import, fit and list parameters, multiply-adds and latencies.",
+    help="Look up, import, fit and list costs of architectures: parameters, multiply-adds, latencies.",
     no_args_is_help=True,
 )
 app.add_typer(truth_app, name="truth")
@@ -69,9 +78,9 @@ app.add_typer(cost_app, name="cost")
 
 
 def _print_version(wanted: bool) -> None:
-    """Print the version and stop, if that is wanted."""
+    """Print the version and exit, if the user asks for it."""
     if wanted:
-        typer.echo(f"archselect {version('archselect')}")
+        typer.echo(f"archselect {installed_version()}")
         raise typer.Exit
 
 
@@ -83,7 +92,7 @@ def _main(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Print the version and stop.",
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:

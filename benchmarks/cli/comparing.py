@@ -1,4 +1,4 @@
-"""Commands on several folders of records: compare, baseline, merge."""
+"""Commands that read several folders of records: compare, baseline, merge."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 FolderOrBaseline = Annotated[
     Path,
-    typer.Argument(
-        help="A folder that 'archselect run' has written, or a baseline file."
-    ),
+    typer.Argument(help="A folder that 'archselect run' wrote, or a baseline file."),
 ]
 
 
@@ -32,39 +30,40 @@ class CompareOptions:
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER: 'accuracy_drop>0.5pt' (points), "
-            "'tau_drop>0.05', 'score_forwards_increase>10%' (of base). Repeatable."
+            help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER. Examples: 'accuracy_drop>0.5pt' (points), "
+            "'tau_drop>0.05', 'score_forwards_increase>10%' (relative to BASE). Repeatable."
         ),
     ] = None
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Fail on a change beyond a gate that the seeds do not prove, too.",
+            help="Also fail if a change exceeds a gate but is not statistically significant over the seeds.",
         ),
     ] = False
     markdown: Annotated[
         Path | None,
-        typer.Option("--markdown", help="Write the table to this file, too."),
+        typer.Option("--markdown", help="Also write the table to this Markdown file."),
     ] = None
     json: Annotated[
-        Path | None, typer.Option("--json", help="Write all numbers to this file.")
+        Path | None,
+        typer.Option("--json", help="Also write all numbers to this JSON file."),
     ] = None
     junit: Annotated[
         Path | None,
-        typer.Option("--junit", help="Write the gates as JUnit XML to this file."),
+        typer.Option("--junit", help="Also write the gates to this JUnit XML file."),
     ] = None
 
 
 def compare(
     base: FolderOrBaseline, new: FolderOrBaseline, options: CompareOptions
 ) -> None:
-    """Compare two folders of records, paired by seed, and fail if a gate does.
+    """Compare two folders of records, paired by seed. Fail if a gate fails.
 
-    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code
-    is 0 if no gate failed, 1 if one did, 2 for bad input.
+    Prints Markdown, and appends it to the file that GITHUB_STEP_SUMMARY names, if set.
+    Exit code: 0 if no gate failed, 1 if a gate failed, 2 for bad input.
     """
-    from archselect.benchmarks.plan.preflight import check_file_writable
+    from archselect.benchmarks.plan.writable import check_file_writable
     from archselect.reports.comparison.comparison import compare_snapshots
     from archselect.reports.comparison.gate import parse_gates
     from archselect.reports.comparison.markdown import SUMMARY_LIMIT, to_markdown
@@ -77,9 +76,7 @@ def compare(
     with faults.collect():
         gates = parse_gates(options.fail_if or [])
         if options.strict and not gates:
-            raise UserError(
-                "--strict is about gates, and there is none: add --fail-if, or leave it out"
-            )
+            raise UserError("--strict needs a gate: add --fail-if, or remove --strict")
     with faults.collect():
         before = read_snapshot(base)
     with faults.collect():
@@ -94,14 +91,14 @@ def compare(
     text = to_markdown(compared)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, SUMMARY_LIMIT)
-    # After all files: whatever happens to the output, they are there.
+    # Print last, so that the files exist even if printing fails.
     typer.echo(escape_invisible(text), nl=False)
     if compared.failed:
         raise typer.Exit(1)
 
 
 def _write_files(compared: Comparison, options: CompareOptions) -> None:
-    """Write the comparison in each form for which the options name a file."""
+    """Write the comparison to each file that the options name."""
     from archselect.nasbench_adapters.atomic_files import write_atomically
     from archselect.reports.comparison.exports import to_json, to_junit
     from archselect.reports.comparison.markdown import to_markdown
@@ -115,9 +112,9 @@ def _write_files(compared: Comparison, options: CompareOptions) -> None:
 
 
 def _append(path: Path, text: str, limit: int) -> None:
-    """Append to a step's summary what fits into it.
+    """Append text to the summary of a GitHub step, cut to the size that is allowed.
 
-    Raises UserError if it cannot be written.
+    Raises UserError if the summary cannot be written.
     """
     from archselect.reports.comparison.markdown import cut_to_bytes
 
@@ -137,9 +134,9 @@ def baseline(
         Path, typer.Argument(help="The file to write, such as baseline.json.")
     ],
 ) -> None:
-    """Write what 'archselect compare' needs of a folder to one small file.
+    """Write a small baseline file that 'archselect compare' reads instead of a folder.
 
-    Put it under version control.
+    Put the file under version control.
     """
     from archselect.reports.comparison.snapshot import read_snapshot, write_baseline
 
@@ -150,21 +147,23 @@ def baseline(
 def merge(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders of one study, from several machines or seeds."),
+        typer.Argument(
+            help="Folders of the same study, from different machines or seeds."
+        ),
     ],
     out_dir: Annotated[
-        Path, typer.Option("--out", help="The folder to write; may be one of them.")
+        Path,
+        typer.Option("--out", help="The folder to write. It may be one of FOLDERS."),
     ],
 ) -> None:
-    """Join folders of records of one study, and write its report.
+    """Merge folders of records of the same study, and write the report.
 
-    Refuses folders of other studies, and facts that contradict one another. After an
-    interruption, rerun the command to resume. Supernets and checkpoints stay where they
-    are.
+    Refuses folders of different studies, and records that contradict each other. If
+    interrupted, rerun the command to resume. Supernets and checkpoints are not copied.
     """
     from archselect.benchmarks.store.merging import merge_folders
     from archselect.reports.page.write import write_report
 
     copied, kept = merge_folders(folders, out_dir, notice)
     paths = write_report(out_dir)
-    say(f"{copied} facts copied, {kept} there already. Report: {paths.html}")
+    say(f"{copied} records copied, {kept} already in the folder. Report: {paths.html}")

@@ -1,4 +1,4 @@
-"""Commands on costs of architectures."""
+"""Commands that list, look up, import and fit costs of architectures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ CostName = Annotated[
 def list_costs(
     table: Annotated[
         str | None,
-        typer.Argument(help="Show the columns of one table, by name or its .npz."),
+        typer.Argument(
+            help="Show the columns of this table (its name, or the path of an .npz)."
+        ),
     ] = None,
 ) -> None:
     """List the costs, or the columns of a table of costs."""
@@ -47,7 +49,7 @@ def list_costs(
 
 
 def _print_columns(table: CostTable) -> None:
-    """Print the columns of a table, and where it is from."""
+    """Print the columns of a table, and its origin."""
     import numpy as np
 
     rows = []
@@ -63,21 +65,25 @@ def _print_columns(table: CostTable) -> None:
         f"{table.name}: {len(table):,} architectures of {table.space.name}",
         headings,
         rows,
-        f"{table.origin}. Licence: {table.licence}. Checksum {table.checksum[:16]}. Costs near zero, below a tenth of "
-        "the median, count as missing.",
+        f"{table.origin}. Licence: {table.licence}. Checksum {table.checksum[:16]}. A cost below a tenth of "
+        "the median is 'near zero' and counts as missing.",
         headings[3:],
     )
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Options that say of which network parameters and multiply-adds are counted."""
+    """Options that define the network whose parameters and multiply-adds count."""
 
-    space: Annotated[str, typer.Option(help="The space of the architecture.")] = "nb201"
+    space: Annotated[str, typer.Option(help="Search space of the architecture.")] = (
+        "nb201"
+    )
     channels: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST_CHANNELS, help="Of the network. Default: the space's."
+            min=1,
+            max=MOST_CHANNELS,
+            help="Channels of the network. Default: that of the search space.",
         ),
     ] = None
     cells: Annotated[
@@ -85,7 +91,7 @@ class NetworkOptions:
         typer.Option(
             min=1,
             max=MOST_LAYERS,
-            help="Per stage, where the space has stages. Default: the space's.",
+            help="Cells per stage, for a search space with stages. Default: that of the search space.",
         ),
     ] = None
     layers: Annotated[
@@ -93,21 +99,21 @@ class NetworkOptions:
         typer.Option(
             min=1,
             max=MOST_LAYERS,
-            help="Of the network, where the space has no stages. Default: the space's.",
+            help="Layers of the network, for a search space without stages. Default: that of the search space.",
         ),
     ] = None
     image_channels: Annotated[
-        int, typer.Option(min=1, max=MOST_CHANNELS, help="Of the images.")
+        int, typer.Option(min=1, max=MOST_CHANNELS, help="Channels of the images.")
     ] = 3
     image_size: Annotated[
         int, typer.Option(min=1, max=4096, help="Height and width of the images.")
     ] = 32
-    classes: Annotated[int, typer.Option(min=1, max=100_000, help="To tell apart.")] = (
-        10
-    )
+    classes: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of classes.")
+    ] = 10
 
     def network(self) -> NetworkShape:
-        """Return the network and the images."""
+        """Return the shape of the network and of its images."""
         from archselect.nasbench_adapters.costs.base import NetworkShape
 
         named = {
@@ -123,7 +129,7 @@ class NetworkOptions:
 def lookup(
     cost: CostName, architecture: ArchitectureText, options: NetworkOptions
 ) -> None:
-    """Print what an architecture costs, and where the number comes from."""
+    """Print the cost of an architecture, and the origin of the number."""
     from archselect.nasbench_adapters.costs.opening import check_cost, open_cost
     from archselect.nasbench_adapters.spaces import get_space
 
@@ -139,19 +145,19 @@ def lookup(
     value = opened.of(space.parse(architecture))
     if value is None:
         raise UserError(
-            f"cost '{cost}' has no usable number of {architecture} ({opened.origin}): fit one on the others, as "
+            f"cost '{cost}' has no usable value for {architecture} ({opened.origin}): fit one on the others, as "
             "'additive:NAME/COLUMN@100'"
         )
     say(f"{_format(value)} {opened.unit}")
     say(f"{opened.origin}.")
     if opened.fit is not None:
         say(
-            f"The fit's mean error on {opened.fit.held_out:,} cells that it has not seen is {opened.fit.mape:.1f} %."
+            f"Mean error of the fit on {opened.fit.held_out:,} held-out cells: {opened.fit.mape:.1f} %."
         )
 
 
 def _format(value: float) -> str:
-    """Return a cost in words: whole numbers in full, others with six digits."""
+    """Return a cost as text: an integer in full, any other number with six digits."""
     return f"{value:,.0f}" if value == math.floor(value) else f"{value:.6g}"
 
 
@@ -159,43 +165,44 @@ def _format(value: float) -> str:
 class CostImportOptions:
     """Options of `archselect cost import`."""
 
-    unit: Annotated[str, typer.Option(help="Of the numbers, for example ms.")]
-    origin: Annotated[str, typer.Option(help="Who measured them.")]
-    licence: Annotated[str, typer.Option(help="Of the data.")]
-    space: Annotated[str, typer.Option(help="The space of the architectures.")] = (
+    unit: Annotated[str, typer.Option(help="Unit of the numbers, for example ms.")]
+    origin: Annotated[str, typer.Option(help="Who measured the costs.")]
+    licence: Annotated[str, typer.Option(help="Licence of the data.")]
+    space: Annotated[str, typer.Option(help="Search space of the architectures.")] = (
         "nb201"
     )
-    name: Annotated[
-        str | None, typer.Option(help="What to call the table from now on.")
-    ] = None
+    name: Annotated[str | None, typer.Option(help="Name of the new table.")] = None
     out: Annotated[
-        Path | None, typer.Option(help="The .npz to write, in place of a name.")
+        Path | None, typer.Option(help="The .npz file to write, instead of --name.")
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option(help="A column, or device, to read. Repeatable. Default: all."),
+        typer.Option(help="A column (a device) to read. Repeatable. Default: all."),
     ] = None
     device: Annotated[
         str | None,
         typer.Option(
-            help="On which all columns were measured. Default: each column's name."
+            help="Device on which all columns were measured. Default: the name of each column."
         ),
     ] = None
     architecture_column: Annotated[
-        str, typer.Option(help="The column, or array, of architectures as text.")
+        str,
+        typer.Option(
+            help="The column (or array) that holds the architectures as text."
+        ),
     ] = "arch"
     values: Annotated[
-        str | None, typer.Option(help="Of an .npz: the array of costs.")
+        str | None, typer.Option(help="For an .npz: the array that holds the costs.")
     ] = None
     order: Annotated[
         str | None,
         typer.Option(
-            help="Of a .pt, or an .npz without texts: nb201-index or enumerated, the order of its rows."
+            help="Order of the rows of a .pt, or of an .npz without architectures: nb201-index or enumerated."
         ),
     ] = None
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Replace a table that is there already."),
+        typer.Option("--replace", help="Replace an existing table."),
     ] = False
 
 
@@ -203,13 +210,13 @@ def import_table(
     source: Annotated[
         list[Path],
         typer.Argument(
-            help="An .npz of an array cells × columns, a CSV or Parquet file with a row per architecture, or files of "
-            "torch (.pt) with the numbers of one device each."
+            help="An .npz with an array (cells, columns), a CSV or Parquet file with one row per architecture, or"
+            " torch files (.pt), one per device."
         ),
     ],
     options: CostImportOptions,
 ) -> None:
-    """Convert files of costs once into a table that opens in milliseconds."""
+    """Convert files of costs into a table that opens in milliseconds."""
     from archselect.nasbench_adapters.costs.importing import CostSource, import_costs
 
     described = CostSource(
@@ -240,14 +247,14 @@ def fit(
     cost: Annotated[
         list[str],
         typer.Argument(
-            help="additive:NAME/COLUMN@N or mlp:NAME/COLUMN@N, one or several."
+            help="additive:NAME/COLUMN@N or mlp:NAME/COLUMN@N. One or several."
         ),
     ],
 ) -> None:
-    """Fit costs on cells of a table, and print how well they predict the others.
+    """Fit costs on N cells of a table, and print how well they predict held-out cells.
 
-    Cells of one function are never on both sides. R² and the share within 10 % are
-    those of the cells held out.
+    Cells that compute the same function are never split between fitting and held out.
+    R² and the share within 10 % are computed on the held-out cells.
     """
     from archselect.nasbench_adapters.costs.opening import fits_of_texts
 

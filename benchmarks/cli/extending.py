@@ -1,4 +1,4 @@
-"""Commands for those who write something: new-study, new-selector, check."""
+"""Commands for authors of studies and selectors: new-study, new-selector, check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOT_REACHED = "not reached"
 MARKS = {True: "ok", False: "fails", None: NOT_REACHED}
-"""How a table shows whether a check passed."""
+"""What a table shows for a check that passed, failed, or was not reached."""
 
 
 def new_study(
@@ -33,7 +33,7 @@ def new_study(
         typer.Option("--from", help="The built-in study to copy."),
     ] = "quickstart",
 ) -> None:
-    """Write a study of your own to start from: a copy of a built-in one."""
+    """Write a new study to start from: a copy of a built-in study."""
     from archselect.benchmarks.plan.study_files import built_in_studies
     from archselect.nasbench_adapters.atomic_files import write_new
 
@@ -41,11 +41,13 @@ def new_study(
     if source not in studies:
         raise unknown("study", source, studies)
     if path.suffix != ".toml":
-        raise UserError(f"{path} is no name of a study: name it like my_study.toml")
+        raise UserError(
+            f"{path} does not end in .toml: choose a name such as my_study.toml"
+        )
     text = studies[source].read_text(encoding="utf-8")
     named = text.replace(f'name = "{source}"', f"name = {json.dumps(path.stem)}", 1)
     write_new(path, named.encode())
-    say(f"{path}: a copy of {source}. Change it, then:")
+    say(f"Wrote {path}, a copy of {source}. Edit it, then run:")
     say(f"  archselect estimate {path}")
     say(f"  archselect run {path}")
 
@@ -55,13 +57,13 @@ def new_selector(
         Path, typer.Argument(help="The Python file to write, such as my_selector.py.")
     ],
 ) -> None:
-    """Write a selector of your own to start from: a commented example that works."""
+    """Write a new selector to start from: a commented example that works."""
     from archselect.nasbench_adapters.atomic_files import write_new
     from archselect.selectors import example
 
     if not _names_module(path):
         raise UserError(
-            f"{path} is no name of a Python module: name it like my_selector.py"
+            f"{path} is not a valid name of a Python module: choose a name such as my_selector.py"
         )
     words = path.stem.strip("_").split("_")
     kind = "".join(word[:1].upper() + word[1:] for word in words)
@@ -70,13 +72,13 @@ def new_selector(
     text = text.replace("MySelector", kind)
     text = text.replace("my-selector", "-".join(words))
     write_new(path, text.encode())
-    say(f"{path}: what it does is in its method select. Now:")
+    say(f"Wrote {path}. Edit its method select, then run:")
     say(f"  archselect check {path}:{kind}")
     say(f"  archselect run quickstart --selector {path}:{kind}")
 
 
 def _names_module(path: Path) -> bool:
-    """Return whether Python can import a file of this name."""
+    """Return whether Python can import a file with this name."""
     if path.suffix != ".py":
         return False
     return path.stem.isidentifier() and not keyword.iskeyword(path.stem)
@@ -85,25 +87,23 @@ def _names_module(path: Path) -> bool:
 def check(
     selector: Annotated[
         str,
-        typer.Argument(
-            help="A built-in selector, or a class of your own: FILE.py:CLASS."
-        ),
+        typer.Argument(help="A built-in selector, or your own class as FILE.py:CLASS."),
     ],
     space: Annotated[
         list[str] | None,
-        typer.Option(help="Only this space; can be given several times. Default: all."),
+        typer.Option(help="Check only on this search space. Repeatable. Default: all."),
     ] = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this device: cpu or cuda. Default: one of each kind here."
+            help="Check only on this device: cpu or cuda. Repeatable. Default: every kind that this machine has."
         ),
     ] = None,
 ) -> None:
-    """Check a selector on every space, on small supernets, and print what to fix.
+    """Check a selector on small supernets of every search space, and print what to fix.
 
-    Each row of the table is a rule; below it stands what the rules of a selector that
-    passes are, or those that it breaks. The exit code is 1 if a check failed.
+    Each row of the table is one check. Below the table stands what each check requires,
+    or, if some failed, what those require. The exit code is 1 if a check failed.
 
     Your own file is executed.
     """
@@ -128,13 +128,13 @@ def check(
 
 
 def _describe_skipped(spaces: Sequence[str], kind: type[Selector]) -> str:
-    """Return in words on which spaces a selector was not checked, and why."""
+    """Return a sentence that names the spaces without a check, and says why."""
     listed = ", ".join(spaces)
-    return f"Not checked on {listed}, which have no supernet: selector {kind.name} needs one."
+    return f"Not checked on {listed}: selector {kind.name} needs a supernet, and these spaces have none."
 
 
 def _print_results(conformance: Conformance) -> None:
-    """Print a table of checks by spaces and devices, and which were never reached."""
+    """Print a table of checks by space and device, and the checks not reached."""
     from archselect.benchmarks.conformance.checks import CHECKS, finishes, name_of
 
     names = _place_names(conformance)
@@ -160,7 +160,7 @@ def _print_results(conformance: Conformance) -> None:
 
 
 def _place_names(conformance: Conformance) -> dict[Place, str]:
-    """Return what each space and device is called: the space alone on one device."""
+    """Return the heading of each place: only the space if there is one device."""
     places = list(conformance.seconds)
     if len({place.device for place in places}) > 1:
         return {place: f"{place.space} {place.device}" for place in places}
@@ -168,16 +168,16 @@ def _place_names(conformance: Conformance) -> dict[Place, str]:
 
 
 def _rules() -> Iterator[str]:
-    """Yield what each row of the table says of a selector that passes."""
+    """Yield what each check requires."""
     from archselect.benchmarks.conformance.checks import CHECKS
 
-    yield "What the rows say:"
+    yield "What each check requires:"
     for one in CHECKS:
         yield f"  {_rule(one)}"
 
 
 def _advice(conformance: Conformance) -> Iterator[str]:
-    """Yield the rule of each check that failed, and where to fix what."""
+    """Yield what each failed check requires, and what to fix on which space."""
     from archselect.benchmarks.conformance.checks import CHECKS, name_of
 
     for one in CHECKS:
@@ -192,7 +192,7 @@ def _advice(conformance: Conformance) -> Iterator[str]:
 
 
 def _rule(check: Check) -> str:
-    """Return a check's name and what it requires."""
+    """Return the name of a check, and what the check requires."""
     from archselect.benchmarks.conformance.checks import RULES, name_of
 
     return f"{name_of(check)}: {RULES[check]}"
@@ -201,7 +201,7 @@ def _rule(check: Check) -> str:
 def _advice_by_place(
     results: list[CheckResult], names: dict[Place, str]
 ) -> Iterator[str]:
-    """Yield each piece of advice once, after the places that it is about."""
+    """Yield each piece of advice once, after the places it applies to."""
     places: dict[str, list[str]] = {}
     for result in results:
         name = names[result.place]

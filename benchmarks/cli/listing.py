@@ -1,4 +1,4 @@
-"""Commands that show what there is: list, doctor."""
+"""Commands that show what is available: list, doctor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from archselect.benchmarks.cli.options import DataDir
 from archselect.benchmarks.cli.terminal import print_table
+from archselect.nasbench_adapters.distribution import installed_version
 from archselect.nasbench_adapters.errors import unknown
 
 
@@ -25,7 +26,7 @@ def list_things(
         ),
     ],
 ) -> None:
-    """List what there is of a kind."""
+    """List what is available of one kind."""
     if what not in LISTINGS:
         raise unknown("kind of thing to list", what, LISTINGS)
     listing = _shipped(what) or LISTINGS[what]()
@@ -33,7 +34,7 @@ def list_things(
 
 
 class Listing(NamedTuple):
-    """A table of what there is of a kind."""
+    """A table of the things of one kind."""
 
     columns: list[str]
     rows: list[list[str]]
@@ -49,16 +50,16 @@ GROUPS = {
     "protocols": "",
     "studies": "",
 }
-"""Kinds whose listing is shipped as data, and the group under which packages add to it.
+"""Kinds whose listing is a shipped file, and the entry-point group that extends each.
 
-To make a listing imports torch and every class. The shipped one takes a tenth of that
-time. `tests/support/listings.py` writes the file.
+Building a listing imports torch and every class; reading the shipped file takes a tenth
+of that time. `tests/support/listings.py` writes the file.
 """
 SHIPPED = Path(__file__).with_name("listings.json")
 
 
 def _shipped(what: str) -> Listing | None:
-    """Return the listing that is shipped; None if there is none, or a package adds."""
+    """Return the shipped listing; None if none is shipped, or a package extends it."""
     group = GROUPS.get(what)
     if group is None or (group and entry_points(group=group)):
         return None
@@ -150,8 +151,8 @@ def _datasets(data_dir: Path | None = None) -> Listing:
     for name, source in DATASETS.items():
         presence = _presence(source.present(folder))
         rows.append([name, source.summary, presence, source.how])
-    own = ["a path", "any .npz of images with the documented keys", ""]
-    rows.append([*own, "bring your own file"])
+    own = ["a path", "an .npz of images with the documented keys", ""]
+    rows.append([*own, "use your own file"])
     return Listing(["name", "what", "here", "how to get it"], rows)
 
 
@@ -187,7 +188,7 @@ def truths() -> Listing:
 
 
 def costs() -> Listing:
-    """Return the list of costs: the counted ones, those of packages, and tables."""
+    """Return the list of costs: counted costs, costs of packages, and tables."""
     from archselect.nasbench_adapters.costs.classes import COUNTED, registry
     from archselect.nasbench_adapters.costs.storage import list_cost_tables
 
@@ -218,7 +219,7 @@ LISTINGS: dict[str, Callable[[], Listing]] = {
     "truths": truths,
     "costs": costs,
 }
-"""What makes the listing of each kind."""
+"""The function that builds the listing of each kind."""
 
 
 def _presence(is_present: bool) -> str:
@@ -226,7 +227,6 @@ def _presence(is_present: bool) -> str:
 
 
 PACKAGES = (
-    "archselect",
     "torch",
     "numpy",
     "scipy",
@@ -239,16 +239,17 @@ PACKAGES = (
     "nats-bench",
     "nasbench-pytorch",
 )
-"""The packages whose versions `archselect doctor` shows."""
+"""The packages whose versions `archselect doctor` shows, beside its own."""
 
 
 def doctor(data_dir: DataDir = None) -> None:
-    """Show versions, devices, data and truths, and how to get what is missing."""
+    """Show versions, devices, data sets and ground truths, and how to get them."""
     from archselect.nasbench_adapters.images import data_folder
 
     python = ["python", sys.version.split()[0]]
     packages = [[package, _version(package)] for package in PACKAGES]
-    print_table("versions", ["package", "version"], [python, *packages])
+    own = ["archselect", installed_version()]
+    print_table("versions", ["package", "version"], [python, own, *packages])
     _print_devices()
     datasets = _datasets(data_dir)
     where = f"The data folder is {data_folder(data_dir)}"
@@ -258,8 +259,13 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 def _print_devices() -> None:
-    """Print the CPU, and every CUDA device."""
-    import torch
+    """Print the CPU and every CUDA device; without torch, say that nothing runs."""
+    columns = ["device", "name"]
+    try:
+        import torch
+    except ModuleNotFoundError:
+        print_table("devices", columns, [], "Without torch nothing can be run here.")
+        return
 
     from archselect.benchmarks.runtime.machine import describe_machine, find_device
 
@@ -268,12 +274,12 @@ def _print_devices() -> None:
         devices.append(torch.device("cuda", number))
     rows = [[str(device), describe_machine(device).device_name] for device in devices]
     has_gpu = len(devices) > 1
-    caption = "" if has_gpu else "No CUDA device: everything runs on the CPU."
-    print_table("devices", ["device", "name"], rows, caption)
+    caption = "" if has_gpu else "No CUDA device found: everything runs on the CPU."
+    print_table("devices", columns, rows, caption)
 
 
 def _version(package: str) -> str:
-    """Return the version of a package, "absent" if it is not installed."""
+    """Return the version of a package; "absent" if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""Options that several commands have, and commands whose options are a data class.
+"""Options that several commands share, and commands whose options are a data class.
 
-A command with many options takes one object with a field for each. :func:`as_command`
-turns it into a function with one parameter per option, as Typer reads them.
+A command with many options takes one data-class object. :func:`as_command` turns it
+into a function with one parameter per option, which Typer can read.
 """
 
 from __future__ import annotations
@@ -19,51 +19,60 @@ from archselect.nasbench_adapters.limits import MOST_WORKERS
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder of image data sets. Default: the user's data folder."),
+    typer.Option(
+        help="Folder of the image data sets. Default: the user's data folder."
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:NUMBER.")]
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1, max=MOST_WORKERS, help="Processes. Default: one per core, or per GPU."
+        min=1,
+        max=MOST_WORKERS,
+        help="Number of processes. Default: one per core or per GPU.",
     ),
 ]
 Engine = Annotated[
     str,
     typer.Option(
-        help="Where it is done: local (processes of this machine), slurm or dask."
+        help="Where the work runs: local (processes on this machine), slurm or dask."
     ),
 ]
 EngineSet = Annotated[
     list[str] | None,
     typer.Option(
-        help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."
+        help="A setting of the engine as NAME=VALUE, for example partition=gpu. Repeatable."
     ),
 ]
 RerunOtherCode = Annotated[
     bool,
     typer.Option(
         "--rerun-other-code",
-        help="Make again what another commit of archselect made, and what was made from that; otherwise it is kept.",
+        help="Repeat work that another commit of archselect did, and all work based on it. Default: keep it.",
     ),
 ]
 StudyName = Annotated[
     str,
-    typer.Argument(help="A built-in study ('archselect list studies') or a TOML file."),
+    typer.Argument(
+        help="A built-in study ('archselect list studies'), or a TOML file."
+    ),
 ]
 ArchitectureText = Annotated[
-    str, typer.Argument(help="In the space's text form, quoted.")
+    str,
+    typer.Argument(
+        help="The architecture in the text form of its search space, in quotes."
+    ),
 ]
 RunFolder = Annotated[
-    Path, typer.Argument(help="A folder that 'archselect run' has written.")
+    Path, typer.Argument(help="A folder that 'archselect run' wrote.")
 ]
 
 
 def as_command(function: Callable[..., None]) -> Callable[..., None]:
     """Return a command that Typer can read.
 
-    Its parameters are those of the function; one whose type is a data class stands for
-    the fields of that class. `~` in each path is the user's home folder.
+    The command has the parameters of the function. A parameter whose type is a data
+    class becomes one parameter per field. `~` in a path becomes the home folder.
     """
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Callable[..., Any]] = {}
@@ -93,7 +102,7 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters_of(callable: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the parameters of a function or data class, with their types evaluated."""
+    """Return the parameters of a function or data class, with evaluated types."""
     hints = get_type_hints(callable, include_extras=True)
     return [
         parameter.replace(
@@ -104,7 +113,7 @@ def _parameters_of(callable: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _expanded(value: Any) -> Any:
-    """Return a value with `~` replaced in each path."""
+    """Return a value with `~` expanded in each path."""
     if isinstance(value, list):
         return [_expanded(part) for part in value]
     return expand(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Values of options that several commands read: seeds, settings, a truth's column."""
+"""Parsers of option values that several commands share: seeds, settings, truths."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from archselect.benchmarks.plan.parts import TruthPart
 
 SKELETON = "skeleton."
-"""The beginning of the names of settings that set a network's size."""
+"""The prefix of settings that define the size of a network."""
 _SEEDS = re.compile(r"\s*([0-9]{1,20})(?:\s*-\s*([0-9]{1,20}))?\s*", re.ASCII)
-"""A seed, or the first and the last of a range."""
+"""A seed, or the first and last seed of a range."""
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Return the seeds of a text such as 0,1,2 or 0-3.
+    """Return the seeds in a text such as 0,1,2 or 0-3.
 
-    Raises UserError if it names none, too many, or too large ones.
+    Raises UserError if the text names no seed, too many, or one that is too large.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -38,30 +38,30 @@ def parse_seeds(text: str) -> list[int]:
             raise UserError(
                 f"--seeds {text!r}: the largest seed is {MOST_WHOLE_NUMBER}"
             )
-        # Counted before they are listed: a range may be huge.
+        # Count before listing: a range may be huge.
         if len(seeds) + last - first + 1 > MOST_SEEDS:
             raise UserError(
-                f"--seeds {text!r} names more than {MOST_SEEDS:,} seeds, the most of one command: share them out"
+                f"--seeds {text!r} names more than {MOST_SEEDS:,} seeds, the limit of one command: use several commands"
             )
         seeds += range(first, last + 1)
     return seeds
 
 
 def _no_seeds(text: str) -> UserError:
-    return UserError(f"--seeds {text!r} names no seeds: write 0,1,2 or 0-3")
+    return UserError(f"--seeds {text!r} is not a list of seeds: write 0,1,2 or 0-3")
 
 
 def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
-    """Return the settings of texts NAME=VALUE.
+    """Return the settings in texts such as NAME=VALUE.
 
-    Numbers and truth values are written as in TOML; any other value is a text.
+    Numbers and booleans are written as in TOML. Any other value is a string.
 
     Args:
-        texts: one per setting.
-        option: that they were given with.
+        texts: one text per setting.
+        option: the command-line option that gave them, for error messages.
 
     Raises:
-        UserError: a text is not NAME=VALUE, or a name comes twice.
+        UserError: a text is not NAME=VALUE, or a name occurs twice.
     """
     values: dict[str, Any] = {}
     for text in texts:
@@ -78,7 +78,7 @@ def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any
 
 
 def _parse_value(text: str) -> Any:
-    """Return what a text is in TOML, or the text itself where it is no value.
+    """Return the value that a text has in TOML, or the text itself if it is not TOML.
 
     Raises ValueError as :func:`parse_toml` does.
     """
@@ -86,16 +86,16 @@ def _parse_value(text: str) -> Any:
         parsed = parse_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    # A line break would begin another key.
+    # A line break in the text would start another key.
     return parsed["value"] if len(parsed) == 1 else text
 
 
 class NetworkSettings(NamedTuple):
-    """Settings by name, of two kinds.
+    """Settings by name, split into two kinds.
 
     Attributes:
-        skeleton: of the network's size, without their prefix.
-        others: all others.
+        skeleton: settings that define the size of the network, without their prefix.
+        others: all other settings.
     """
 
     skeleton: dict[str, Any]
@@ -103,7 +103,7 @@ class NetworkSettings(NamedTuple):
 
 
 def split_settings(settings: Mapping[str, Any]) -> NetworkSettings:
-    """Return the settings of the network's size, and all others."""
+    """Split settings into those of the network's size and all others."""
     split = NetworkSettings({}, {})
     for name, value in settings.items():
         if name.startswith(SKELETON):
@@ -116,14 +116,11 @@ def split_settings(settings: Mapping[str, Any]) -> NetworkSettings:
 def truth_part(
     table: str | None, dataset: str | None, split: str | None, epochs: int | None
 ) -> TruthPart | None:
-    """Return the column of a truth that options name, None if none of them is given.
-
-    Raises UserError if only some of them are.
-    """
+    """Return the column of a ground truth that options name; None without options."""
     from archselect.benchmarks.plan.parts import TruthPart
 
     if table is None and dataset is None and split is None and epochs is None:
         return None
     if table is None or dataset is None or split is None or epochs is None:
-        raise UserError("a truth needs --table, --dataset, --split and --epochs")
+        raise UserError("a ground truth needs --table, --dataset, --split and --epochs")
     return TruthPart(table=table, dataset=dataset, split=split, epochs=epochs)

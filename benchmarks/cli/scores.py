@@ -1,4 +1,4 @@
-"""Commands on scores: of many architectures, and of operations."""
+"""Commands on scores of architectures and of operations: score, operation-scores."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from archselect.benchmarks.store.records import Landscape, ScorerFacts
     from archselect.nasbench_adapters.space import SearchSpace
 
-TruthDataset = Annotated[str | None, typer.Option(help="Of the truth.")]
-TruthSplit = Annotated[str | None, typer.Option(help="Of the truth.")]
-TruthEpochs = Annotated[int | None, typer.Option(help="Of the truth.")]
+TruthDataset = Annotated[str | None, typer.Option(help="Data set of the ground truth.")]
+TruthSplit = Annotated[str | None, typer.Option(help="Split of the ground truth.")]
+TruthEpochs = Annotated[
+    int | None, typer.Option(help="Training epochs of the ground truth.")
+]
 
 
 @dataclass(frozen=True)
@@ -47,64 +49,78 @@ class ScoreOptions:
     cells: Annotated[
         str,
         typer.Option(
-            help="Which architectures: all (one of each class of the space), sample:N, top:F (the best share F by the "
-            "truth), or a CSV or Parquet file."
+            help="Which architectures to score: all (one per class of equal functions), sample:N, top:F (the best "
+            "fraction F by ground truth), or a CSV or Parquet file."
         ),
     ]
-    space: Annotated[str, typer.Option(help="Their space.")] = "nb201"
-    data: Annotated[str, typer.Option(help="Data set by name, or an .npz.")] = "digits"
+    space: Annotated[str, typer.Option(help="Search space of the architectures.")] = (
+        "nb201"
+    )
+    data: Annotated[
+        str, typer.Option(help="Data set: its name, or the path of an .npz.")
+    ] = "digits"
     seeds: Annotated[
-        str, typer.Option(help="Of weights and minibatches: 0 or 0,1,2 or 0-3.")
+        str,
+        typer.Option(
+            help="Seeds of weights and minibatches, such as 0 or 0,1,2 or 0-3."
+        ),
     ] = "0"
     batch_size: Annotated[int, typer.Option(min=2, help="Images per minibatch.")] = 64
     batches: Annotated[
-        int, typer.Option(min=1, help="Minibatches, whose scores are summed.")
+        int, typer.Option(min=1, help="Number of minibatches. Their scores are summed.")
     ] = 1
     fresh_batches: Annotated[
         bool,
         typer.Option(
             "--fresh-batches",
-            help="Other minibatches for every architecture, as NASLib has it.",
+            help="Draw new minibatches for every architecture, as NASLib does.",
         ),
     ] = False
     supernet_operations: Annotated[
         bool,
         typer.Option(
             "--supernet-operations",
-            help="Networks with the supernet's operations: normalisation without scale and shift, poolings normalised; "
-            "so NASLib scores DARTS cells.",
+            help="Build networks from the supernet's operations (normalisation without scale and shift, normalised "
+            "pooling), as NASLib does for DARTS cells.",
         ),
     ] = False
     norm: Annotated[
         str,
         typer.Option(
-            help="Batch-norm mode: own (that of each proxy's definition), batch or running."
+            help="Batch-norm mode: own (as each proxy defines it), batch or running."
         ),
     ] = "own"
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="The network's size: skeleton.NAME=VALUE. Repeatable."
+            "--set",
+            help="A setting of the network's size, skeleton.NAME=VALUE. Repeatable.",
         ),
     ] = None
     table: Annotated[
         str | None,
-        typer.Option(help="A truth to hold the scores against, by name or path."),
+        typer.Option(
+            help="Ground truth to correlate the scores with: its name or path."
+        ),
     ] = None
     dataset: TruthDataset = None
     split: TruthSplit = None
     epochs: TruthEpochs = None
     architecture_column: Annotated[
         str | None,
-        typer.Option(help="Of a file. Default: architecture, arch or genotype."),
+        typer.Option(
+            help="Column of architectures in a file. Default: architecture, arch or genotype."
+        ),
     ] = None
     accuracy_column: Annotated[
-        str | None, typer.Option(help="Of a file that has accuracies, in per cent.")
+        str | None, typer.Option(help="Column of accuracies (in per cent) in a file.")
     ] = None
-    sample_seed: Annotated[int, typer.Option(help="Of sample:N.")] = 0
+    sample_seed: Annotated[int, typer.Option(help="Seed of sample:N.")] = 0
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder. Default: archselect-scores/SPACE."),
+        typer.Option(
+            "--out", help="Folder for the scores. Default: archselect-scores/SPACE."
+        ),
     ] = None
     workers: Workers = None
     device: Device = "auto"
@@ -120,7 +136,7 @@ class ScoreOptions:
 
     @property
     def names_truth(self) -> bool:
-        """Whether an option names a truth, even if others are missing."""
+        """Whether at least one option names a ground truth."""
         named = (self.table, self.dataset, self.split, self.epochs)
         return any(value is not None for value in named)
 
@@ -129,13 +145,13 @@ class ScorePlan(NamedTuple):
     """What the options of `archselect score` ask for.
 
     Attributes:
-        space: of the architectures.
-        cells: which architectures.
-        proxies: by name.
-        seeds: of weights and minibatches.
-        truth: that accuracies are looked up in, None if in none.
-        skeleton: the settings of the networks' size.
-        engine_settings: by name.
+        space: search space of the architectures.
+        cells: which architectures to score.
+        proxies: names of the proxies, or FILE.py:OBJECT.
+        seeds: seeds of weights and minibatches.
+        truth: ground truth in which to look up accuracies; None for no truth.
+        skeleton: settings of the networks' size.
+        engine_settings: settings of the engine, by name.
     """
 
     space: SearchSpace
@@ -150,14 +166,17 @@ class ScorePlan(NamedTuple):
 def score(
     proxies: Annotated[
         list[str],
-        typer.Argument(help="Proxies, see 'archselect list proxies'; or all."),
+        typer.Argument(
+            help="Names of proxies ('archselect list proxies'), your own as FILE.py:OBJECT, or all."
+        ),
     ],
     options: ScoreOptions,
 ) -> None:
-    """Score many architectures with zero-cost proxies, and correlate with accuracies.
+    """Score architectures with zero-cost proxies, and correlate scores with accuracies.
 
-    Columns of a file that are named like a proxy are published scores, which ours are
-    held against. Scores are kept: rerun the command to resume an interrupted scoring.
+    In a file, a column with the name of a proxy holds published scores; the command
+    compares its own scores with them. Finished scores are kept: rerun the command to
+    resume.
     """
     from archselect.reports.page.scores import write_scores
     from archselect.reports.page.write import for_terminal
@@ -166,7 +185,8 @@ def score(
     names = list(registry.all()) if proxies == ["all"] else proxies
     plan = _plan_scoring(names, options)
     counts = _run(plan, options)
-    better: dict[str, str] = {name: get_proxy(name).better for name in names}
+    chosen = [get_proxy(name) for name in names]
+    better: dict[str, str] = {proxy.name: proxy.better for proxy in chosen}
     scores = write_scores(options.folder, better)
     print_shown(for_terminal(scores))
     file = options.folder / "scores.csv"
@@ -174,7 +194,7 @@ def score(
 
 
 def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
-    """Return what options ask for; raise UserError with all that is wrong with them."""
+    """Return the plan that the options describe. Raise UserError with all faults."""
     from archselect.benchmarks.plan.preflight import check_data, check_place
     from archselect.benchmarks.scoring.inputs import check_proxies
     from archselect.nasbench_adapters.space import build_skeleton
@@ -186,6 +206,7 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
     seeds: list[int] = []
     truth: TruthPart | None = None
     space: SearchSpace | None = None
+    names: tuple[str, ...] = ()
     with faults.collect():
         skeleton = _skeleton(options.settings or [])
     with faults.collect():
@@ -197,14 +218,14 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
             options.table, options.dataset, options.split, options.epochs
         )
     with faults.collect():
-        check_proxies(proxies, options.norm)
+        names = check_proxies(proxies, options.norm)
     with faults.collect():
         space = get_space(options.space)
         build_skeleton(space, skeleton)
     check_data([options.data], options.data_dir, faults)
     check_place(options.folder, options.device, options.engine, engine_settings, faults)
     _check_truth(truth, space, faults)
-    cells = _read_cells(space, tuple(proxies), options, faults)
+    cells = _read_cells(space, names, options, faults)
     faults.raise_any()
     assert space is not None and cells is not None
     return ScorePlan(
@@ -213,11 +234,11 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
 
 
 def _skeleton(settings: list[str]) -> dict[str, Any]:
-    """Return the network's size; raise UserError for a setting of anything else."""
+    """Return the settings of the network's size. Raise UserError for other settings."""
     split = split_settings(parse_settings(settings))
     for name in split.others:
         raise UserError(
-            f"--set {name}: only the network's size can be set here: {SKELETON}NAME=VALUE"
+            f"--set {name}: this command sets only the network's size: {SKELETON}NAME=VALUE"
         )
     return split.skeleton
 
@@ -225,7 +246,7 @@ def _skeleton(settings: list[str]) -> dict[str, Any]:
 def _check_truth(
     truth: TruthPart | None, space: SearchSpace | None, faults: Faults
 ) -> None:
-    """Note a truth that is not there, or of another space."""
+    """Add a fault if the ground truth is missing, or is of another space."""
     from archselect.benchmarks.plan.preflight import check_truth
 
     if truth is not None:
@@ -239,7 +260,7 @@ def _read_cells(
     options: ScoreOptions,
     faults: Faults,
 ) -> CellsRequest | None:
-    """Return which architectures are scored; note what is wrong with the option."""
+    """Return which architectures to score; add faults of the option."""
     from archselect.benchmarks.scoring.populations import check_cells_file, read_cells
 
     with faults.collect():
@@ -258,7 +279,7 @@ def _read_cells(
 
 
 def _run(plan: ScorePlan, options: ScoreOptions) -> ScoredCounts:
-    """Score what is missing, and show how far it is."""
+    """Score what is missing, and show progress."""
     from archselect.benchmarks.scoring.run import ScoringExecution, run_scoring
 
     execution = ScoringExecution(
@@ -288,7 +309,7 @@ def _run(plan: ScorePlan, options: ScoreOptions) -> ScoredCounts:
 
 
 def _scoring_task(plan: ScorePlan, options: ScoreOptions) -> ScoringTask:
-    """Return what is to be scored, with all architectures."""
+    """Return the scoring task, with all architectures."""
     from archselect.benchmarks.scoring.inputs import scoring_inputs
     from archselect.benchmarks.scoring.populations import gather
     from archselect.benchmarks.scoring.run import ScoringTask
@@ -308,7 +329,7 @@ def _scoring_task(plan: ScorePlan, options: ScoreOptions) -> ScoringTask:
         fresh_batches=options.fresh_batches,
         supernet_operations=options.supernet_operations,
     )
-    return ScoringTask(inputs, population, plan.seeds)
+    return ScoringTask(inputs, population, plan.seeds, plan.proxies)
 
 
 @dataclass(frozen=True)
@@ -318,7 +339,7 @@ class OperationScoresOptions:
     table: Annotated[
         str | None,
         typer.Option(
-            help="A truth, by name or path, whose best-acc and avg-acc are oracles."
+            help="Ground truth (name or path) whose best-acc and avg-acc serve as oracles."
         ),
     ] = None
     dataset: TruthDataset = None
@@ -326,12 +347,12 @@ class OperationScoresOptions:
     epochs: TruthEpochs = None
     oracle: Annotated[
         list[str] | None,
-        typer.Option(help="A scorer of the file that is an oracle, too. Repeatable."),
+        typer.Option(help="A scorer of the file to use as an oracle, too. Repeatable."),
     ] = None
-    space: Annotated[str, typer.Option(help="The space of the edges.")] = "nb201"
+    space: Annotated[str, typer.Option(help="Search space of the edges.")] = "nb201"
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the table as .md, .csv and .tex."),
+        typer.Option("--out", help="Folder for the table (.md, .csv, .tex, .typ)."),
     ] = None
 
 
@@ -339,12 +360,12 @@ def operation_scores(
     file: Annotated[
         Path,
         typer.Argument(
-            help="CSV or Parquet: source_node, target_node, operation, scorer, score, better (and cell)."
+            help="CSV or Parquet with columns source_node, target_node, operation, scorer, score, better (and cell)."
         ),
     ],
     options: OperationScoresOptions,
 ) -> None:
-    """Correlate scores of operations in a file with what the operations are worth."""
+    """Correlate the scores of operations in a file with oracles of their worth."""
     from archselect.benchmarks.runs.landscapes import describe_truths
     from archselect.reports.page.write import for_terminal, write_table
     from archselect.reports.tables.operations import operation_table
@@ -368,8 +389,8 @@ class OperationScoresPlan(NamedTuple):
     """What the options of `archselect operation-scores` ask for.
 
     Attributes:
-        scorers: of the file.
-        truth: whose best and mean accuracies are oracles; None for none.
+        scorers: the scorers in the file.
+        truth: ground truth whose best and mean accuracies are oracles; None for none.
     """
 
     scorers: list[ScorerFacts]
@@ -379,8 +400,9 @@ class OperationScoresPlan(NamedTuple):
 def _plan_operation_scores(
     file: Path, options: OperationScoresOptions
 ) -> OperationScoresPlan:
-    """Return what options ask for; raise UserError with all that is wrong with them."""
-    from archselect.benchmarks.plan.preflight import check_truth, check_writable
+    """Return the plan that the options describe. Raise UserError with all faults."""
+    from archselect.benchmarks.plan.preflight import check_truth
+    from archselect.benchmarks.plan.writable import check_writable
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.tables.oracles import oracle_in
@@ -391,7 +413,7 @@ def _plan_operation_scores(
     if options.table is None and not options.oracle:
         faults.add(
             UserError(
-                "name an oracle: a truth with --table, or a scorer of the file with --oracle"
+                "name an oracle: a ground truth with --table, or a scorer of the file with --oracle"
             )
         )
     with faults.collect():
@@ -413,12 +435,12 @@ def _plan_operation_scores(
 
 
 def _oracle_notes(landscape: Landscape) -> list[str]:
-    """Return what the oracles of a truth are, and how sure they are."""
+    """Return notes that define the oracles of a truth, and say how noisy they are."""
     from archselect.reports.tables.controls import controls_in_words
 
     note = (
-        "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "
-        f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
+        "best-acc is the highest accuracy over cells and trials, avg-acc the mean, of the cells that have the "
+        f"operation on the edge: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
         f"{landscape.architectures:,} architectures."
     )
     controls = controls_in_words(landscape)

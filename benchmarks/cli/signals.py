@@ -1,4 +1,4 @@
-"""Ends a command at SIGTERM and SIGHUP as at Ctrl-C: finished work is kept."""
+"""End a command on SIGTERM and SIGHUP as on Ctrl-C: finished work is kept."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from typing import Any
 
 NAMES = ("SIGTERM", "SIGHUP")
-"""The signals by which a system, a batch queue or a closed terminal ends a command.
+"""Signals with which a system, a batch queue or a closed terminal ends a command.
 Windows has no SIGHUP.
 """
 
 
 class EndSignal(KeyboardInterrupt):
-    """An interrupt of the main thread by a signal; what handles Ctrl-C handles it.
+    """An interrupt of the main thread by a signal. Handlers of Ctrl-C handle it, too.
 
     Args:
-        number: of the signal.
+        number: number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -27,7 +27,7 @@ class EndSignal(KeyboardInterrupt):
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit code of an interrupted command: 128 and the signal's number."""
+    """Return the exit code of an interrupted command: 128 plus the signal's number."""
     number = interrupt.number if isinstance(interrupt, EndSignal) else signal.SIGINT
     return 128 + int(number)
 
@@ -36,10 +36,10 @@ def exit_code(interrupt: KeyboardInterrupt) -> int:
 def ended_by_signals() -> Iterator[None]:
     """Raise :class:`EndSignal` in the main thread at the first SIGTERM or SIGHUP.
 
-    Within the block, later signals are ignored, so that none cuts the clean-up short:
-    systems often send both. A signal that is already ignored, as SIGHUP under `nohup`,
-    stays ignored. Outside of the main thread, which alone may set handlers, nothing
-    changes.
+    Within the block, later signals are ignored: systems often send both, and a second
+    one must not cut the clean-up short. A signal that is already ignored, such as
+    SIGHUP under `nohup`, stays ignored. Only the main thread can set handlers; in any
+    other thread the block changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,17 +1,22 @@
-"""Commands on studies: run, status, estimate, report."""
+"""Commands that run and show studies: run, status, report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
+from archselect.benchmarks.cli.live import (
+    duration,
+    format_activity,
+    format_end,
+    study_progress,
+)
 from archselect.benchmarks.cli.options import (
     DataDir,
     Device,
@@ -27,32 +32,20 @@ from archselect.benchmarks.cli.terminal import (
     notice,
     out,
     print_shown,
-    print_table,
-    progress,
     say,
-    study_progress,
 )
-from archselect.nasbench_adapters.errors import Faults, UserError
+from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.study import Study
-    from archselect.benchmarks.runs.estimate import Estimate
     from archselect.benchmarks.runs.harness import StudyOutcome
     from archselect.benchmarks.store.status import Status
     from archselect.running import PlannedRun
 
 MOST_FAILED = 10
-"""Failed runs that are listed at the end of a study."""
+"""The maximal number of failed runs listed at the end of a study."""
 WATCH_INTERVAL = 5.0
-"""Seconds between two looks of `archselect status --watch`."""
-UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
-"""Units of time that are longer than a second, in seconds."""
-MINUTE = 60
-SHORTEST = 0.1
-"""The shortest time of an estimate that is shown, in seconds."""
-COMPUTING = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
-"""Units of computing, in floating-point operations."""
+"""Seconds between two updates of `archselect status --watch`."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class RunOptions:
         bool,
         typer.Option(
             "--deterministic",
-            help="On a GPU, algorithms that give the same numbers each time; slower.",
+            help="On a GPU, use algorithms that repeat their numbers exactly. Slower.",
         ),
     ] = False
     engine: Engine = "local"
@@ -81,25 +74,27 @@ class RunOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set in place of the study's only one: a name, or an .npz of your own."
+            help="Data set that replaces the study's, if the study has only one: a name, or your own .npz."
         ),
     ] = None
     seeds: Annotated[
         str | None,
-        typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3."),
+        typer.Option(
+            help="Supernet seeds that replace the study's, such as 0,1,2 or 0-3."
+        ),
     ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(
-            help="A selector beside the study's, which the others are compared with: a name, or a class of your own, "
-            "FILE.py:CLASS, which is executed. Repeatable."
+            help="A selector to add to the study; the others are compared with it. A name, or your own class as "
+            "FILE.py:CLASS (the file is executed). Repeatable."
         ),
     ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="A setting in place of the study's: selectors.darts-pt.tune_epochs=1, spaces.nb201.skeleton.cells=2, "
+            help="A setting that replaces the study's, such as selectors.darts-pt.tune_epochs=1 or "
             "seeds.selection=[0, 1]. Repeatable.",
         ),
     ] = None
@@ -107,10 +102,10 @@ class RunOptions:
 
 
 def run(study: StudyName, options: RunOptions) -> None:
-    """Run a study, or what is missing of it, and print its tables.
+    """Run the missing runs of a study, write its report and print its tables.
 
     Finished runs are kept: rerun the command to resume an interrupted study. The report
-    is DIR/report.html.
+    is OUT/report.html.
     """
     plan = _plan_run(study, options)
     outcome = _run_study(plan)
@@ -122,7 +117,7 @@ def run(study: StudyName, options: RunOptions) -> None:
 
 
 def _plan_run(name: str, options: RunOptions) -> PlannedRun:
-    """Return the study as it is to run; raise UserError with all that is wrong."""
+    """Return the study as it will run. Raise UserError with all faults."""
     from archselect.running import RunRequest, plan_run
 
     faults = Faults()
@@ -155,15 +150,15 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
 
 
 def _run_study(plan: PlannedRun) -> StudyOutcome:
-    """Run what is missing of a study, and show how far it is."""
+    """Run the missing runs of a study, and show progress."""
     from archselect.running import run_planned
 
-    with study_progress() as show:
+    with study_progress(plan.folder) as show:
         return run_planned(plan, notice, show)
 
 
 def _print_report(folder: Path, outcome: StudyOutcome) -> None:
-    """Write the report of a folder; print its tables and where it is."""
+    """Write the report of a folder; print its tables and its path."""
     from archselect.reports.page.write import write_report
 
     paths = write_report(folder)
@@ -174,7 +169,7 @@ def _print_report(folder: Path, outcome: StudyOutcome) -> None:
 
 
 def _print_failed(folder: Path, count: int) -> None:
-    """Print the failed runs of a folder, some of them if there are many."""
+    """Print the failed runs of a folder, but at most `MOST_FAILED`."""
     from archselect.benchmarks.store.status import read_status
 
     failed = read_status(folder).failed
@@ -183,26 +178,26 @@ def _print_failed(folder: Path, count: int) -> None:
     if len(failed) > MOST_FAILED:
         notice(f"and {len(failed) - MOST_FAILED} more")
     notice(
-        f"{count} runs failed; see {folder / 'failures'}. Rerun the command to try them again."
+        f"{count} runs failed: see {folder / 'failures'}. Rerun the command to try again."
     )
 
 
 def status(
     folder: Annotated[
         Path,
-        typer.Argument(help="A folder that 'archselect run' writes or has written."),
+        typer.Argument(help="A folder that 'archselect run' writes or wrote."),
     ],
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Look again every five seconds, until all is done."
+            "--watch", help="Update every five seconds until all runs have ended."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how far a study is: done, under way, failed, time left.
+    """Show the progress of a study: runs, the time left, and what each worker does.
 
-    Works from any machine that sees the folder.
+    Works on any machine that can read the folder.
     """
     from archselect.benchmarks.store.status import read_status
 
@@ -221,34 +216,28 @@ def status(
 
 
 def _is_over(now: Status) -> bool:
-    """Return whether every run is done or failed."""
+    """Return whether every run has finished or failed."""
     return now.done + len(now.failed) >= now.runs
 
 
 def _status_text(now: Status) -> str:
-    """Return a status in a few lines."""
+    """Return a status as a few lines of text."""
     failed = len(now.failed)
     to_come = now.runs - now.done - now.begun - failed
     training = f", {now.training} more with a checkpoint" if now.training else ""
     lines = [
-        f"{now.study}: {now.done} of {now.runs} runs done, {now.begun} under way, {failed} failed, {to_come} to come",
-        f"supernets: {now.supernets} made{training}",
+        f"{now.study}: {now.done} of {now.runs} runs done, {now.begun} running, {failed} failed, {to_come} not started",
+        f"supernets: {now.supernets} trained{training}",
     ]
     if now.left:
-        left = _duration(now.left)
-        lines.append(f"time left: about {left}, at the pace of the last runs")
+        left = duration(now.left)
+        end = format_end(now.left)
+        lines.append(f"time left: about {left}, at the pace of the last runs: {end}")
     if now.quiet is not None and not _is_over(now):
-        lines.append(f"last written to: {_duration(now.quiet)} ago")
+        lines.append(f"last written: {duration(now.quiet)} ago")
+    lines += map(format_activity, now.workers)
     lines += map(str, now.failed)
     return "\n".join(map(one_line, lines))
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in words, in the largest unit of which there are at least two."""
-    for size, unit in UNITS:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def report(folder: RunFolder) -> None:
@@ -259,133 +248,3 @@ def report(folder: RunFolder) -> None:
     for table in paths.tables:
         print_shown(table)
     say(f"Report: {paths.html}")
-
-
-class DeviceSpeed(NamedTuple):
-    """How fast a device computes, and what it is, in words.
-
-    Attributes:
-        flops_per_second: that it reaches.
-        source: where the number is from.
-    """
-
-    flops_per_second: float
-    source: str
-
-    def show(self, flops: int) -> str:
-        """Return how much computing FLOPs are, and how long; "-" for none."""
-        if not flops:
-            return "-"
-        seconds = flops / self.flops_per_second
-        return f"{_amount(flops)}, {_time(seconds)}"
-
-
-def estimate(
-    study: StudyName,
-    throughput: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-6,
-            help="TFLOP/s your device reaches on such networks. Default: that of a published search.",
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Count what a study will cost before it runs, in FLOPs and time."""
-    from archselect.benchmarks.runs.estimate import estimate_study, total_counts
-
-    read = _read_for_estimate(study, throughput, data_dir)
-    with progress(f"counting {study}"):
-        estimates = estimate_study(read, data_dir)
-        speed = _throughput(throughput)
-    rows = [_estimate_row(one, speed) for one in estimates]
-    runs = len(read.seeds.supernet) * len(read.seeds.selection)
-    whole = speed.show(total_counts(read, estimates).flops)
-    print_table(
-        f"{read.name}: cost of one run",
-        ["space, data", "selector", "supernet (shared)", "selection", "final training"],
-        rows,
-        _estimate_caption(runs, whole, speed),
-    )
-
-
-def _estimate_caption(runs: int, whole: str, speed: DeviceSpeed) -> str:
-    """Return the note below a table of estimates.
-
-    Args:
-        runs: of each selector.
-        whole: what all of the study costs.
-        speed: of the device.
-    """
-    count = "1 run" if runs == 1 else f"{runs} runs"
-    rate = speed.flops_per_second / 1e12
-    return (
-        f"{count} of each selector; every supernet once, and a training for each run: "
-        f"{whole} in all. Times at {rate:.3g} TFLOP/s, {speed.source}. Final networks are "
-        "wider and run faster than that, so their times are an upper bound; equal "
-        "selections are trained once."
-    )
-
-
-def _read_for_estimate(
-    name: str, throughput: float | None, data_dir: Path | None
-) -> Study:
-    """Return a study; raise UserError with all faults of it and the options."""
-    from archselect.benchmarks.plan.preflight import check_data, names_of_images
-    from archselect.benchmarks.plan.reading import draft_study
-    from archselect.benchmarks.runs.estimate import KNOWN_SIZES
-    from archselect.nasbench_adapters.images import split_side
-
-    faults = Faults()
-    draft = draft_study(name, faults)
-    names = names_of_images(draft.study, draft.data)
-    # What an estimate needs of the known data sets is known without their images.
-    unknown = [data for data in names if split_side(data)[0] not in KNOWN_SIZES]
-    check_data(unknown, data_dir, faults)
-    if throughput is not None and not isfinite(throughput):
-        faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
-    faults.raise_any()
-    assert draft.study is not None
-    return draft.study
-
-
-def _throughput(tflops: float | None) -> DeviceSpeed:
-    """Return the throughput that the user names, or that of a published search."""
-    from archselect.benchmarks.runs.estimate import published_throughput
-
-    if tflops:
-        return DeviceSpeed(tflops * 1e12, "of your device")
-    rate, device = published_throughput()
-    return DeviceSpeed(rate, f"as counted for a published search on {device}")
-
-
-def _estimate_row(one: Estimate, speed: DeviceSpeed) -> list[str]:
-    """Return the row of a table that shows one estimate."""
-    training = "-" if one.training is None else speed.show(one.training.flops)
-    return [
-        f"{one.space}, {one.data}",
-        one.label,
-        speed.show(one.supernet.flops),
-        speed.show(one.selection.flops),
-        training,
-    ]
-
-
-def _time(seconds: float) -> str:
-    """Return a time in hours, or in seconds if it is less than a minute."""
-    if seconds >= MINUTE:
-        return f"{_digits(seconds / 3600)} h"
-    return f"{seconds:.1f} s" if seconds >= SHORTEST else f"<{SHORTEST} s"
-
-
-def _amount(flops: float) -> str:
-    """Return an amount of computing, in the largest unit of which there is one."""
-    for size, unit in COMPUTING:
-        if flops >= size:
-            return f"{_digits(flops / size)} {unit}"
-    return f"{flops:.0f} FLOP"
-
-
-def _digits(value: float) -> str:
-    """Return about three digits."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

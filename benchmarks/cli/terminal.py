@@ -1,17 +1,17 @@
-"""What the command line prints: lines, tables, warnings and a progress bar.
+"""Output of the command line: lines, tables, warnings and a progress bar.
 
-Text from studies, files and folders is data: it is printed as it is, without markup,
-and letters that cannot be seen are made visible.
+Text from studies, files and folders is data. It is printed without markup, and
+invisible characters are made visible.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,11 +28,10 @@ from archselect.nasbench_adapters.errors import Notice
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.runs.execution import Progress as StudyProgress
     from archselect.reports.page.write import TerminalTable
 
 WIDTH_OF_FILES = 240
-"""Columns of a table that goes to a file or a pipe, so that wide ones stay whole."""
+"""The width of a table in a file or a pipe, in characters: wide tables stay whole."""
 
 
 class PlainConsole(Console):
@@ -42,7 +41,7 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return how a line, a title or a cell of a table is shown."""
+        """Return a line, title or table cell as rendered text."""
         return super().render_str(escape_invisible(text), **options)
 
 
@@ -50,6 +49,7 @@ class _Description(ProgressColumn):
     """The text before a progress bar."""
 
     def render(self, task: Task) -> Text:
+        """Return the description of a task in one line."""
         return Text(one_line(task.description))
 
 
@@ -58,14 +58,14 @@ err = PlainConsole(stderr=True)
 
 
 def say(line: str) -> None:
-    """Print a line to standard output; a line break in it is shown and not printed."""
+    """Print a line to standard output. A line break inside it is shown as an escape."""
     out.print(escape_invisible(line, keep=""))
 
 
 def notice(line: str, colour: str = "") -> None:
     """Print a line to standard error, above the progress bar if there is one.
 
-    A line break in it is shown and not printed.
+    A line break inside it is shown as an escape.
     """
     err.print(escape_invisible(line, keep=""), style=colour, soft_wrap=True)
 
@@ -78,7 +78,7 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning, as :func:`warnings.showwarning`; in one line if it is ours."""
+    """Print a warning like :func:`warnings.showwarning`; print a Notice in one line."""
     if issubclass(category, Notice):
         notice(f"archselect: {message}", "yellow")
         return
@@ -86,31 +86,50 @@ def show_warning(
     err.print(text, end="", soft_wrap=True)
 
 
+def _no_lines() -> list[str]:
+    """Return no lines."""
+    return []
+
+
+class _Bar(Progress):
+    """A progress bar with lines below it.
+
+    Args:
+        lines: function that returns the present lines.
+    """
+
+    def __init__(self, lines: Callable[[], list[str]]) -> None:
+        self._lines = lines
+        super().__init__(
+            _Description(),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar, and then each line, cut to the width of the terminal."""
+        yield from super().get_renderables()
+        for line in self._lines():
+            yield Text(one_line(line), overflow="ellipsis", no_wrap=True)
+
+
 @contextmanager
-def progress(description: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error, if that is a terminal."""
-    bar = Progress(
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
+def progress(
+    description: str, lines: Callable[[], list[str]] = _no_lines
+) -> Iterator[Progress]:
+    """Show a progress bar on standard error, if standard error is a terminal.
+
+    Args:
+        description: text before the bar.
+        lines: function that returns the lines below the bar; it is called often.
+    """
+    bar = _Bar(lines)
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
-
-
-@contextmanager
-def study_progress() -> Iterator[StudyProgress]:
-    """Show how far a study is; yield what to call with its stage, done and total."""
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
-        yield show
 
 
 def print_shown(shown: TerminalTable) -> None:
@@ -129,11 +148,11 @@ def print_table(
     """Print a table.
 
     Args:
-        title: above it.
-        columns: their names.
-        rows: one text per column.
-        caption: below it.
-        numeric: the columns that are aligned to the right.
+        title: text above the table.
+        columns: names of the columns.
+        rows: rows with one text per column.
+        caption: text below the table.
+        numeric: columns to align to the right.
     """
     table = Table(title=to_output_encoding(title), title_justify="left")
     for column in columns:

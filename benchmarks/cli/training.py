@@ -1,4 +1,4 @@
-"""The command that trains one architecture to the end."""
+"""The command `train`: train one architecture to the end."""
 
 from __future__ import annotations
 
@@ -33,16 +33,21 @@ if TYPE_CHECKING:
 class TrainOptions:
     """Options of `archselect train`."""
 
-    protocol: Annotated[str, typer.Option(help="See 'archselect list protocols'.")]
+    protocol: Annotated[
+        str, typer.Option(help="Training protocol ('archselect list protocols').")
+    ]
     space: Annotated[
-        str | None, typer.Option(help="The space. Default: the protocol's first.")
+        str | None,
+        typer.Option(help="Search space. Default: the first one of the protocol."),
     ] = None
     data: Annotated[
         str | None,
-        typer.Option(help="Data set by name, or an .npz. Default: the protocol's."),
+        typer.Option(
+            help="Data set: its name, or the path of an .npz. Default: that of the protocol."
+        ),
     ] = None
     seed: Annotated[
-        int, typer.Option(help="Of weights, batches and dropped paths.")
+        int, typer.Option(help="Seed of weights, batches and drop path.")
     ] = 0
     out_dir: Annotated[
         Path | None,
@@ -53,18 +58,23 @@ class TrainOptions:
     ] = None
     device: Device = "auto"
     data_dir: DataDir = None
-    epochs: Annotated[int | None, typer.Option(help="In place of the protocol's.")] = (
-        None
-    )
-    precision: Annotated[str | None, typer.Option(help="float32, bf16 or fp16.")] = None
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs. Default: that of the protocol.")
+    ] = None
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Precision: float32, bf16 or fp16. Default: that of the protocol."
+        ),
+    ] = None
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Let torch.compile make the code.")
+        bool, typer.Option("--compile", help="Compile the network with torch.compile.")
     ] = False
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Any setting, NAME=VALUE; skeleton.NAME=VALUE for the network's size. Repeatable.",
+            help="A setting, NAME=VALUE; skeleton.NAME=VALUE for the network's size. Repeatable.",
         ),
     ] = None
     every: Annotated[
@@ -74,7 +84,9 @@ class TrainOptions:
     threads: Annotated[
         int,
         typer.Option(
-            min=1, max=MOST_THREADS, help="CPU threads; the last digits depend on them."
+            min=1,
+            max=MOST_THREADS,
+            help="CPU threads. The last digits of the result depend on it.",
         ),
     ] = 1
     rerun_other_code: RerunOtherCode = False
@@ -85,7 +97,7 @@ class TrainOptions:
         return self.out_dir or Path("archselect-trainings")
 
     def own_settings(self) -> dict[str, Any]:
-        """Return the settings that options of their own give."""
+        """Return the settings that have their own options."""
         settings: dict[str, Any] = {}
         if self.epochs is not None:
             settings["epochs"] = self.epochs
@@ -97,12 +109,12 @@ class TrainOptions:
 
 
 class PlannedTraining(NamedTuple):
-    """A training as the options name it.
+    """A training as the options describe it.
 
     Attributes:
-        protocol: with the settings that the options change.
-        space: the search space.
-        data: the data set, by name or path.
+        protocol: the protocol, with the settings that the options change.
+        space: name of the search space.
+        data: name or path of the data set.
     """
 
     protocol: ResolvedProtocol
@@ -111,9 +123,9 @@ class PlannedTraining(NamedTuple):
 
 
 def train(architecture: ArchitectureText, options: TrainOptions) -> None:
-    """Train one architecture to the end by a protocol, and test it.
+    """Train one architecture with a protocol, and test it.
 
-    Rerun the command to resume an interrupted training from the last checkpoint; a
+    Rerun the command to resume an interrupted training from its last checkpoint. A
     finished training is kept.
     """
     from archselect.benchmarks.plan.jobs import plan_training
@@ -138,7 +150,7 @@ def train(architecture: ArchitectureText, options: TrainOptions) -> None:
 
 
 def _plan_training(architecture: str, options: TrainOptions) -> PlannedTraining:
-    """Return the training that options name; raise UserError with all that is wrong."""
+    """Return the training that the options describe; raise UserError with faults."""
     from archselect.benchmarks.plan.preflight import check_data, check_place
     from archselect.benchmarks.plan.protocols import get_protocol, resolve_protocol
     from archselect.nasbench_adapters.spaces import get_space
@@ -172,7 +184,7 @@ def _plan_training(architecture: str, options: TrainOptions) -> PlannedTraining:
 def _print_settings(
     job: TrainingJob, plan: PlannedTraining, options: TrainOptions
 ) -> None:
-    """Print all settings, and which of them differ from the protocol's."""
+    """Print all settings, and mark those that differ from the protocol."""
     protocol = plan.protocol.protocol
     skeleton = protocol.skeleton(plan.space) or {}
     usual = protocol.settings.model_dump() | _with_prefix(skeleton)
@@ -183,18 +195,18 @@ def _print_settings(
         rows.append([name, str(value), str(usual.get(name)) if changed else ""])
     print_table(
         f"{options.protocol}: space {plan.space}, data {plan.data}, seed {options.seed}",
-        ["setting", "value", "in place of the protocol's"],
+        ["setting", "value", "protocol's value"],
         rows,
     )
 
 
 def _with_prefix(skeleton: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of the network's size by their names as settings."""
+    """Return settings of the network's size under their prefixed names."""
     return {f"{SKELETON}{name}": value for name, value in skeleton.items()}
 
 
 def _run(job: TrainingJob, device: Any, options: TrainOptions) -> tuple[Trained, bool]:
-    """Train, and show how far it is; return the record, and whether it was made now."""
+    """Train and show progress; return the record, and whether it was made just now."""
     from archselect.benchmarks.runs.one_training import run_training
 
     with progress("epochs") as bar:
@@ -220,7 +232,7 @@ def _run(job: TrainingJob, device: Any, options: TrainOptions) -> tuple[Trained,
 
 
 def _print_trained(trained: Trained, made: bool, root: Path) -> None:
-    """Print the accuracy and size of a trained network, and where its files are."""
+    """Print the accuracy and size of a trained network, and the paths of its files."""
     from archselect.benchmarks.store.folder import Folder
     from archselect.benchmarks.store.records import Trained
 

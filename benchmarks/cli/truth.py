@@ -1,4 +1,4 @@
-"""Commands on truths."""
+"""Commands that list, look up, import, fit and build ground truths."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 def list_columns(
     name: Annotated[
-        str | None, typer.Argument(help="Show the columns of one truth.")
+        str | None, typer.Argument(help="Show the columns of this ground truth.")
     ] = None,
 ) -> None:
-    """List the truths, or the columns of one."""
+    """List the ground truths, or the columns of one of them."""
     if name is None:
         listing = truths()
         print_table("truths", listing.columns, listing.rows)
@@ -35,7 +35,7 @@ def list_columns(
 
 
 def _print_columns(name: str) -> None:
-    """Print the columns of a truth, and where it is from."""
+    """Print the columns of a ground truth, and its origin."""
     from archselect.nasbench_adapters.truth import open_truth
 
     truth = open_truth(name)
@@ -56,22 +56,28 @@ def _print_columns(name: str) -> None:
 
 def lookup(
     architecture: ArchitectureText,
-    table: Annotated[str, typer.Option(help="A truth by name, or a table's .npz.")],
-    dataset: Annotated[str, typer.Option(help="As the table names it.")],
+    table: Annotated[
+        str, typer.Option(help="Ground truth: its name, or the path of an .npz.")
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="Data set, as the ground truth names it.")
+    ],
     split: Annotated[
         str,
-        typer.Option(help="As the table names it, for example x-valid or ori-test."),
+        typer.Option(
+            help="Split, as the ground truth names it, for example x-valid or ori-test."
+        ),
     ],
     epochs: Annotated[
         int,
         typer.Option(
-            help="Training horizon; there is no default, it changes the number."
+            help="Training epochs. There is no default, because the accuracy depends on it."
         ),
     ],
 ) -> None:
-    """Print every trial of an architecture or its prediction, their mean, and its rank.
+    """Print the accuracy of an architecture: each trial, the mean, and the rank.
 
-    A surrogate predicts; a table has trials.
+    A surrogate has no trials: its prediction is printed.
     """
     from archselect.nasbench_adapters.truth import check_column, open_truth
     from archselect.nasbench_adapters.truth.landscape import rank
@@ -89,7 +95,7 @@ def lookup(
     if truth.predicts:
         say(f"{trials.mean:.2f} %, {truth.describe_provenance()}")
         say(
-            f"rank {place} among the accuracies of the {count} architectures of '{truth.reference.name}'"
+            f"rank {place} among the {count} architectures of the table '{truth.reference.name}'"
         )
         return
     if not truth.measured:
@@ -105,54 +111,59 @@ def lookup(
 class ImportOptions:
     """Options of `archselect truth import`."""
 
-    name: Annotated[str, typer.Option(help="What to call it from now on.")]
+    name: Annotated[str, typer.Option(help="Name of the new ground truth.")]
     format: Annotated[
-        str | None, typer.Option(help="Where the name of the source does not tell.")
+        str | None,
+        typer.Option(help="Format of the source. Default: detected from its name."),
     ] = None
-    space: Annotated[str, typer.Option(help="The space of the architectures.")] = (
+    space: Annotated[str, typer.Option(help="Search space of the architectures.")] = (
         "nb201"
     )
     force: Annotated[
-        bool, typer.Option(help="Go on although memory seems too small.")
+        bool, typer.Option(help="Continue even if the memory seems too small.")
     ] = False
     architecture_column: Annotated[
         str | None,
         typer.Option(
-            help="Of a plain table: the column of architectures, in the space's text form."
+            help="For a plain table: the column of architectures, in the text form of the search space."
         ),
     ] = None
     accuracy_column: Annotated[
-        str | None, typer.Option(help="Of a plain table: the column of per cents.")
+        str | None,
+        typer.Option(help="For a plain table: the column of accuracies, in per cent."),
     ] = None
     dataset: Annotated[
-        str | None, typer.Option(help="Of a plain table: what the accuracies are of.")
+        str | None,
+        typer.Option(help="For a plain table: the data set of the accuracies."),
     ] = None
-    split: Annotated[str | None, typer.Option(help="Of a plain table: as above.")] = (
-        None
-    )
-    epochs: Annotated[int | None, typer.Option(help="Of a plain table: as above.")] = (
-        None
-    )
+    split: Annotated[
+        str | None, typer.Option(help="For a plain table: their split.")
+    ] = None
+    epochs: Annotated[
+        int | None, typer.Option(help="For a plain table: their training epochs.")
+    ] = None
     predicted: Annotated[
         bool,
         typer.Option(
             "--predicted",
-            help="The accuracies of the CSV are a surrogate's, not measured.",
+            help="For a CSV: a surrogate predicted the accuracies; they are not measured.",
         ),
     ] = False
     origin: Annotated[
         str | None,
-        typer.Option(help="Of a CSV: who measured or predicted the accuracies."),
+        typer.Option(help="For a CSV: who measured or predicted the accuracies."),
     ] = None
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Replace a truth that has this name already."),
+        typer.Option(
+            "--replace", help="Replace an existing ground truth of this name."
+        ),
     ] = False
     skip_invalid: Annotated[
         bool,
         typer.Option(
             "--skip-invalid",
-            help="Of a CSV: leave out the rows that cannot be read, and list them.",
+            help="For a CSV: leave out rows that cannot be read, and list them.",
         ),
     ] = False
 
@@ -195,15 +206,15 @@ def import_table(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A file or folder of NAS-Bench-101, -201 or -301 or NATS-Bench, or a table as CSV."
+            help="A file or folder of NAS-Bench-101, -201, -301 or NATS-Bench, or a CSV file."
         ),
     ],
     options: ImportOptions,
 ) -> None:
-    """Convert a table once into a small file that opens in milliseconds under a name.
+    """Convert a published table into a small file that opens in milliseconds.
 
-    A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one
-    has a column of architectures and one of accuracies, which the options name.
+    A CSV has the columns arch, dataset, split, epochs, seed and accuracy. A plain CSV
+    has one column of architectures and one of accuracies; options name them.
     Accuracies are in per cent.
     """
     from archselect.nasbench_adapters.truth.importing import import_truth
@@ -226,7 +237,7 @@ def import_table(
 
 
 def _print_imported(name: str, imported: Imported) -> None:
-    """Print what an import understood, and the rows that it left out."""
+    """Print what an import read, and the rows that it left out."""
     truth = imported.truth
     if not truth.predicts:
         table = truth.reference
@@ -238,13 +249,13 @@ def _print_imported(name: str, imported: Imported) -> None:
             f"{truth.describe_provenance()}"
         )
     if imported.replaced is not None:
-        say(f"Replaced the truth '{name}' that was there: {imported.replaced}")
+        say(f"Replaced the old ground truth '{name}': {imported.replaced}")
     _print_left_out(imported)
-    say(f"Kept at {imported.path}")
+    say(f"Saved as {imported.path}")
 
 
 def _print_extents(name: str, truth: GroundTruth, rows_left_out: int) -> None:
-    """Print how many architectures and trials each column has, and their range."""
+    """Print the number of architectures and trials of each column, and its range."""
     table = truth.reference
     trials = sum(table.extent(*column.key).trials for column in truth.columns)
     all_rows = f" of {trials + rows_left_out:,} rows" if rows_left_out else ""
@@ -255,7 +266,7 @@ def _print_extents(name: str, truth: GroundTruth, rows_left_out: int) -> None:
             "split",
             "epochs",
             "architectures",
-            "trials of each",
+            "trials per architecture",
             "lowest %",
             "highest %",
         ],
@@ -266,7 +277,7 @@ def _print_extents(name: str, truth: GroundTruth, rows_left_out: int) -> None:
 
 
 def _extent_row(table: StoredAccuracies, column: Column) -> list[str]:
-    """Return the row of a table that shows one column of a truth."""
+    """Return the table row of one column of a ground truth."""
     extent = table.extent(*column.key)
     trials = f"{extent.most}"
     if extent.fewest != extent.most:
@@ -283,7 +294,7 @@ def _extent_row(table: StoredAccuracies, column: Column) -> list[str]:
 
 
 def _print_low_accuracies(table: StoredAccuracies, columns: Sequence[Column]) -> None:
-    """Print how many accuracies are at most 1 %, and may be shares of one, if any."""
+    """Print how many accuracies are at most 1 %: they may be fractions of one."""
     low = 0
     trials = 0
     for column in columns:
@@ -297,7 +308,7 @@ def _print_low_accuracies(table: StoredAccuracies, columns: Sequence[Column]) ->
 
 
 def _print_left_out(imported: Imported) -> None:
-    """Print the rows that an import left out: how many of each kind, and the first."""
+    """Print the rows that an import left out: the number of each kind, and examples."""
     from archselect.nasbench_adapters.truth.rows import SHOWN, counts_of
 
     refused = imported.left_out
@@ -315,25 +326,31 @@ def _print_left_out(imported: Imported) -> None:
 
 
 def fit(
-    table: Annotated[str, typer.Argument(help="A table by name, or its .npz.")],
-    name: Annotated[str, typer.Option(help="What to call the surrogate from now on.")],
+    table: Annotated[
+        str, typer.Argument(help="Table: its name, or the path of an .npz.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the new surrogate.")],
     dataset: Annotated[
-        str | None, typer.Option(help="Where the table has more than one column.")
+        str | None,
+        typer.Option(help="Data set. Needed if the table has several columns."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="As above.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="As above.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split. Needed if the table has several columns.")
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Training epochs. Needed if the table has several columns."),
+    ] = None,
     replace: Annotated[
         bool,
-        typer.Option(
-            "--replace", help="Replace a surrogate that has this name already."
-        ),
+        typer.Option("--replace", help="Replace an existing surrogate of this name."),
     ] = False,
 ) -> None:
-    """Fit a surrogate on a table, to predict every architecture of its space.
+    """Fit a surrogate on a table. It predicts every architecture of the search space.
 
-    How well it predicts is said wherever it is used. That is measured by
-    cross-validation on the architectures of the table, and compared with what the
-    number of parameters alone says; see docs/surrogates.md.
+    Cross-validation on the table measures how well the surrogate predicts, and compares
+    it with the number of parameters alone. Every report that uses the surrogate states
+    this quality. See docs/surrogates.md.
     """
     from archselect.benchmarks.plan.parameters import (
         count_rows,
@@ -361,16 +378,16 @@ def fit(
     )
     say(compared(truth, describe_counted_network(truth.space.name)))
     say(
-        f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}"
+        f"Chose the form with the higher tau-b ({tried}): {truth.details['form']}. Saved as {path}"
     )
 
 
 def compared(truth: GroundTruth, network: str) -> str:
-    """Return in words how a surrogate compares with the number of parameters alone.
+    """Return a sentence that compares a surrogate with the number of parameters alone.
 
     Args:
-        truth: fitted with a count of parameters.
-        network: the network whose parameters were counted, in words.
+        truth: a surrogate that was fitted with a count of parameters.
+        network: description of the network whose parameters were counted.
     """
     from archselect.nasbench_adapters.truth.fitting import ALONE
 
@@ -394,23 +411,24 @@ def compared(truth: GroundTruth, network: str) -> str:
 
 def build(
     name: Annotated[
-        str, typer.Argument(help="The table to train, for example nb201-digits.")
+        str, typer.Argument(help="The table to build, for example nb201-digits.")
     ],
     out_dir: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for the parts and the table. Default: ./NAME."
+            "--out", help="Folder for the table and its parts. Default: ./NAME."
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+        int | None,
+        typer.Option(min=1, help="Number of processes. Default: one per core."),
     ] = None,
 ) -> None:
-    """Train a whole table: every class of a space, with several seeds.
+    """Build a table: train one architecture per class of a space, with several seeds.
 
     Rerun the command to resume an interrupted build.
     """
-    from archselect.benchmarks.plan.preflight import check_writable
+    from archselect.benchmarks.plan.writable import check_writable
     from archselect.benchmarks.runs.truth_building import RECIPES, build_table
     from archselect.nasbench_adapters.truth.catalogue import KNOWN
 
@@ -418,7 +436,9 @@ def build(
     if name in KNOWN:
         summary, how = KNOWN[name]
         faults.add(
-            UserError(f"the truth '{name}' is imported, not trained: {how} ({summary})")
+            UserError(
+                f"the ground truth '{name}' is imported, not built: {how} ({summary})"
+            )
         )
     elif name not in RECIPES:
         faults.add(unknown("table to build", name, RECIPES))
@@ -433,5 +453,5 @@ def build(
 
         path = build_table(RECIPES[name], folder, workers, show)
     say(
-        f"{path}: open it by this path, in a study or with 'archselect truth list {path}'"
+        f"Saved as {path}. Use this path in a study, or with 'archselect truth list {path}'."
     )

@@ -1,1 +1,1 @@
-"""The conformance kit: what every selector must keep to, checked on small supernets."""
+"""The conformance kit: check that a selector keeps the rules, on small supernets."""

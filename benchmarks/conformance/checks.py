@@ -1,6 +1,7 @@
-"""The checks that every selector has to pass; each looks at one trial at a time.
+"""The checks that every selector must pass; each one judges a single trial.
 
-A check yields what to fix. RULES has the rule of each, as `archselect check` prints it.
+A check yields what to fix. RULES has the rule of each check, as `archselect check`
+prints it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def finishes(trial: Trial) -> Faults:
 
 
 def complete(trial: Trial) -> Faults:
-    """Yield what is wrong with the architectures selected and scored."""
+    """Yield what is wrong with the selected and scored architectures."""
     if trial.selection is None:
         return
     architectures = [trial.selection.architecture]
@@ -44,7 +45,7 @@ def complete(trial: Trial) -> Faults:
 
 
 def undecided_only(trial: Trial) -> Faults:
-    """Yield what is scored, decided or closed of decided edges or other operations."""
+    """Yield scores, decisions and closings of wrong edges or operations."""
     yield from trial.notes.get("decisions", ())
     if trial.selection is not None:
         yield from decision_faults(trial.space, trial.selection)
@@ -54,28 +55,28 @@ def undecided_only(trial: Trial) -> Faults:
 
 
 def untouched(trial: Trial) -> Faults:
-    """Yield what changed otherwise than by tuning."""
+    """Yield state that changed in other ways than by tuning."""
     if not trial.changes:
         return
     more = f" and {len(trial.changes) - 1} more" if len(trial.changes) > 1 else ""
-    yield f"it changes {trial.changes[0]}{more}: score through the task, draw from task.rng, work on copies"
+    yield f"it changes {trial.changes[0]}{more}: score with the task, draw from task.rng, and work on copies"
 
 
 def seeded(trial: Trial) -> Faults:
-    """Yield how two answers from one seed differ."""
+    """Yield how two selections from the same seed differ."""
     first = trial.selection
     second = trial.second_selection
     if first is None or not trial.is_repeated or first == second:
         return
     if second is not None and second.architecture == first.architecture:
-        difference = "other scores or decisions"
+        difference = "different scores or decisions"
     else:
-        difference = "another architecture, or none"
-    yield f"the same seed gives {difference}: draw from task.rng, task.minibatch and task.new_alphas alone"
+        difference = "a different architecture, or none"
+    yield f"the same seed gives {difference}: draw only from task.rng, task.minibatch and task.new_alphas"
 
 
 def honest(trial: Trial) -> Faults:
-    """Yield where the best is not kept, or the worst not closed or dropped."""
+    """Yield cases where the best is not kept, or the worst not closed or dropped."""
     if trial.selection is not None:
         yield from dishonest_decisions(trial.space, trial.selection)
         yield from dishonest_closings(trial.space, trial.selection)
@@ -84,51 +85,51 @@ def honest(trial: Trial) -> Faults:
 
 
 def within_budget(trial: Trial) -> Faults:
-    """Yield queries that were not declared, and those after the budget was spent."""
+    """Yield queries that were not declared, and queries beyond the budget."""
     paid, refused = trial.queries
     if paid and not trial.declares_reward:
-        yield "it queries rewards and does not declare it: needs = frozenset({'reward'})"
+        yield "it queries rewards but does not declare it: set needs = frozenset({'reward'})"
     if refused > 1:
         yield (
-            f"it queries {refused - 1} times more after its budget is spent: end the loop by "
+            f"it makes {refused - 1} queries after its budget is spent: loop within "
             "'with search.spending():'"
         )
 
 
 def surfaces(trial: Trial) -> Faults:
-    """Yield that scores that are not finite raised no error."""
+    """Yield a fault if scores that are not finite raised no error."""
     if trial.undefined and trial.selection is not None:
-        yield "some scores were not finite and it selected all the same: `search.decide` refuses them"
+        yield "some scores were not finite, but it selected an architecture: use `search.decide`, which raises an error"
 
 
 def offered(trial: Trial) -> Faults:
-    """Yield what it uses of the task that `Task` does not offer, or sets."""
+    """Yield attributes of the task that it uses or sets, but `Task` does not offer."""
     yield from trial.notes.get("offered", ())
 
 
 def self_contained(trial: Trial) -> Faults:
     """Yield the devices, files and other packages that it uses."""
     for note in trial.notes.get("devices", ()):
-        yield f"{note}: use that of a tensor of the task"
+        yield f"{note}: use the device of a tensor of the task"
     for note in trial.notes.get("files", ()):
-        yield f"{note}: give back a Selection, which is recorded"
+        yield f"{note}: return a Selection, which is recorded"
     for name in trial.foreign_imports:
-        yield f"its module imports {name}: a selector needs archselect.selectors and archselect.nasbench_adapters"
+        yield f"its module imports {name}: import only archselect.selectors and archselect.nasbench_adapters"
 
 
 RULES: dict[Check, str] = {
-    finishes: "`select` must return a Selection, with any settings",
-    complete: "the architecture must be one of the space, with all edges decided",
+    finishes: "`select` must return a Selection, for all settings",
+    complete: "the architecture must be in the space, with all edges decided",
     undecided_only: (
-        "only undecided edges, and operations that they allow, may be scored and decided"
+        "it may score and decide only undecided edges, and only operations that they have"
     ),
-    untouched: "supernet, alphas and global random states may change by tuning only",
-    seeded: "the same seed must give the same answer: the task has all randomness",
-    honest: "the best must be kept, and the worst closed or dropped, on the stated scale",
-    within_budget: "queries must be declared, and end where the budget ends",
-    surfaces: "a score that is not finite must raise an error, and not just lose",
-    offered: "only what `Task` offers may be used of the task, and nothing be set",
-    self_contained: "no device may be named, no file used, no other package imported",
+    untouched: "supernet, alphas and global random states may change only by tuning",
+    seeded: "the same seed must give the same selection: all random numbers come from the task",
+    honest: "it must keep the best, and close or drop the worst, on the declared scale",
+    within_budget: "it must declare that it queries, and stop when the budget is spent",
+    surfaces: "a score that is not finite must raise an error",
+    offered: "it may use only what `Task` offers, and set nothing",
+    self_contained: "it may name no device, use no file, and import no other package",
 }
 """What each check requires, in one line."""
 CHECKS: tuple[Check, ...] = tuple(RULES)

@@ -1,4 +1,4 @@
-"""A task without a supernet whose rewards are drawn, to try selectors on."""
+"""A task without a supernet, with random rewards, to try selectors on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from archselect.selectors.queries import Queries
 
 
 class FakeQueryTask(SupernetFreeTask):
-    """A task that answers queries with drawn rewards, and nothing else.
+    """A task that answers queries with random rewards, and nothing else.
 
     Args:
         space: the search space.
-        seed: of the choices.
-        answers: draws rewards.
+        seed: seed of the random choices.
+        answers: source of the rewards.
 
     Attributes:
-        state: which global random states changed.
+        state: tracker of changes of the global random states.
     """
 
     def __init__(self, space: SearchSpace, seed: int, answers: DrawnAnswers) -> None:

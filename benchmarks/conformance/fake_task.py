@@ -1,7 +1,7 @@
-"""Tasks whose answers are drawn instead of measured, to try selectors on.
+"""Tasks with random instead of measured answers, to try selectors on.
 
-A drawn answer costs next to nothing, is the same on every machine, and takes a selector
-down every path: ties, `none` best everywhere, scores that are not finite. A
+A random answer costs almost nothing, is the same on every machine, and leads a selector
+into every case: ties, `none` as the best everywhere, scores that are not finite. A
 :class:`PartlyMeasuredTask` measures its first answers.
 """
 
@@ -44,31 +44,31 @@ from archselect.selectors.proxies import get_proxy
 from archselect.selectors.queries import Queries
 
 MOST_QUESTIONS = 20_000
-"""More than any selector asks on any space; one that asks more does not end."""
+"""A limit above the questions of any selector on any space."""
 BATCH = 8
-"""Images in a batch at most."""
+"""The maximal number of images in a batch."""
 QUERIES = 40
-"""The budget of queries of a trial."""
+"""The budget of queries in a trial."""
 TUNING_STEP = 0.3
 """Standard deviation of the normal step by which tuning moves each alpha."""
 NOT_FINITE = (float("nan"), float("inf"), -float("inf"))
-"""The answers that stand for a score that cannot be computed."""
+"""Answers that stand for a score that cannot be computed."""
 REDUCED = {"epochs": 1, "batches": 1, "size": BATCH}
-"""The most that is measured, by the parameter of a task's method."""
+"""Upper limits of what is measured, by the parameter of a task's method."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class DrawnAnswers:
-    """Answers drawn from a seed; the same question always has the same answer.
+    """Random answers from a seed; the same question always has the same answer.
 
     Args:
-        seed: another seed gives other answers.
-        levels: how many different answers there are; few make ties.
-        share_undefined: the share of answers that are not finite.
+        seed: seed of the answers.
+        levels: number of different answers; few levels make ties.
+        share_undefined: share of answers that are not finite.
 
     Attributes:
-        undefined: how many answers were not finite.
+        undefined: number of answers that were not finite.
     """
 
     def __init__(self, seed: int, levels: int, share_undefined: float = 0.0) -> None:
@@ -93,28 +93,27 @@ class DrawnAnswers:
         self._questions += 1
         if self._questions > MOST_QUESTIONS:
             raise RuntimeError(
-                f"more than {MOST_QUESTIONS} questions asked: it does not seem to end"
+                f"it asked more than {MOST_QUESTIONS} questions: it seems to loop for ever"
             )
 
 
 class FakeTask(Task):
-    """A task whose answers are drawn; see :class:`.Task`.
+    """A task with random answers (:class:`.Task`).
 
-    It gives less than a selector asks for, so that a trial is short: batches of
-    :data:`BATCH` images at most, and tuning that moves the alphas at random and nothing
-    else.
+    It does less than a selector asks for, so that a trial is short: batches have at
+    most :data:`BATCH` images, and tuning only moves the alphas at random.
 
     Args:
         space: the search space.
-        supernet: is left as it is.
-        alphas: to start from; :meth:`tune` moves them.
-        images: batches are of its training half.
-        seed: of every random stream.
-        answers: draws scores.
-        watch: notes decisions that the space does not allow.
+        supernet: the supernet, which stays unchanged.
+        alphas: initial alphas; :meth:`tune` moves them.
+        images: images whose training half gives batches.
+        seed: seed of every random stream.
+        answers: source of the scores.
+        watch: watch that notes decisions for operations that an edge does not have.
 
     Attributes:
-        state: what of the state changed otherwise than by tuning.
+        state: tracker of changes of the state in other ways than by tuning.
     """
 
     def __init__(
@@ -147,18 +146,18 @@ class FakeTask(Task):
     def mixture(
         self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
     ) -> Mixture:
-        """See :meth:`.Task.mixture`."""
+        """Return the mixture of the alphas under some decisions."""
         self._check(decisions)
         chosen = self.alphas if alphas is None else alphas
         with torch.no_grad():
             return mixture_of(self.space, chosen, decisions)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """See :meth:`.Task.new_alphas`."""
+        """Return new initial alphas."""
         return new_alphas(self.space, self._streams["alphas"], self.images.device)
 
     def minibatch(self, size: int) -> Minibatch:
-        """See :meth:`.Task.minibatch`."""
+        """Return a random minibatch of at most :data:`BATCH` images."""
         drawn = self.images.minibatch(
             "train", min(size, BATCH), self._streams["batches"]
         )
@@ -167,7 +166,7 @@ class FakeTask(Task):
     def evaluate(
         self, mixture: Mixture, norm: str = "running", augment: bool = False
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate`."""
+        """Return a random accuracy and loss."""
         question = _bytes_of(mixture)
         accuracy = 100 * self.answers.draw(b"accuracy", question)
         loss = 3 * self.answers.draw(b"loss", question)
@@ -181,13 +180,13 @@ class FakeTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate_tuned`."""
+        """Return a random accuracy and loss."""
         return self.evaluate(self.mixture(decisions), norm, augment)
 
     def proxy(
         self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
-        """See :meth:`.Task.proxy`."""
+        """Return a random score."""
         get_proxy(name)
         return 1000 * self.answers.draw(name.encode(), _bytes_of(mixture))
 
@@ -198,7 +197,7 @@ class FakeTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
-        """See :meth:`.Task.proxies`."""
+        """Return a random score per mixture."""
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
     def output_information(
@@ -208,7 +207,7 @@ class FakeTask(Task):
         augment: bool = False,
         skips_flat: bool = False,
     ) -> list[list[list[float]]]:
-        """See :meth:`.Task.output_information`; what is not finite is no number."""
+        """Return random output information; values that are not finite become NaN."""
         del norm, augment, skips_flat
         question = _bytes_of(mixture)
         by_cell = []
@@ -228,28 +227,28 @@ class FakeTask(Task):
     def proxy_of_network(
         self, name: str, architecture: Architecture, batches: int, size: int
     ) -> float:
-        """See :meth:`.Task.proxy_of_network`."""
+        """Return a random score."""
         get_proxy(name)
         purpose = b"network " + name.encode()
         return 1000 * self.answers.draw(purpose, repr(architecture).encode())
 
     def _reward(self, architecture: Architecture) -> float:
-        """See :meth:`.Task._reward`."""
+        """Return a random reward."""
         return 100 * self.answers.draw(b"reward", repr(architecture).encode())
 
     def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
-        """See :meth:`.Task.memory`; it is counted, as on a real task."""
+        """Return the bytes of a training step, counted as on a real task."""
         self._check(decisions)
         size = BATCH if batch_size is None else batch_size
         return self._memory.count(decisions).total(size)
 
     @cached_property
     def _memory(self) -> StepMemoryCounter:
-        """Counts the memory of steps of the supernet."""
+        """The counter of the memory of the supernet's steps."""
         return memory_counter(self.space, self.supernet.skeleton, self.images, SOFTMAX)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`."""
+        """Move the alphas at random."""
         self._check(decisions)
         self.answers.count_question()
         self.state.compare_alphas()
@@ -260,7 +259,7 @@ class FakeTask(Task):
         self.state.expect_present_alphas()
 
     def _check(self, decisions: Decisions) -> None:
-        """Note decisions for operations that their edges do not allow."""
+        """Note decisions for operations that their edges do not have."""
         for cell, choices in zip(self.space.cells, decisions.choices, strict=True):
             for edge, choice in enumerate(choices):
                 names = cell.operations[edge]
@@ -268,7 +267,7 @@ class FakeTask(Task):
                     continue
                 self._watch.note(
                     "decisions",
-                    f"it decides edge {edge} of '{cell.name}' for operation {choice}, but the edge allows "
+                    f"it decides edge {edge} of '{cell.name}' for operation {choice}, but the edge has "
                     f"{len(names)} ({', '.join(names)})",
                 )
 
@@ -277,7 +276,7 @@ def _measured_first(drawing: Method) -> Method:
     """Return a method that measures until enough scores are measured, and then draws.
 
     Args:
-        drawing: the method of :class:`FakeTask`; the real task has one of this name.
+        drawing: method of :class:`FakeTask`; the real task has a method of this name.
     """
 
     @wraps(drawing)
@@ -298,19 +297,19 @@ def _measured_first(drawing: Method) -> Method:
 
 
 class PartlyMeasuredTask(FakeTask):
-    """A task that measures its first scores and tunings, and draws all later answers.
+    """A task that measures its first scores and tunings; all later answers are random.
 
     Args:
-        real: measures; its supernet, alphas and generator are used.
-        seed: of every other random stream.
-        answers: draws scores.
-        watch: as of :class:`FakeTask`.
-        scores: how many scores are measured.
-        tunings: how many tunings are real.
+        real: task that measures, and has the supernet, the alphas and the generator.
+        seed: seed of every other random stream.
+        answers: source of the random answers.
+        watch: watch, as in :class:`FakeTask`.
+        scores: number of measured scores.
+        tunings: number of real tunings.
 
     Attributes:
-        scores_left: how many more scores are measured; negative if none.
-        tunings_left: how many more tunings are real; negative if none.
+        scores_left: number of scores still to measure; negative if none.
+        tunings_left: number of real tunings still to do; negative if none.
     """
 
     def __init__(
@@ -337,7 +336,7 @@ class PartlyMeasuredTask(FakeTask):
     proxy_of_network = _measured_first(FakeTask.proxy_of_network)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`."""
+        """Tune the supernet for at most one epoch, or move the alphas at random."""
         self.tunings_left -= 1
         if self.tunings_left < 0:
             super().tune(decisions, epochs, learning_rate)

@@ -1,4 +1,4 @@
-"""A task of which a selector can use what `Task` documents, and nothing else."""
+"""A task whose selector can use only what `Task` documents."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ OFFERED = frozenset(
 )
 """The attributes and methods of a task."""
 _IMPLEMENTED_BY_TASK = frozenset({"search", "pick"})
-"""Methods of `Task` that work on the task as the selector sees it."""
+"""Methods of `Task` that use the task as the selector sees it."""
 
 
 class GuardedTask:
-    """A task as a selector sees it; any other attribute that is used or set is noted.
+    """A task as a selector sees it. Use of any other attribute is noted.
 
     Args:
-        task: gives the answers. The watch pauses while it does.
-        watch: gets the notes.
+        task: task that answers; the watch pauses in the meantime.
+        watch: watch that gets the notes.
     """
 
     def __init__(self, task: Task, watch: SelectorWatch) -> None:
@@ -44,13 +44,13 @@ class GuardedTask:
         offered = ", ".join(sorted(OFFERED))
         watch.note(
             "offered",
-            f"it uses task.{name}, which Task does not offer (it offers {offered})",
+            f"it uses task.{name}, which Task does not offer (Task offers {offered})",
         )
         raise AttributeError(f"a task offers no {name!r}; it offers {offered}")
 
     def __setattr__(self, name: str, value: object) -> None:
         watch = object.__getattribute__(self, "_watch")
         watch.note(
-            "offered", f"it sets task.{name}; the task is shared, and not its own"
+            "offered", f"it sets task.{name}, but a selector must not change its task"
         )
         raise AttributeError(f"a selector does not set task.{name}")

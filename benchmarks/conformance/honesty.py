@@ -1,4 +1,4 @@
-"""Whether the scores that a selection reports are those that decided it."""
+"""Check that the reported scores of a selection are those that decided it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class NodeAtStep(NamedTuple):
 
 
 def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
-    """Yield decisions for an operation that is not the best of the edge's last scores.
+    """Yield decisions for an operation that is not the best by the edge's last scores.
 
-    It may be the best of all operations scored, of those that an architecture may have,
-    or of those that the selector decided among.
+    It may be the best of all scored operations, of those that an architecture may have,
+    or of those that the selector compared.
     """
     scale = selection.operation_scale
     if scale is None:
         if selection.operation_scores or selection.edge_scores:
-            yield "it reports scores without a scale: task.search(name, better=...)"
+            yield "it reports scores without a scale: call task.search(name, better=...)"
         return
     best = _best(scale)
     scores = _scores_by_edge(selection)
@@ -70,13 +70,13 @@ def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
         if score not in winning:
             yield (
                 f"{_step_name(decision)}: it decides {edge_name(space, decision)} for operation {decision.choice} "
-                f"with {scale.name!r} {_short(score)}, though {scale.better} is declared better and "
+                f"with {scale.name!r} {_short(score)}, but {scale.better} is declared better, and "
                 f"{winner} has {_short(values[winner])}: declare the right direction"
             )
 
 
 def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
-    """Yield edges dropped though their score is not the worst of their node's."""
+    """Yield dropped edges whose score is not the worst of their node's edges."""
     scale = selection.operation_scale
     if scale is None:
         return
@@ -95,8 +95,8 @@ def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
         if score != worst_score:
             yield (
                 f"{_step_name(decision)}: it drops {edge_name(space, decision)} with {scale.name!r} "
-                f"{_short(score)}, though {scale.better} is declared better and "
-                f"{_short(worst_score)} is worst: drop it by `search.drop(node, scores)`"
+                f"{_short(score)}, but {scale.better} is declared better, and "
+                f"{_short(worst_score)} is the worst: drop edges with `search.drop(node, scores)`"
             )
 
 
@@ -104,7 +104,7 @@ def dishonest_closings(space: SearchSpace, selection: Selection) -> Faults:
     """Yield closings of an operation that is better than one that was left.
 
     Operations that are closed by the same scores of an edge may be closed in any order.
-    They are compared with those that an architecture may have. An edge that has no
+    They are compared with the operations that an architecture may have. An edge without
     scores before a closing was closed by something else, such as rewards.
     """
     scale = selection.operation_scale
@@ -134,23 +134,23 @@ def dishonest_closings(space: SearchSpace, selection: Selection) -> Faults:
         if scale.sign * value > scale.sign * left[key][worst]:
             yield (
                 f"{_step_name(closing)}: it closes operation {closing.choice} of {edge_name(space, closing)} "
-                f"with {scale.name!r} {_short(value)}, though {scale.better} is declared better and {worst} with "
+                f"with {scale.name!r} {_short(value)}, but {scale.better} is declared better, and {worst} with "
                 f"{_short(left[key][worst])} is left: close the worst, or declare the right direction"
             )
 
 
 def dishonest_selection(selection: Selection) -> Faults:
-    """Yield a selected architecture that is not the best of those scored.
+    """Yield a selected architecture that is not the best of the scored ones.
 
-    Where operations were closed, the scores said which, and what is selected is of what
-    was left: none of the scored ones need be in it. :func:`dishonest_closings` looks at
-    the closings, and :func:`.closing_faults` at what is selected.
+    If operations were closed, the selection consists of what was left, so that none of
+    the scored architectures need be in it. :func:`dishonest_closings` checks the
+    closings, and :func:`.closing_faults` the selection.
     """
     if not selection.architecture_scores or selection.closings:
         return
     scale = selection.architecture_scale
     if scale is None:
-        yield "it reports scores of architectures without a scale: task.search(architectures=Scale(name, better))"
+        yield "it reports scores of architectures without a scale: call task.search(architectures=Scale(name, better))"
         return
     best = _best(scale)
     of_selected = [
@@ -162,8 +162,8 @@ def dishonest_selection(selection: Selection) -> Faults:
     best_score = best(value for _, value in selection.architecture_scores)
     if score != best_score:
         yield (
-            f"it selects an architecture of {scale.name!r} {_short(score)}, though {scale.better} "
-            f"is declared better and another one has {_short(best_score)}: select `search.best_architecture()`"
+            f"it selects an architecture with {scale.name!r} {_short(score)}, but {scale.better} "
+            f"is declared better, and another one has {_short(best_score)}: select `search.best_architecture()`"
         )
 
 
@@ -178,7 +178,7 @@ def _worst(scale: Scale) -> Choose:
 def _scores_by_edge(
     selection: Selection,
 ) -> dict[EdgeOfRound, dict[int, dict[int, float]]]:
-    """Return the scores of operations: edge to step to operation to value."""
+    """Return the scores of operations, by edge, step and operation."""
     scores: dict[EdgeOfRound, dict[int, dict[int, float]]] = {}
     for score in selection.operation_scores:
         steps = scores.setdefault(edge_of(score), {})
@@ -188,16 +188,16 @@ def _scores_by_edge(
 
 
 def _last_scores(steps: dict[int, dict[int, float]], until: int) -> dict[int, float]:
-    """Return the scores of the last step until a decision; empty if there are none."""
+    """Return the scores of the last step up to a decision; empty if there are none."""
     earlier = [step for step in steps if step <= until]
     return steps[max(earlier)] if earlier else {}
 
 
 def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, float]]]:
-    """Return the scores of edges: node to passes over its edges to edge to value.
+    """Return the scores of edges, by node, pass over its edges, and edge.
 
-    A pass ends where an edge comes again: a selector that drops several edges of a node
-    scores the remaining ones after each.
+    A pass ends when an edge is repeated: a selector that drops several edges of a node
+    scores the remaining edges after each drop.
     """
     scores: dict[NodeAtStep, list[dict[int, float]]] = defaultdict(lambda: [{}])
     for score in selection.edge_scores:

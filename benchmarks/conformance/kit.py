@@ -1,10 +1,10 @@
-"""The conformance kit: runs trials of a selector and judges them by all checks.
+"""The conformance kit: run trials of a selector, and judge them by all checks.
 
-A selector is run once on each device as in a study, on a supernet whose first answers
-are measured; and then with answers that are drawn, with all values of its settings that
-types and bounds show. One that needs no supernet has the latter alone, on every space.
-What a selector's `small` says (fewer iterations, say) keeps its
-trials short.
+On each device, a selector runs once as in a study, on a supernet whose first answers
+are measured. It then runs with random answers, with all values of its settings that
+follow from types and bounds. A selector that needs no supernet runs only with random
+answers, on every space. Settings in a selector's `small` (such as fewer iterations)
+keep its trials short.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from archselect.nasbench_adapters.spaces import get_space, registry, unrestricte
 from archselect.selectors.base import ALPHAS, SUPERNET, Selector
 
 SHOWN = 3
-"""Faults named per check and space."""
+"""The maximal number of faults shown per check and space."""
 
 
 class Place(NamedTuple):
-    """A space and a device that a selector is checked on, by name."""
+    """The names of a space and a device on which a selector is checked."""
 
     space: str
     device: str
@@ -42,15 +42,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found on one space and device.
+    """The result of a check on one space and device.
 
     Attributes:
-        check: its name.
-        space: the search space.
-        device: such as "cpu".
-        passed: None if no trial got far enough to be judged, because the selector
-            failed before.
-        advice: what to fix, in one line each.
+        check: name of the check.
+        space: name of the search space.
+        device: name of the device, such as "cpu".
+        passed: whether the check passed; None if the selector failed before any trial
+            could be judged.
+        advice: what to fix, one line each.
     """
 
     check: str
@@ -70,10 +70,10 @@ class Conformance:
     """The results of all checks of a selector.
 
     Attributes:
-        selector: its name.
-        results: of every check on every space and device.
-        seconds: how long the trials on each space and device took.
-        skipped: names of the spaces without a supernet, which it needs.
+        selector: name of the selector.
+        results: results of every check on every space and device.
+        seconds: duration of the trials on each space and device.
+        skipped: names of spaces without a supernet, if the selector needs one.
     """
 
     selector: str
@@ -88,7 +88,7 @@ class Conformance:
 
 
 def usable_spaces(kind: type[Selector]) -> list[str]:
-    """Return the names of the spaces that a selector can be run on."""
+    """Return the names of the spaces on which a selector can run."""
     names = []
     for name, space in registry.all().items():
         if space.has_supernet or not needs_supernet(kind):
@@ -97,7 +97,7 @@ def usable_spaces(kind: type[Selector]) -> list[str]:
 
 
 def needs_supernet(kind: type[Selector]) -> bool:
-    """Return whether a selector reads from a supernet, or from its alphas."""
+    """Return whether a selector needs a supernet, or its alphas."""
     return bool(kind.needs & {SUPERNET, ALPHAS})
 
 
@@ -107,7 +107,7 @@ def devices_present() -> list[str]:
 
 
 def _show_nothing(stage: str, done: int, total: int) -> None:
-    """Ignore the progress."""
+    """Show nothing."""
 
 
 def check_selector(
@@ -119,16 +119,17 @@ def check_selector(
     """Check a selector.
 
     Args:
-        kind: its class.
-        spaces: by name; all that it can be run on if empty.
-        devices: as :func:`.open_device` takes them; one of each kind present if empty.
-            Trials with drawn answers run on the first.
-        progress: called with the space and device, how many such places are done, and
-            of how many.
+        kind: class of the selector.
+        spaces: names of spaces; if empty, all on which it can run.
+        devices: devices as in :func:`.open_device`; if empty, one of each kind present.
+            Trials with random answers run on the first one.
+        progress: function that gets the space and device, the number of such places
+            that are done, and the total.
 
     Raises:
-        UserError: a space or device is unknown, or a setting has no value to check the
-            selector with.
+        UserError: a space or device is unknown, or a setting has no value with which
+        the
+            selector can be checked.
     """
     _check_spaces(spaces, kind)
     opened = [open_device(name) for name in devices or devices_present()]
@@ -162,8 +163,8 @@ def _check_spaces(names: Sequence[str], kind: type[Selector]) -> None:
 
 
 def _judge(check: Check, trials: Sequence[Trial], place: Place) -> CheckResult:
-    """Return what a check finds in all the trials on a space and device."""
-    # Only `surfaces` judges the trial with scores that are not finite, and no other.
+    """Return the result of a check over all trials on a space and device."""
+    # Only `surfaces` judges the trial with scores that are not finite.
     judged = [
         trial
         for trial in trials
@@ -180,12 +181,12 @@ def _judge(check: Check, trials: Sequence[Trial], place: Place) -> CheckResult:
 
 
 def _advice(check: Check, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return the first faults that a check finds, each with the trial that shows it."""
+    """Return the first faults that a check finds, each with its trial."""
     lines: dict[str, str] = {}
     for trial in trials:
         for fault in check(trial):
             lines.setdefault(fault, f"{fault} ({trial.conditions})")
     shown = list(lines.values())[:SHOWN]
     if len(lines) > SHOWN:
-        shown.append(f"and {len(lines) - SHOWN} more of the kind")
+        shown.append(f"and {len(lines) - SHOWN} more of this kind")
     return tuple(shown)

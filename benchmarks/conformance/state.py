@@ -1,7 +1,7 @@
-"""The state that a selector has to leave as it finds it, and what of it changed.
+"""The state that a selector must not change, and the changes found.
 
-It is the supernet, the alphas and the global random generators. The alphas may change
-through `task.tune`, and in no other way.
+It consists of the supernet, the alphas and the global random generators. The alphas may
+change by `task.tune`, but in no other way.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from archselect.nasbench_adapters.networks import Supernet
 
 State = dict[str, object]
-"""What a part of the state is called in messages, and its value."""
+"""The values of parts of the state, by their names in messages."""
 
 
 class StateTracker:
-    """Compares the state with what it was, whenever it is asked to.
+    """Compares the state with an earlier one when asked to.
 
     Args:
-        supernet: whose weights, gradients, modes and hooks are compared; None where
-            there is no supernet.
+        supernet: supernet whose weights, gradients, modes and hooks are compared; None
+            if there is no supernet.
         alphas: one tensor per cell type.
 
     Attributes:
-        changes: the names of the parts that changed, as often as they were found so.
+        changes: names of the changed parts, once for each time that a change was found.
     """
 
     def __init__(self, supernet: Supernet | None, alphas: Sequence[Tensor]) -> None:
@@ -38,19 +38,19 @@ class StateTracker:
         self._expected: State = {}
 
     def expect_present(self) -> None:
-        """Take the present state for the one to be left."""
+        """Make the present state the expected one."""
         self._expected = self._whole()
 
     def expect_present_alphas(self) -> None:
-        """Take the present alphas for those to be left: the task has tuned them."""
+        """Make the present alphas the expected ones, after the task has tuned them."""
         self._expected |= state_of_alphas(self._alphas)
 
     def compare(self) -> None:
-        """Note what changed of the whole state."""
+        """Note what changed in the whole state."""
         self._compare(self._whole())
 
     def compare_alphas(self) -> None:
-        """Note what changed of the alphas."""
+        """Note what changed in the alphas."""
         self._compare(state_of_alphas(self._alphas))
 
     def _whole(self) -> State:
@@ -134,7 +134,7 @@ def _copied(state: State) -> State:
 
 
 def _equal(before: object, after: object) -> bool:
-    """Return whether two values are of one type and equal; NaN equals NaN."""
+    """Return whether two values have the same type and are equal; NaN equals NaN."""
     if isinstance(before, Tensor) and isinstance(after, Tensor):
         if before.shape != after.shape:
             return False

@@ -1,4 +1,4 @@
-"""Trials of a selector: on a small supernet as in a study, and with answers drawn."""
+"""Trials of a selector: on a small supernet as in a study, and with random answers."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ SKELETON: dict[str, object] = {
     "layers": 3,
     "reduction": "pool",
 }
-"""The smallest networks; a space takes those settings that its skeleton has."""
+"""The smallest networks; a space uses the settings that its skeleton has."""
 IMAGES = 16
-"""Images in each half of the data."""
+"""Number of images in each half of the data."""
 CLASSES = 4
 SIZE = 8
 """Height and width of an image."""
 MEASURED_SCORES = 10
-"""How many scores are measured, at most, in a trial as in a study."""
+"""The maximal number of measured scores in a trial as in a study."""
 MEASURED_TUNINGS = 2
-"""How many tunings are real, at most, in a trial as in a study."""
+"""The maximal number of real tunings in a trial as in a study."""
 FEW_LEVELS = 3
-"""Different answers of a trial with many ties."""
+"""Number of different answers in a trial with many ties."""
 MANY_LEVELS = 1_000_003
-"""Different answers of a trial with hardly a tie."""
+"""Number of different answers in a trial with hardly any ties."""
 SHARE_UNDEFINED = 0.3
-"""Share of the answers that are not finite, in the trial of that."""
+"""Share of answers that are not finite, in the trial with such answers."""
 OUT_OF_REACH = ("archselect.benchmarks", "archselect.reports")
-"""The packages that a selector does not import."""
+"""Packages that a selector must not import."""
 
 
 class QueryCounts(NamedTuple):
-    """How many queries a trial paid for, and how many its spent budget refused."""
+    """How many queries a trial paid for, and how many were refused after the budget."""
 
     paid: int
     refused: int
@@ -70,23 +70,23 @@ NO_QUERIES = QueryCounts(0, 0)
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a selector, and what was seen of it.
+    """One run of a selector, and what was observed.
 
     Attributes:
-        space: of the supernet.
-        conditions: the settings and the seed, in words.
-        selection: what `select` returned; None if it raised.
-        error: what it raised, in one line.
-        notes: of the :class:`.SelectorWatch`, by topic.
-        changes: the parts of the state that it changed.
-        is_repeated: whether it ran a second time, from the same seed but with other
-            global random states.
-        second_selection: what the second run selected.
-        foreign_imports: what the selector's module imports and should not.
-        undefined: how many scores were not finite, in the trial of that; None in
-            others.
-        queries: how many there were.
-        declares_reward: whether the selector says that it needs rewards.
+        space: space of the supernet.
+        conditions: the settings and the seed, as text.
+        selection: what `select` returned; None if it raised an error.
+        error: the error that it raised, in one line.
+        notes: notes of the :class:`.SelectorWatch`, by topic.
+        changes: parts of the state that it changed.
+        is_repeated: whether it ran a second time, with the same seed but other global
+            random states.
+        second_selection: selection of the second run.
+        foreign_imports: imports of the selector's module that are not allowed.
+        undefined: number of scores that were not finite, in the trial with such scores;
+            None in other trials.
+        queries: number of queries.
+        declares_reward: whether the selector declares that it needs rewards.
     """
 
     space: SearchSpace
@@ -104,23 +104,23 @@ class Trial:
 
 
 AnyFakeTask = FakeTask | FakeQueryTask
-"""A task whose answers are drawn."""
+"""A task with random answers."""
 
 
 class SelectResult(NamedTuple):
-    """What a selector selected, or in one line why it did not."""
+    """What a selector selected, or why it failed, in one line."""
 
     selection: Selection | None
     error: str = ""
 
 
 class TrialRunner(ABC):
-    """Runs a selector on one space, with answers that are drawn.
+    """Runs a selector on one space, with random answers.
 
     Args:
-        kind: the selector's class.
+        kind: class of the selector.
         space: the search space.
-        device: of the task.
+        device: device of the task.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class TrialRunner(ABC):
         watch: SelectorWatch,
         share_undefined: float = 0.0,
     ) -> AnyFakeTask:
-        """Return a new task with drawn answers; see :class:`.DrawnAnswers`."""
+        """Return a new task with random answers (:class:`.DrawnAnswers`)."""
 
     def trials(
         self, variants: Sequence[Variant], with_drawn: bool = True
@@ -149,16 +149,16 @@ class TrialRunner(ABC):
 
         Args:
             variants: the selector, with several settings.
-            with_drawn: whether there are trials whose answers are drawn.
+            with_drawn: whether to include trials with random answers.
         """
         if with_drawn:
             yield from self.drawn_trials(variants)
 
     def _restore(self) -> None:  # noqa: B027 (most runners share nothing)
-        """Undo what a selector has changed of what trials share."""
+        """Undo what a selector has changed in objects that trials share."""
 
     def drawn_trials(self, variants: Sequence[Variant]) -> Iterator[Trial]:
-        """Yield a trial of every variant, with many or few different answers drawn.
+        """Yield a trial of every variant, with many or few different random answers.
 
         The first variant has both, and a trial in which some answers are not finite.
         """
@@ -219,7 +219,7 @@ class TrialRunner(ABC):
         watch: SelectorWatch,
         global_seed: int = 0,
     ) -> SelectResult:
-        """Return what the selector selects, or why it does not.
+        """Return what the selector selects, or why it fails.
 
         Leaves the supernet as it was, whatever the selector does to it.
         """
@@ -240,7 +240,7 @@ class TrialRunner(ABC):
         if isinstance(selection, Selection):
             return SelectResult(selection)
         kind = type(selection).__name__
-        return SelectResult(None, f"select gives {kind}: return search.selection()")
+        return SelectResult(None, f"select returns {kind}: return search.selection()")
 
 
 class SupernetTrials(TrialRunner):
@@ -261,14 +261,15 @@ class SupernetTrials(TrialRunner):
     def trials(
         self, variants: Sequence[Variant], with_drawn: bool = True
     ) -> Iterator[Trial]:
-        """Yield the trial as in a study and, if wanted, those with drawn answers."""
+        """Yield the trial as in a study and, if wanted, those with random answers."""
         yield self.measured_trial(variants[0])
         yield from super().trials(variants, with_drawn)
 
     def measured_trial(self, variant: Variant) -> Trial:
         """Return a trial as in a study, whose first answers are measured.
 
-        Run it once, before the others: it uses up the random streams of the real task.
+        Run it once, before the others, because it uses the random streams of the real
+        task.
         """
         watch = SelectorWatch(self.device)
         task = PartlyMeasuredTask(
@@ -290,7 +291,7 @@ class SupernetTrials(TrialRunner):
         watch: SelectorWatch,
         share_undefined: float = 0.0,
     ) -> FakeTask:
-        """See :meth:`TrialRunner.fake_task`."""
+        """Return a new task with random answers, on the small supernet."""
         alphas = tuple(
             alpha.detach().clone().requires_grad_() for alpha in self._alphas
         )
@@ -301,7 +302,7 @@ class SupernetTrials(TrialRunner):
         )
 
     def _restore(self) -> None:
-        """Give the supernet its weights, mode and gradients of the beginning."""
+        """Reset the weights, mode and gradients of the supernet."""
         supernet = self._task.supernet
         supernet.load_state_dict(self._weights)
         supernet.eval().requires_grad_().zero_grad(set_to_none=True)
@@ -317,7 +318,7 @@ class QueryTrials(TrialRunner):
         watch: SelectorWatch,
         share_undefined: float = 0.0,
     ) -> FakeQueryTask:
-        """See :meth:`TrialRunner.fake_task`."""
+        """Return a new task with random rewards."""
         del watch  # there are no decisions to watch
         answers = DrawnAnswers(seed, levels, share_undefined)
         return FakeQueryTask(self.space, seed, answers)
@@ -332,7 +333,7 @@ def _count_queries(task: AnyFakeTask) -> QueryCounts:
 
 
 def _small_task(space: SearchSpace, images: Images) -> SupernetTask:
-    """Return a task on a small supernet, with alphas as far apart as after training."""
+    """Return a task on a small supernet, with alphas as different as after training."""
     recipe = Recipe.model_validate(
         {
             "recipe": "darts",
@@ -371,7 +372,7 @@ def _skeleton(space: SearchSpace) -> dict[str, Any]:
 
 
 def _foreign_imports(kind: type[Selector]) -> list[str]:
-    """Return what a selector's module imports from packages out of its reach."""
+    """Return what a selector's module imports from packages that it must not import."""
     module = sys.modules[kind.__module__]
     names = {_module_name(value) for value in vars(module).values()}
     return sorted(name for name in names if name.startswith(OUT_OF_REACH))

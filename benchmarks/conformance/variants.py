@@ -1,4 +1,4 @@
-"""The settings that a selector is tried with: every value of each at least once."""
+"""The settings with which a selector is tried: every value of each at least once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.selectors.base import Selector
 
 MOST_TRIED = 1_000
-"""The largest whole number that a setting is tried with. A larger upper bound is there
-to catch slips of the pen, and takes too long to try.
+"""The largest whole number with which a setting is tried.
+
+A larger upper bound only prevents typing errors, and would take too long to try.
 """
 STEPS_ABOVE_LOWEST = (0, 1, 2, 4)
-"""What is added to the lowest value of a whole number to get the values tried."""
+"""Numbers added to the lowest value of a whole number to get the values to try."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A selector with settings, and in words how they differ from its defaults."""
+    """A selector with settings, and text that lists the changed settings."""
 
     selector: Selector
     description: str
@@ -32,11 +33,11 @@ class Variant:
 def variants_of(kind: type[Selector]) -> list[Variant]:
     """Return the selector with default settings, and with every other value of them.
 
-    Settings are changed together where the selector accepts that, so that there are no
-    more variants than one setting has values.
+    Settings are changed together if the selector accepts that; so there are only as
+    many variants as the setting with the most values has.
 
     Args:
-        kind: its class. Settings in its `small` keep the value that they have there.
+        kind: class of the selector. Settings in its `small` keep the value there.
 
     Raises:
         UserError: a setting has neither a default nor a value in `small`.
@@ -46,7 +47,7 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
         variants = [Variant(kind(**small), "with default settings")]
     except ValidationError as error:
         raise UserError(
-            f"selector {kind.name} cannot be made for a check: "
+            f"selector {kind.name} cannot be created for a check: "
             f"{explain_validation_error(error, kind)}; give its settings defaults, or "
             "values in `small`"
         ) from error
@@ -85,7 +86,7 @@ def _accepted(kind: type[Selector], settings: Mapping[str, Any]) -> Iterator[Var
 
 
 def _variant(kind: type[Selector], settings: Mapping[str, Any]) -> Variant | None:
-    """Return the selector with settings, None if it refuses them."""
+    """Return the selector with settings; None if it refuses them."""
     try:
         selector = kind(**{**kind.small, **settings})
     except (ValidationError, UserError):
@@ -97,8 +98,8 @@ def _variant(kind: type[Selector], settings: Mapping[str, Any]) -> Variant | Non
 def _values(field: FieldInfo) -> list[Any]:
     """Return the values of a setting to try.
 
-    They are all values of a choice; a few small ones and the upper bound of a whole
-    number; the bounds of a float; none of any other type.
+    They are all values of a choice; a few small values and the upper bound of a whole
+    number; the bounds of a float; and none for any other type.
     """
     if get_origin(field.annotation) is Literal:
         return list(get_args(field.annotation))
@@ -121,7 +122,7 @@ def _bounds(field: FieldInfo, kind: Literal["ge", "le"]) -> list[Any]:
 
 
 def _whole_numbers(lowest: int, upper: list[int]) -> list[int]:
-    """Return a few numbers from the lowest on, and the upper bounds."""
+    """Return a few numbers starting at the lowest, and the upper bounds."""
     values = [lowest + step for step in STEPS_ABOVE_LOWEST]
     values += upper
     if not upper:

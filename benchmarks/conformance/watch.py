@@ -1,7 +1,7 @@
-"""A watch on what a selector does beside asking its task: devices, files, randomness.
+"""Watch what a selector does besides asking its task: devices, files, randomness.
 
-Two hooks report it: a mode of torch sees every call that names a device, and an audit
-hook of the interpreter sees files, processes and connections that are opened.
+Two hooks report it. A mode of torch sees every call that names a device. An audit hook
+of the interpreter sees opened files, processes and connections.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 Topic = Literal["decisions", "devices", "files", "offered"]
-"""What a note is about; each topic belongs to one check."""
+"""The subject of a note; each topic belongs to one check."""
 
 
 class SelectorWatch:
-    """Notes, by topic, what a selector does that it should not.
+    """Notes, by topic, what a selector does that it should not do.
 
     Attributes:
-        notes: topic to what was seen, each thing once.
-        device: of the task; a selector may not name another one.
-        paused: whether the code that runs is the task's and not the selector's.
+        notes: observations by topic, each once.
+        device: device of the task; a selector must not name another one.
+        paused: whether the running code is the task's and not the selector's.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -39,7 +39,7 @@ class SelectorWatch:
         self.paused = True
 
     def note(self, topic: Topic, message: str) -> None:
-        """Add a note, unless there is the same one already."""
+        """Add a note, unless the same note exists already."""
         if message not in self.notes[topic]:
             self.notes[topic].append(message)
 
@@ -72,7 +72,7 @@ class SelectorWatch:
 
 
 class _DeviceMode(TorchFunctionMode):
-    """A mode of torch that notes the calls that name a device."""
+    """A mode of torch that notes calls that name a device."""
 
     def __init__(self, watch: SelectorWatch) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _DeviceMode(TorchFunctionMode):
 
 
 def _devices_named(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-    """Return what stands at the places where a call of torch may name a device."""
+    """Return the arguments with which a call of torch may name a device."""
     if name == "cuda":
         return [name]
     named = [kwargs.get("device")]
@@ -126,12 +126,12 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
 
 @cache
 def _install_audit_hook() -> None:
-    """Install the audit hook, once: Python cannot remove one."""
+    """Install the audit hook once, because Python cannot remove one."""
     sys.addaudithook(_on_audit_event)
 
 
 def _on_audit_event(event: str, args: tuple[Any, ...]) -> None:
-    """Note an event that the selector causes, if it is one of those watched."""
+    """Note an event that the selector causes, if it is a watched one."""
     if event not in _WATCHED_EVENTS or not _active_watches:
         return
     watch = _active_watches[-1]
@@ -145,9 +145,9 @@ def _on_audit_event(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _is_harmless(path: Any, flags: int) -> bool:
-    """Return whether a file is opened by an import, or is one of the system's.
+    """Return whether a file is opened by an import, or belongs to the system.
 
-    An installed data file is not harmless: the tables of true accuracies are such.
+    An installed data file is not harmless: it can be a table of true accuracies.
     """
     if isinstance(path, int):
         return True

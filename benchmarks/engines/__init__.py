@@ -1,1 +1,1 @@
-"""Engines, which do runs: processes here, or workers of a Dask or Slurm cluster."""
+"""Engines, which run calls: local processes, or workers of a Dask or Slurm cluster."""

@@ -1,11 +1,11 @@
-"""The interface of engines: an engine takes calls and gives futures.
+"""The interface of engines: an engine takes calls and returns futures.
 
-Runs are independent, so a study needs no more of one.
+Runs are independent of each other, so a study needs nothing else.
 
-An engine is a context manager. It takes what every worker does before its first call,
-and yields `submit(function, *arguments)`, which gives a `concurrent.futures.Future`.
-Functions and arguments are picklable. Calls that have not started by the end of the
-block are dropped.
+An engine is a context manager. It gets the function that every worker calls before its
+first call, and yields `submit(function, *arguments)`, which returns a
+`concurrent.futures.Future`. Functions and arguments must be picklable. At the end of
+the block, calls that have not started are dropped.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from archselect.benchmarks.runtime.workers import Submit
 from archselect.nasbench_adapters.errors import UserError
 
 Start = tuple[Callable[..., None], tuple[Any, ...]]
-"""What every worker does before its first call: a function and its arguments."""
+"""The function that every worker calls before its first call, and its arguments."""
 
 
 class Engine(Protocol):
-    """A function that opens an engine; see the module's text."""
+    """A function that opens an engine, as this module's docstring explains."""
 
     def __call__(
         self, workers: int | None, device: str, start: Start, settings: dict[str, Any]
@@ -37,11 +37,11 @@ class Engine(Protocol):
         """Open the engine.
 
         Args:
-            workers: how many at most; None for as many as there are.
-            device: of the runs: "cpu", "cuda" or "cuda:NUMBER", or "auto" where only
-                the worker knows.
-            start: what a worker does before its first call.
-            settings: of the engine's own, by name.
+            workers: maximal number of workers; None for as many as there are.
+            device: device of the runs: "cpu", "cuda" or "cuda:NUMBER", or "auto" if
+                only the worker can know.
+            start: function that a worker calls before its first call.
+            settings: settings of the engine, by name.
 
         Raises:
             UserError: a setting is unknown, a package is missing, or the cluster does
@@ -55,18 +55,18 @@ _starting = threading.Lock()
 
 
 def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Do a call on a cluster's worker; before the first one, start the worker.
+    """Run a call on a cluster's worker. Start the worker before its first call.
 
     Raises UserError or StartError if the worker cannot start.
     """
-    with _starting:  # a cluster's worker may have several threads
+    with _starting:  # a worker of a cluster can have several threads
         _start(start)
     configure_thread()  # each thread needs it
     return function(*arguments)
 
 
 def _start(start: Start) -> None:
-    """Start this process as a worker, unless that is done."""
+    """Start this process as a worker, unless it has started already."""
     global _started
     if _started == start:
         return
@@ -81,9 +81,9 @@ def _start(start: Start) -> None:
 
 
 def attempt(*arguments: Any) -> tuple[Any, Exception | None]:
-    """Return the result of :func:`call`, or its error with a note of where it was.
+    """Return the result of :func:`call`, or its error with the traceback as a note.
 
-    For engines that would turn an error into text.
+    It is for engines that would turn an error into text.
     """
     try:
         return call(*arguments), None

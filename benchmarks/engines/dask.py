@@ -1,4 +1,4 @@
-"""The engine `dask`: workers of a Dask cluster, here or of a scheduler elsewhere."""
+"""The engine `dask`: workers of a Dask cluster, on this machine or elsewhere."""
 
 from __future__ import annotations
 
@@ -46,23 +46,25 @@ SETTINGS = ("scheduler", "resource", "timeout", *TLS)
 TIMEOUT = 30
 """Seconds to wait for a scheduler."""
 COUNT_INTERVAL = 5.0
-"""Seconds after which workers are counted again."""
+"""Seconds between two counts of the workers."""
 FETCH_TIMEOUT = 30.0
-"""Seconds to wait for a result. If its worker has died since, the call is done again,
-and others do not wait for it.
+"""Seconds to wait for a result. If its worker has died, the call is repeated.
+
+Other calls do not wait for it.
 """
 END_TIMEOUT = 10.0
-"""Seconds that the thread has to end, where a scheduler does not answer it."""
+"""Seconds that the thread has to end if the scheduler does not answer."""
 LOGGERS = ("asyncio", "distributed", "tornado")
 """Loggers of Dask and of the libraries that it uses."""
 HOST = "127.0.0.1"
-"""The address at which the scheduler of this machine's workers listens. Only this
-machine reaches it, for whoever does can run code.
+"""The address of the scheduler for local workers.
+
+Only this machine can reach it, because anyone who can reach a scheduler can run code.
 """
 
 
 def check_dask(settings: dict[str, Any]) -> None:
-    """Raise UserError for a setting that cannot be one, or a missing package."""
+    """Raise UserError for a wrong setting or a missing package."""
     faults = Faults()
     _check_types(settings, faults)
     if not faults:
@@ -81,24 +83,24 @@ def check_dask(settings: dict[str, Any]) -> None:
 
 
 def _check_types(settings: dict[str, Any], faults: Faults) -> None:
-    """Note unknown settings, and those of a wrong type."""
+    """Add faults for unknown settings, and for settings of a wrong type."""
     for name in settings:
         if name not in SETTINGS:
             faults.add(unknown("setting of engine dask", name, SETTINGS))
     for name in ("scheduler", "resource", *TLS):
         value = settings.get(name, "text")
         if not isinstance(value, str) or not value:
-            faults.add(UserError(f"{name} of engine dask: {value!r} is no text"))
+            faults.add(UserError(f"{name} of engine dask: {value!r} is not a text"))
     timeout = settings.get("timeout", TIMEOUT)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number or not 0 < timeout < math.inf:
         faults.add(
-            UserError(f"timeout of engine dask: {timeout!r} is no number of seconds")
+            UserError(f"timeout of engine dask: {timeout!r} is not a number of seconds")
         )
 
 
 def _check_address(settings: dict[str, Any]) -> None:
-    """Raise UserError for a scheduler's address that is none."""
+    """Raise UserError for a scheduler's address that is not valid."""
     if "scheduler" not in settings:
         return
     try:
@@ -109,7 +111,8 @@ def _check_address(settings: dict[str, Any]) -> None:
         is_whole = False
     if not is_whole:
         raise UserError(
-            f"scheduler of engine dask: {settings['scheduler']!r} is no address: write tcp://HOST:PORT or tls://HOST:PORT"
+            f"scheduler of engine dask: {settings['scheduler']!r} is not an address: "
+            "write tcp://HOST:PORT or tls://HOST:PORT"
         )
 
 
@@ -118,9 +121,7 @@ def _check_tls(settings: dict[str, Any]) -> None:
     given = [name for name in TLS if name in settings]
     encrypted = settings.get("scheduler", "").startswith("tls://")
     if given and not encrypted:
-        raise UserError(
-            f"{given[0]} of engine dask is of use with a scheduler=tls://HOST:PORT only"
-        )
+        raise UserError(f"{given[0]} of engine dask needs scheduler=tls://HOST:PORT")
     missing = [name for name in TLS[:2] if name not in settings]
     if missing and (given or (encrypted and not _is_tls_configured())):
         raise UserError(
@@ -144,28 +145,29 @@ def _is_tls_configured() -> bool:
 def dask_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """Open the engine; see :class:`.Engine`.
+    """Open the engine (:class:`.Engine`).
 
-    `workers` is how many calls are done at once.
+    `workers` is the number of calls that run at the same time.
 
     Settings:
-        scheduler: its address, tcp://HOST:PORT or tls://HOST:PORT; if it is left out,
-            workers of one thread are started here, and a scheduler that only this
-            machine can reach.
-        resource: what a run takes one of, such as GPU where workers were started with
-            `--resources GPU=1`.
-        timeout: seconds to wait for the scheduler, 30 if it is left out.
+        scheduler: address of the scheduler, tcp://HOST:PORT or tls://HOST:PORT. Without
+            it, workers with one thread start on this machine, with a scheduler that
+            only this machine can reach.
+        resource: resource of which each run takes one, such as GPU if workers were
+            started with `--resources GPU=1`.
+        timeout: seconds to wait for the scheduler; default 30.
         tls_ca_file, tls_cert, tls_key: files in PEM format, for a scheduler with TLS;
-            if they are left out, those that Dask's own configuration names. The key may
-            be in the file of the certificate.
+            by default those that Dask's own configuration names. The key can be in the
+            file of the certificate.
 
-    Dask suspects every call that a worker had when it died, and gives up those that it
-    has suspected too often. Such a call is done again, after all others and alone. If
-    its workers still die, it is the cause and fails.
+    When a worker dies, Dask suspects every call that the worker had, and gives up calls
+    that were suspected too often. This engine repeats such a call alone, after all
+    other calls. If its workers still die, the call is the cause, and it fails.
 
     Raises:
-        UserError: no scheduler answers. Each call raises it too where the scheduler is
-            lost.
+        UserError: no scheduler answers. If the scheduler is lost later, each call
+        raises
+            UserError.
     """
     check_dask(settings)
     with ExitStack() as stack:
@@ -211,7 +213,7 @@ def _cluster_here(workers: int) -> Iterator[str]:
             yield _address_of(started)
         finally:
             if not started.done():
-                # Ctrl-C came first. A cluster closes only once it has started, and
+                # Ctrl-C came first. A cluster can close only after it has started, and
                 # without workers it does not start.
                 for process in set(active_children()) - others:
                     process.kill()
@@ -220,12 +222,12 @@ def _cluster_here(workers: int) -> Iterator[str]:
 
 
 def _address_of(started: Future[Any]) -> str:
-    """Return the address of a cluster's scheduler, once it has started."""
+    """Return the address of a cluster's scheduler, after it has started."""
     try:
         return str(started.result().scheduler_address)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"cannot start Dask workers here: {error}; give fewer --workers"
+            f"cannot start Dask workers here: {error}: use fewer --workers"
         ) from error
 
 
@@ -246,14 +248,14 @@ def _connected(address: str, settings: dict[str, Any]) -> Iterator[Client]:
         )
     except (OSError, ValueError) as error:
         raise UserError(
-            f"no Dask scheduler answers at {address}: {error}; start one with 'dask scheduler'"
+            f"no Dask scheduler answers at {address}: {error}: start one with 'dask scheduler'"
         ) from error
     with client:
         yield client
 
 
 def _security(settings: dict[str, Any]) -> Security | None:
-    """Return the files for TLS that settings name; None if they name none."""
+    """Return the files for TLS in the settings; None if there are none."""
     from distributed.security import Security
 
     files = {
@@ -270,17 +272,16 @@ def _security(settings: dict[str, Any]) -> Security | None:
 
 
 class _Event(NamedTuple):
-    """A new call; or a call that is done, with its future."""
+    """A new call; or a finished call with its future."""
 
     call: Call
     future: DaskFuture[Any] | None = None
 
 
 class _Dispatcher:
-    """A dispatcher that hands a cluster as many calls as its workers can do at once.
+    """A dispatcher that gives a cluster as many calls as its workers can run at once.
 
-    Its thread is the only one that uses the client. A queue brings it new calls and
-    finished futures.
+    Only its thread uses the client. A queue brings it new calls and finished futures.
     """
 
     def __init__(
@@ -300,7 +301,7 @@ class _Dispatcher:
         self._events: SimpleQueue[_Event | None] = SimpleQueue()
         self._waiting: deque[Call] = deque()
         self._running: dict[Call, DaskFuture[Any]] = {}
-        # Calls whose worker died. Each is done again alone, to see whether it is the
+        # Calls whose worker died. Each is repeated alone, to see whether it is the
         # cause.
         self._suspects: deque[Call] = deque()
         self._runs_suspect = False
@@ -309,7 +310,7 @@ class _Dispatcher:
         self._thread.start()
 
     def submit(self, *function: Any) -> Future[Any]:
-        """See :class:`.Engine`."""
+        """Return the future of a call, which waits for a worker."""
         call = Call(Future(), function)
         self._events.put(_Event(call))
         return call.future
@@ -322,7 +323,7 @@ class _Dispatcher:
             call.cancel()
 
     def _drop_calls(self) -> list[Call]:
-        """Forget all calls that are not done, and return them."""
+        """Remove all calls that are not done, and return them."""
         dropped = [*self._running, *self._waiting, *self._suspects]
         self._running.clear()
         self._waiting.clear()
@@ -330,7 +331,7 @@ class _Dispatcher:
         return dropped
 
     def _serve(self) -> None:
-        """Hand out calls and collect results until :meth:`close`."""
+        """Give out calls and collect results, until :meth:`close`."""
         is_open = True
         while is_open:
             try:
@@ -341,7 +342,7 @@ class _Dispatcher:
                 self._stop(self._explained(error))
 
     def _take_events(self) -> bool:
-        """Wait for events, and take all there are; False when there will be no more."""
+        """Wait for events and take all of them; return False after the last event."""
         with suppress(Empty):
             event = self._events.get(timeout=COUNT_INTERVAL)
             while event is not None:
@@ -351,7 +352,7 @@ class _Dispatcher:
         return True
 
     def _take(self, event: _Event) -> None:
-        """Have a new call wait, or settle one that is done."""
+        """Queue a new call, or settle a finished one."""
         if self._fault is not None:
             event.call.fail(self._fault)
         elif event.future is None:
@@ -374,7 +375,7 @@ class _Dispatcher:
             if error is None:
                 call.settle(future.result(FETCH_TIMEOUT))
         except TimeoutError:
-            # The worker has died since, and another does the call again.
+            # The worker has died since, and another worker repeats the call.
             self._watch(call, future)
             return
         was_alone = self._runs_suspect
@@ -383,26 +384,26 @@ class _Dispatcher:
             deaths = error.allowed_failures + 1 if was_alone else 0
             self._suspect(call, deaths)
         elif error is not None:
-            line = f"a worker of the Dask cluster cannot do anything: {type(error).__name__}: {error}"
-            raise UserError(f"{line}; install the same packages there")
+            line = f"a worker of the Dask cluster cannot run calls: {type(error).__name__}: {error}"
+            raise UserError(f"{line}: install the same packages there")
         del self._running[call]
 
     def _suspect(self, call: Call, deaths: int) -> None:
-        """Note how many workers surely died of a call; it fails or is done alone."""
+        """Add deaths that a call surely caused. The call then fails, or is repeated."""
         call.deaths += deaths
         if call.deaths < MOST_DEATHS:
             self._suspects.append(call)
         else:
             call.fail(
                 WorkerDied(
-                    f"{call.deaths} workers died of it: killed, or out of memory"
+                    f"{call.deaths} workers died during this call: killed, or out of memory"
                 )
             )
 
     def _hand_over(self) -> None:
-        """Hand over waiting calls, as many as there are places for.
+        """Give out waiting calls, as many as the workers can run.
 
-        When none is left, those that may have killed a worker follow, one by one.
+        When none is left, calls that may have killed a worker follow, one at a time.
         """
         if self._runs_suspect:
             return
@@ -415,7 +416,7 @@ class _Dispatcher:
             self._runs_suspect = True
 
     def _count_places(self) -> int:
-        """Return how many calls the workers can do at once; 1 if there are none.
+        """Return how many calls the workers can run at once; 1 if there are no workers.
 
         Workers are counted every :data:`COUNT_INTERVAL` seconds.
         """
@@ -429,13 +430,13 @@ class _Dispatcher:
         return self._places
 
     def _places_of(self, worker: dict[str, Any]) -> int:
-        """Return how many calls a worker can do at once."""
+        """Return how many calls a worker can run at once."""
         if self._resource is None:
             return int(worker["nthreads"])
         return int(worker["resources"].get(self._resource, 0))
 
     def _give(self, call: Call) -> None:
-        """Hand a call to the cluster.
+        """Give a call to the cluster.
 
         Raises what the client raises without a scheduler.
         """
@@ -458,22 +459,22 @@ class _Dispatcher:
         self._watch(call, future)
 
     def _watch(self, call: Call, future: DaskFuture[Any]) -> None:
-        """Have an event come when a future is done."""
+        """Queue an event for when a future is done."""
         future.add_done_callback(lambda done: self._events.put(_Event(call, done)))
 
     def _explained(self, error: Exception) -> Exception:
-        """Return the error that calls fail with after one in this thread."""
+        """Return the error with which calls fail after an error in this thread."""
         if isinstance(error, UserError):
             return error
         if isinstance(error, OSError) or self._client.status != "running":
             return UserError(
-                f"the Dask scheduler at {self._address} is gone; what is done is kept: start a scheduler and workers, "
-                "and run the command again"
+                f"the Dask scheduler at {self._address} is gone. Finished work is kept: start a scheduler and workers, "
+                "and rerun the command"
             )
         return StartError(error)
 
     def _stop(self, fault: Exception) -> None:
-        """Fail every call, also those to come."""
+        """Fail every call, including future ones."""
         self._fault = fault
         for call in self._drop_calls():
             call.fail(fault)

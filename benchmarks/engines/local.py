@@ -1,6 +1,6 @@
-"""The engine `local`: processes here, which `benchmarks/runtime/workers.py` starts.
+"""The engine `local`: processes on this machine (`benchmarks/runtime/workers.py`).
 
-Each has one CPU thread or one GPU.
+Each process has one CPU thread or one GPU.
 """
 
 from __future__ import annotations
@@ -16,27 +16,33 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 def check_local(settings: dict[str, Any]) -> None:
-    """Raise UserError if there are settings: the engine has none."""
+    """Raise UserError if there are settings: this engine has none."""
     if settings:
         raise UserError(
-            f"engine local has no settings, and so no {next(iter(settings))!r}"
+            f"engine local has no settings: remove {next(iter(settings))!r}"
         )
+
+
+def default_workers(device: str) -> int:
+    """Return how many workers the engine has if none say: one per core, or per GPU."""
+    if not device.startswith("cuda"):
+        return cores()
+    gpus = visible_gpus() if device == "cuda" else []
+    return max(len(gpus), 1)
 
 
 @contextmanager
 def local_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """Open the engine; see :class:`.Engine`. It has no settings.
+    """Open the engine (:class:`.Engine`). It has no settings.
 
-    By default it has a worker per core, or per GPU. On "cuda" each worker sees one GPU,
-    on "cuda:2" all see that one.
+    By default it has one worker per core, or per GPU. On "cuda" each worker sees one
+    GPU; on "cuda:2" all workers see that GPU.
     """
     check_local(settings)
     gpus = visible_gpus() if device == "cuda" else []
-    if not workers:
-        is_cuda = device.startswith("cuda")
-        workers = max(len(gpus), 1) if is_cuda else cores()
     function, arguments = start
-    with worker_pool(workers, function, *arguments, gpus=gpus) as submit:
+    most = workers or default_workers(device)
+    with worker_pool(most, function, *arguments, gpus=gpus) as submit:
         yield submit

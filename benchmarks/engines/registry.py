@@ -33,7 +33,7 @@ def check_engine(name: str, settings: dict[str, Any]) -> None:
 
 
 def get_engine(name: str) -> Engine:
-    """Return the engine of a name; raise UserError for an unknown one."""
+    """Return the engine of a name; raise UserError for an unknown name."""
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)
     return ENGINES[name]

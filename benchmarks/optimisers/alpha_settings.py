@@ -37,46 +37,47 @@ from archselect.nasbench_adapters.setting_types import Epochs, NonNegative
 from archselect.nasbench_adapters.space import SearchSpace
 
 RELEASED_PERIOD = 9
-"""Steps of the alphas between two renewals of ADMM in DARTS-PRIME's released code."""
+"""Alpha steps between two updates of ADMM in DARTS-PRIME's released code."""
 
 
 class WeighedPenalty(NamedTuple):
-    """A penalty and by how much it is multiplied."""
+    """A penalty and its weight."""
 
     penalty: Penalty
     weight: float
 
 
 class AlphaSettings(CommonSettings):
-    """Settings of how alphas are read, when they are stepped, and what penalises them.
+    """Settings for the activation, the schedule and the penalties of the alphas.
 
-    Each choice goes with every other one, and with every space.
+    The choices can be combined freely, in every space.
 
     Settings:
-        activation: from alphas to weights: "softmax"; "crb" (clamp to [0, 1], where
-            operations do not compete and may die; DARTS-PRIME); "sigmoid", where they
-            do not compete either (FairDARTS); or "dirichlet" (elu(alpha) + 1, divided
-            by its sum; DrNAS).
-        schedule: when the alphas are stepped: "every" `schedule_steps`-th batch, or
-            "informed" by the weights' gradients (DARTS-PRIME), which takes about one in
-            1 + `schedule_steps`.
-        schedule_steps: s of the schedule.
+        activation: function from alphas to weights. "softmax"; "crb" (clamp to [0, 1]:
+            operations do not compete, and can die; DARTS-PRIME); "sigmoid" (operations
+            do not compete; FairDARTS); or "dirichlet" (elu(alpha) + 1, normalised to
+            sum 1; DrNAS).
+        schedule: when alphas are stepped. "every": every `schedule_steps`-th batch.
+            "informed": depends on the gradients of the weights (DARTS-PRIME); about one
+            in 1 + `schedule_steps` batches.
+        schedule_steps: number s of the schedule.
         warmup_epochs: epochs before the first step of the alphas.
         proximity: penalty on the distance to the discrete architecture: "none", "prox",
             "proxadj" or "admm" (DARTS-PRIME).
         rho: weight of that penalty.
         decay: weight of beta-DARTS' penalty after the last epoch; 0 for none.
-        zero_one: weight of FairDARTS' zero-one loss; 0 for none, 10 in the release.
-        zero_one_norm: its form: "l2", or "l1".
-        cost: what the penalty on costs is on, such as "params", "macs" or
-            "additive:TABLE/COLUMN@100"; empty for none. See :func:`.open_cost`.
-        cost_weight: weight of that penalty; 0 records the cost and penalises nothing.
-        penalty: a penalty of the user's own, FILE.py:CLASS, or of an installed package;
+        zero_one: weight of FairDARTS' zero-one loss; 0 for none. The released code has
+            10.
+        zero_one_norm: norm of that loss, "l2" or "l1".
+        cost: cost to penalise, such as "params", "macs" or
+            "additive:TABLE/COLUMN@100" (:func:`.open_cost`); empty for none.
+        cost_weight: weight of that penalty; 0 records the cost without a penalty.
+        penalty: another penalty, from a file (FILE.py:CLASS) or an installed package;
             empty for none.
-        penalty_weight: what it is multiplied by; 0 leaves it out.
-        as_released: whether the faults of released code are kept: in the informed
-            schedule the second batch's gradient replaces the first in the average, and
-            ADMM renews after 9 steps in place of 10.
+        penalty_weight: weight of that penalty; 0 for none.
+        as_released: whether to reproduce two faults of DARTS-PRIME's released code: in
+            the informed schedule, the second batch's gradient replaces the first in the
+            average; and ADMM updates after 9 steps, not 10.
     """
 
     activation: Literal["softmax", "crb", "sigmoid", "dirichlet"] = "softmax"
@@ -98,34 +99,37 @@ class AlphaSettings(CommonSettings):
     def _check_alphas(self) -> AlphaSettings:
         """Return the settings.
 
-        Raises UserError for an unknown penalty, one that has settings here, initial
-        alphas that the activation does not have, and a cost that is none.
+        Raises UserError for an unknown penalty, a penalty that has its own settings
+        here, initial alphas that the activation does not allow, or a text that is no
+        cost.
         """
         if self.penalty in PENALTIES:
             raise UserError(
-                f"penalty {self.penalty!r} is archselect's own: "
-                f"set {PENALTIES[self.penalty].setting} in place of penalty"
+                f"penalty {self.penalty!r} is built in: "
+                f"set {PENALTIES[self.penalty].setting} instead of penalty"
             )
         if self.penalty:
             get_penalty(self.penalty)
         if self.alpha_mean and self.build_activation().starts_by_itself:
             raise UserError(
-                f"activation {self.activation!r} has initial alphas of 1/K: "
+                f"activation {self.activation!r} starts with alphas of 1/K: "
                 "set alpha_mean = 0"
             )
         if self.cost:
             parse_cost(self.cost)
         elif self.cost_weight:
-            raise UserError('cost_weight has no cost: write cost = "params" or another')
+            raise UserError(
+                'cost_weight needs a cost: set cost, for example cost = "params"'
+            )
         return self
 
     def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on.
+        """Return the settings that determine a supernet.
 
-        A penalty of the user's own stands there by its name, and a cost without the
-        folder of its file: the supernet's source has the hash of what is in the file.
-        A warm-up and a zero-one loss that are not there have no settings: the ids of
-        supernets without them stay.
+        A penalty from a file is given by its name, and a cost without the folder of its
+        file: the hash of the file's content is in the supernet's `source`. Without a
+        warm-up or a zero-one loss, their settings are left out, so that ids of older
+        supernets do not change.
         """
         settings = super().settings()
         if not self.warmup_epochs:
@@ -144,7 +148,7 @@ class AlphaSettings(CommonSettings):
         return get_activation(self.activation)
 
     def trains_alphas(self, progress: float) -> bool:
-        """See :meth:`.UpdateRule.trains_alphas`."""
+        """Return whether alphas may be stepped: not during the warm-up."""
         done = round(progress * self.epochs)
         return done >= min(self.warmup_epochs, self.epochs)
 
@@ -154,7 +158,7 @@ class AlphaSettings(CommonSettings):
         return schedule(self.schedule_steps, self.as_released)
 
     def sources(self, space: SearchSpace) -> list[str]:
-        """See :meth:`.UpdateRule.sources`."""
+        """Return the origins of a user's penalty, and of a cost from a table."""
         sources = []
         if self.penalty:
             source = penalties.source_of(get_penalty(self.penalty), self.penalty)
@@ -177,7 +181,7 @@ class AlphaSettings(CommonSettings):
         space: SearchSpace,
         network: NetworkShape,
     ) -> list[WeighedPenalty]:
-        """See :meth:`.UpdateRule.build_penalties`."""
+        """Return the penalties of the alphas that the settings choose."""
         terms = self._proximity_penalties()
         cost = self.open_mixture_cost(space, network)
         if cost is not None and self.cost_weight:

@@ -1,30 +1,30 @@
-"""What a way of training a supernet is: one formulation for all of them.
+"""The base class of optimisers: ways of training a supernet, all in one formulation.
 
-A supernet gives a loss L(w, W) on a batch, from its weights w and the mixture W, which
-comes from the architecture weights, the alphas. An optimiser's `step` says, for every
-batch of `part`: which mixture goes forward, where the alphas' gradient comes
-from, what is updated and in which order. It reads like its paper's update rule in one
-file, and knows nothing of epochs, devices, checkpoints or files. Settings are fields
-with defaults::
+A supernet gives a loss L(w, W) on a batch. It depends on the weights w and on the
+mixture W, which is computed from the architecture parameters (alphas). An optimiser's
+`step` says, for every batch of `part`: which mixture is used in the forward pass, where
+the gradient of the alphas comes from, what is updated, and in which order. It reads
+like the update rule of its paper, in one file, and needs no code for epochs, devices,
+checkpoints or files. Settings are fields with defaults::
 
     class SingleLevel(Optimiser):
         name: ClassVar[str] = "single-level"
-        summary: ClassVar[str] = "weights and alphas together, from one gradient on all
-        training images"
+        summary: ClassVar[str] = "weights and alphas together, on all training images"
 
         @property
         def part(self) -> str:
             return "all"
 
         def step(self, trainer: Trainer, batch: Batch) -> None:
-            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()),
-            also=trainer.alphas) trainer.step_alphas(gradients)
+            loss = trainer.loss(batch, trainer.mixture())
+            gradients = trainer.step_weights(loss, also=trainer.alphas)
+            trainer.step_alphas(gradients)
 
-One of your own is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or
-declared by an installed package under the entry-point group `archselect.optimisers`. It
-keeps nothing from one step to the next: what lives on, and is kept where a training is
-interrupted, is the trainer's. What an optimiser adds to that stands in
-`trainer.memory`, where its `begin` writes it first; see :class:`.Oles`.
+Your own optimiser is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or an
+entry point of an installed package in the group `archselect.optimisers`. It keeps no
+state from one step to the next: the trainer has all state, and saves it when a training
+is interrupted. An optimiser can add state to `trainer.memory`; its method `begin`
+writes the initial values (for an example, see :class:`.Oles`).
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Optimiser(UpdateRule, ABC):
     """Base of all ways of training a supernet: an immutable value; fields are settings.
 
     Attributes:
-        name: what it is called.
-        summary: what it does, in a line.
+        name: name of the optimiser.
+        summary: what it does, in one line.
         paper: its source.
-        trains: whether a supernet is trained at all before a selector reads it.
-        learns_alphas: whether alphas move; a table of what they end as needs that.
-        formulation: raised when the numbers that the optimiser produces change on
-            purpose; part of a supernet's id.
+        trains: whether it trains the supernet before a selector reads it.
+        learns_alphas: whether alphas change. Tables of final alphas need this.
+        formulation: number that is raised when the results of the optimiser change on
+            purpose. It is part of a supernet's id.
     """
 
     name: ClassVar[str]
@@ -64,7 +64,7 @@ class Optimiser(UpdateRule, ABC):
         generator: torch.Generator,
         device: torch.device,
     ) -> tuple[Tensor, ...]:
-        """Return initial architecture weights, (edges, operations) per cell type."""
+        """Return initial alphas, (edges, operations) per cell type."""
         activation = self.build_activation()
         return activation.new_alphas(
             space, generator, device, self.alpha_scale, self.alpha_mean

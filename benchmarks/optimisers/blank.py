@@ -1,4 +1,4 @@
-"""Blank: the weights alone, under alphas that stay as drawn.
+"""Blank: train the weights alone; the alphas keep their initial values.
 
 Wang et al., DARTS-PT, ICLR 2021, section 7.
 """
@@ -19,12 +19,13 @@ class Blank(Optimiser):
     """w ← w - η ∇_w L_train(w, softmax(α)); α is never updated.
 
     Settings:
-        activation: from alphas to weights: "softmax", or "ones" (the plain sum of the
-            operations, as Zero-Cost-PT's released code for its MobileNet-like space).
+        activation: function from alphas to weights: "softmax", or "ones" (the plain sum
+            of the operations, as in Zero-Cost-PT's released code for its MobileNet-like
+            space).
     """
 
     name: ClassVar[str] = "blank"
-    summary: ClassVar[str] = "weights alone, alphas stay as drawn"
+    summary: ClassVar[str] = "weights alone; alphas keep their initial values"
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
     learns_alphas: ClassVar[bool] = False
     formulation: ClassVar[int] = 1
@@ -32,9 +33,10 @@ class Blank(Optimiser):
     activation: Literal["softmax", "ones"] = "softmax"
 
     def settings(self) -> Settings:
-        """See :meth:`.CommonSettings.settings`.
+        """Return the settings that determine a supernet.
 
-        The softmax is none of them: the ids of supernets with it stay.
+        The default activation is left out, so that ids of older supernets do not
+        change.
         """
         settings = super().settings()
         if self.activation == "softmax":
@@ -46,7 +48,7 @@ class Blank(Optimiser):
         return get_activation(self.activation)
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Blank`."""
+        """Update the weights under a constant mixture."""
         with torch.no_grad():
             mixture = trainer.mixture()
         trainer.step_weights(trainer.loss(batch, mixture))

@@ -1,4 +1,4 @@
-"""DARTS: alphas down the validation loss and weights down the training loss, by turns.
+"""DARTS: alternate steps of the alphas (validation loss) and weights (training loss).
 
 Liu et al., ICLR 2019.
 """
@@ -20,20 +20,23 @@ from archselect.nasbench_adapters.networks import Mixture
 class Darts(AlphaSettings, Optimiser):
     """α ← α - Adam(∇_α L_valid(w', a(α))), w ← w - η ∇_w L_train(w, a(α)).
 
-    a is the activation, the softmax in DARTS; :class:`.AlphaSettings` has it, the
-    schedule of the alphas' steps, and penalties.
+    a is the activation, in DARTS the softmax. :class:`.AlphaSettings` has the settings
+    of the activation, of the schedule of alpha steps, and of penalties.
 
     Settings:
-        level: "bi" as above, or "single": both losses are of the same batch of all
-            training images, and in the first order both gradients are taken at once,
-            before either step (the control of Xie et al., AISTATS 2021).
-        order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights
-            after one more step on the training batch and follows their dependence on α
-            (section 2.3 and algorithm 1): see :mod:`.unrolled`.
+        level: "bi" as above, or "single": both losses use the same batch of all
+            training images. In the first order, both gradients are then computed at
+            once, before either step (the control experiment of Xie et al., AISTATS
+            2021).
+        order: 1 uses w' = w (as in the released code of DARTS-PT). 2 uses for w' the
+            weights after one more step on the training batch, and follows their
+            dependence on α (section 2.3 and algorithm 1; :mod:`.unrolled`).
     """
 
     name: ClassVar[str] = "darts"
-    summary: ClassVar[str] = "weights and alphas by turns, first or second order"
+    summary: ClassVar[str] = (
+        "alternate steps of weights and alphas, first or second order"
+    )
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
     formulation: ClassVar[int] = 1
 
@@ -42,16 +45,16 @@ class Darts(AlphaSettings, Optimiser):
 
     @property
     def part(self) -> str:
-        """See :class:`Darts`."""
+        """Part of the images that the weights learn from."""
         return "train" if self.level == "bi" else "all"
 
     @property
     def searched(self) -> str:
-        """See :class:`Darts`."""
+        """Part of the images that the alphas learn from."""
         return "valid" if self.level == "bi" else "all"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Darts`."""
+        """Update the alphas, if they are due, and the weights."""
         is_due = trainer.alphas_are_due()
         if self.level == "single" and self.order == 1:
             loss = trainer.loss(batch, trainer.mixture())
@@ -72,12 +75,12 @@ class Darts(AlphaSettings, Optimiser):
         batch: Batch,
         recorded: bool,
     ) -> None:
-        """Do the weights' step on a batch.
+        """Update the weights on a batch.
 
         Args:
-            trainer: has the supernet.
-            batch: of the images that the weights learn from.
-            recorded: whether the trace, where there is one, has the loss.
+            trainer: the trainer, which has the supernet.
+            batch: batch of the images that the weights learn from.
+            recorded: whether to record the loss in the trace, if there is one.
         """
         loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=recorded)
         trainer.step_weights(loss)
@@ -88,12 +91,12 @@ class Darts(AlphaSettings, Optimiser):
         train: Batch,
         valid: Batch,
     ) -> tuple[Tensor, ...]:
-        """Return the gradient of the alphas' step, (edges, operations) per cell type.
+        """Return the gradient for the alphas' step, (edges, operations) per cell type.
 
         Args:
-            trainer: has supernet and alphas.
-            train: a batch of the training images.
-            valid: a batch of the validation images.
+            trainer: the trainer, which has supernet and alphas.
+            train: batch of the training images.
+            valid: batch of the validation images.
         """
         if self.order == 2:
             return unrolled_gradients(trainer, train, valid)
@@ -101,6 +104,6 @@ class Darts(AlphaSettings, Optimiser):
         return trainer.gradients(loss)
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
-        """Return the mixture of the weights' step, a constant."""
+        """Return the mixture for the step of the weights, without gradient."""
         with torch.no_grad():
             return trainer.mixture()

@@ -1,4 +1,4 @@
-"""DARTS-: DARTS with a skip beside every edge, whose weight falls to zero.
+"""DARTS-: DARTS with an extra skip beside every edge, whose weight falls to zero.
 
 Chu et al., ICLR 2021.
 """
@@ -13,17 +13,18 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class DartsMinus(Darts):
-    """As DARTS, on a supernet whose edges give Σ_o a_o(α) o(x) + β skip(x).
+    """DARTS on a supernet whose edges give Σ_o a_o(α) o(x) + β skip(x).
 
-    The skip beside the mixture takes over what a skip connection does for the training
-    of deep networks, so that the skip among the operations competes fairly (sections
-    3.2 and 3.3). In the e-th of E epochs, from 0, β is β_0 times 1 - e/E ("linear") or
-    (1 + cos(π e/E)) / 2 ("cosine"); β is 0 under a selector, also while it tunes. Where
-    an edge halves the image the skip is a factorised reduction with weights of its own,
-    as in the released code.
+    The extra skip takes over the role that skip connections have in the training of
+    deep networks, so that the skip among the operations competes fairly (sections 3.2
+    and 3.3). In epoch e of E, counted from 0, β is β_0 times 1 - e/E ("linear") or
+    (1 + cos(π e/E)) / 2 ("cosine"). For a selector, β is 0, even while it tunes. On an
+    edge that halves the image size, the skip is a factorised reduction with its own
+    weights, as in the released code.
 
-    The released code takes the linear schedule in its script. It also has β constant, a
-    slower cosine, and 1x1 convolutions in place of the skip, which are left out here.
+    The released script uses the linear schedule. The released code also offers a
+    constant β, a slower cosine, and 1x1 convolutions instead of the skip; they are left
+    out here.
 
     Settings:
         side_beta: β_0.
@@ -31,7 +32,9 @@ class DartsMinus(Darts):
     """
 
     name: ClassVar[str] = "darts-minus"
-    summary: ClassVar[str] = "as darts, with a skip beside every edge that fades out"
+    summary: ClassVar[str] = (
+        "as darts, with an extra skip beside every edge that fades out"
+    )
     paper: ClassVar[str] = "Chu et al., DARTS-, ICLR 2021, arXiv 2009.01027"
     formulation: ClassVar[int] = 1
     side_skips: ClassVar[bool] = True
@@ -40,7 +43,7 @@ class DartsMinus(Darts):
     side_schedule: Literal["linear", "cosine"] = "linear"
 
     def side_weight(self, progress: float) -> float:
-        """Return β; see :class:`DartsMinus`."""
+        """Return β, the weight of the extra skips."""
         if self.side_schedule == "linear":
             return self.side_beta * (1 - progress)
         return self.side_beta * (1 + math.cos(math.pi * progress)) / 2

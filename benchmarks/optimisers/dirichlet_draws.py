@@ -1,4 +1,4 @@
-"""Tables of weights drawn from Dirichlet distributions, with pathwise gradients."""
+"""Draw tables of weights from Dirichlet distributions, with pathwise gradients."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from archselect.nasbench_adapters.space import Cell
 def draw_table(cell: Cell, alpha: Tensor, generator: torch.Generator) -> Tensor:
     """Return a table (edges, operations) drawn from Dirichlet distributions.
 
-    Entries of no operation, and closed ones, are zero, and the others are as from the
-    distribution of those alone.
+    Entries without an operation, and closed ones, are zero. The other entries follow
+    the distribution of those entries alone.
 
     Args:
         cell: the cell type.
-        alpha: (edges, operations); minus infinity where operations are closed.
-        generator: a CPU generator.
+        alpha: (edges, operations); minus infinity for closed operations.
+        generator: generator on the CPU.
     """
     weighed = weighed_mask(cell.operations, alpha.shape[1], True, alpha.device)
     rows = rows_of_groups(cell, concentrations(alpha) * weighed)
@@ -38,10 +38,10 @@ def draw_table(cell: Cell, alpha: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class _DirichletSample(torch.autograd.Function):
-    """A sample of each row's Dirichlet distribution, with its pathwise gradient.
+    """A sample from each row's Dirichlet distribution, with its pathwise gradient.
 
-    It is the gradient of `torch.distributions.Dirichlet.rsample`, which draws from the
-    global random state only.
+    The gradient is that of `torch.distributions.Dirichlet.rsample`, which can use only
+    the global random state.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""DrNAS: the mixture is drawn from Dirichlet distributions, which the alphas shape.
+"""DrNAS: draw mixtures from Dirichlet distributions whose parameters are the alphas.
 
 Chen et al., ICLR 2021.
 """
@@ -29,14 +29,14 @@ from archselect.nasbench_adapters.space import SearchSpace
 class Drnas(AlphaSettings, Optimiser):
     """α ← α - Adam(∇_α L_valid(w, θ)), w ← w - η ∇_w L_train(w, θ).
 
-    On every edge θ ~ Dirichlet(elu(α) + 1), with a new draw for each step; the alphas'
-    gradient is the pathwise one. Progressive shrinking and widening are left out.
+    On every edge, θ ~ Dirichlet(elu(α) + 1), drawn again for each step. The gradient of
+    the alphas is the pathwise one. Progressive shrinking and widening are left out.
 
     Settings:
-        activation: by which selectors read the alphas: "softmax" (the released code) or
-            "dirichlet", the mean of θ; no other.
-        anchor: weight of :class:`.DirichletAnchor`. The released code has either this,
-            with `alpha_weight_decay = 0`, or by default the weight decay alone.
+        activation: how selectors read the alphas: "softmax" (the released code) or
+            "dirichlet", the mean of θ. No other activation is allowed.
+        anchor: weight of :class:`.DirichletAnchor`. The released code uses either the
+            anchor with `alpha_weight_decay = 0`, or, by default, only the weight decay.
     """
 
     name: ClassVar[str] = "drnas"
@@ -58,7 +58,7 @@ class Drnas(AlphaSettings, Optimiser):
 
     @property
     def searched(self) -> str:
-        """See :class:`Drnas`."""
+        """Part of the images that the alphas learn from."""
         return "valid"
 
     def build_penalties(
@@ -66,14 +66,14 @@ class Drnas(AlphaSettings, Optimiser):
         space: SearchSpace,
         network: NetworkShape,
     ) -> list[WeighedPenalty]:
-        """See :meth:`.UpdateRule.build_penalties`."""
+        """Return the penalties of the alphas, with the anchor."""
         terms = super().build_penalties(space, network)
         if self.anchor:
             terms.append(WeighedPenalty(DirichletAnchor(anchor=self.anchor), 1.0))
         return terms
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Drnas`."""
+        """Update the alphas, if they are due, and the weights."""
         if trainer.alphas_are_due():
             loss = trainer.loss(trainer.valid(), self.draw(trainer))
             trainer.step_alphas(trainer.gradients(loss))

@@ -1,4 +1,4 @@
-"""DSNAS: one drawn operation per edge goes forward, and its cost moves the alphas.
+"""DSNAS: use one drawn operation per edge; its cost is the reward for the alphas.
 
 Hu et al., CVPR 2020.
 """
@@ -25,22 +25,23 @@ from archselect.nasbench_adapters.setting_types import (
 class Dsnas(AlphaSettings, Optimiser):
     """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)).
 
-    Both steps use all training images. R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the
-    operation drawn on edge e, clamped; log p(z) = Σ_e log p_e(z_e), so that the
-    gradient on edge e is R_e (z_e - p_e). The defaults are those of Xie et al. (AISTATS
-    2021). The draw takes the probabilities to the CPU, once a step: what is computed
-    next depends on it.
+    Both steps use all training images. R_e = Σ_k z_ek ∂L/∂z_ek, clamped, is the cost of
+    the operation drawn on edge e. log p(z) = Σ_e log p_e(z_e), so the gradient on edge
+    e is R_e (z_e - p_e). The defaults are those of Xie et al. (AISTATS 2021). Drawing
+    needs the probabilities on the CPU once per step, because the rest of the step
+    depends on the draw.
 
     Settings:
-        clamp: R is kept within plus and minus this.
-        as_released: the released code's gradient of log Σ_e p_e(z_e), R_e p_e(z_e) /
-            Σ_e' p_e'(z_e') (z_e - p_e), in which edges whose draw was unlikely hardly
-            move; see also :class:`.AlphaSettings`.
+        clamp: R is clamped to plus and minus this value.
+        as_released: whether to use the gradient of the released code, that of
+            log Σ_e p_e(z_e): R_e p_e(z_e) / Σ_e' p_e'(z_e') (z_e - p_e). With it, edges
+            with an unlikely draw hardly change. :class:`.AlphaSettings` describes the
+            other effects of this setting.
     """
 
     name: ClassVar[str] = "dsnas"
     summary: ClassVar[str] = (
-        "weights and alphas together, one drawn operation per edge at a time"
+        "weights and alphas together, with one drawn operation per edge"
     )
     paper: ClassVar[str] = (
         "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
@@ -56,11 +57,11 @@ class Dsnas(AlphaSettings, Optimiser):
 
     @property
     def part(self) -> str:
-        """See :class:`Dsnas`."""
+        """Part of the images that weights and alphas learn from."""
         return "all"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Dsnas`."""
+        """Update weights and, if they are due, alphas from one drawn mixture."""
         is_due = trainer.alphas_are_due()
         soft = trainer.probabilities()
         drawn = trainer.drawn(soft).leaf()
@@ -79,10 +80,10 @@ class Dsnas(AlphaSettings, Optimiser):
         """Return a scalar whose gradient by the alphas is that of :class:`Dsnas`.
 
         Args:
-            soft: the probabilities.
-            drawn: one operation per edge.
-            costs: per cell type the loss' gradient by the drawn weights, of their
-                shape.
+            soft: mixture of the probabilities.
+            drawn: mixture with one operation per edge.
+            costs: gradient of the loss by the drawn weights, of their shape, per cell
+                type.
         """
         total = torch.zeros((), device=costs[0].device)
         tables = zip(soft.weights, drawn.weights, costs, strict=True)
@@ -96,8 +97,7 @@ class Dsnas(AlphaSettings, Optimiser):
                 expected = (reward * likelihood).sum()
                 total = total + expected / likelihood.detach().sum()
             else:
-                # An edge that carries nothing has no probability to take the logarithm
-                # of.
+                # A dropped edge has probability 0, of which there is no logarithm.
                 is_dropped = likelihood == 0
                 log_likelihood = likelihood.masked_fill(is_dropped, 1).log()
                 total = total + (reward * log_likelihood).sum()

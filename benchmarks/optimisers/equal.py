@@ -1,4 +1,4 @@
-"""Equal: the weights alone, under operations that all weigh the same (IS-DARTS).
+"""Equal: train the weights alone, with equal weights of all operations (IS-DARTS).
 
 He et al., AAAI 2024.
 """
@@ -22,17 +22,17 @@ from archselect.nasbench_adapters.setting_types import Epochs
 class Equal(Optimiser):
     """w ← w - η ∇_w L(w, m / K), m the mask of live operations; there are no alphas.
 
-    It is how IS-DARTS trains its supernet, on all training images. Its selector
-    `is-darts` closes operations and does all the training itself, so that the supernet
-    begins with `epochs = 0`.
+    IS-DARTS trains its supernet this way, on all training images. Its selector
+    `is-darts` closes operations and does all the training; the supernet therefore
+    starts with `epochs = 0`.
 
     Settings:
-        divisor: K: "all" operations of the edge, also those that are closed (the
-            released code), or the "live" ones.
+        divisor: what K counts: "all" operations of the edge, including closed ones (the
+            released code), or only the "live" ones.
     """
 
     name: ClassVar[str] = "equal"
-    summary: ClassVar[str] = "weights alone, every live operation weighs the same"
+    summary: ClassVar[str] = "weights alone, with equal weights of all live operations"
     paper: ClassVar[str] = "He et al., IS-DARTS, AAAI 2024, arXiv 2312.12648"
     learns_alphas: ClassVar[bool] = False
     formulation: ClassVar[int] = 1
@@ -42,15 +42,15 @@ class Equal(Optimiser):
 
     @property
     def part(self) -> str:
-        """See :class:`Equal`."""
+        """Part of the images that the weights learn from."""
         return "all"
 
     def build_activation(self) -> Activation:
-        """See :meth:`.UpdateRule.build_activation`."""
+        """Return the activation that gives all live operations equal weights."""
         return EqualShares() if self.divisor == "all" else EqualLiveShares()
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Equal`."""
+        """Update the weights under a constant mixture."""
         with torch.no_grad():
             mixture = trainer.mixture()
         trainer.step_weights(trainer.loss(batch, mixture))

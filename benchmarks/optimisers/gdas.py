@@ -1,4 +1,4 @@
-"""GDAS: one operation per edge goes forward, and back through a Gumbel-softmax.
+"""GDAS: one operation per edge in the forward pass, a Gumbel-softmax in the backward.
 
 Dong and Yang, CVPR 2019.
 """
@@ -20,23 +20,26 @@ from archselect.nasbench_adapters.setting_types import Epochs, NonNegative, Posi
 class Gdas(AlphaSettings, Optimiser):
     """w ← w - η ∇_w L_train(w, h), then α ← α - Adam(∇_α L_valid(w, h)).
 
-    h is one-hot at the largest entry of Z = softmax((log p + g) / T), with p the
-    probabilities of the alphas and g Gumbel noise. Each step draws it again.
-    The alphas' gradient goes through Z as if Z had gone forward; only operations that
-    were drawn are computed, so that only theirs is the loss' gradient by h that is not
-    zero. The draw takes Z to the CPU, once per forward.
+    h is one-hot at the largest entry of Z = softmax((log p + g) / T); p are the
+    probabilities of the alphas, and g is Gumbel noise. h is drawn again for each step.
+    The gradient of the alphas goes through Z, as if Z had been used in the forward
+    pass. Only drawn operations are computed, so the loss' gradient by h is zero for all
+    others. Each forward pass copies Z to the CPU once.
 
-    The defaults are those of the released code on NAS-Bench-201. There the operations
-    that were not drawn have a gradient, too: their weights of zero are added to the
-    features as they are. Its later variant "gdas_v1" leaves that out, as is done here.
+    The defaults are those of the released code on NAS-Bench-201. In that code,
+    operations that were not drawn also get a gradient, because their zero weights are
+    added to the features. Its later variant "gdas_v1" leaves that out, as this class
+    does.
 
     Settings:
-        temperature, temperature_last: T in the first epoch and in the last, linear in
+        temperature, temperature_last: T in the first and in the last epoch; linear in
             between.
     """
 
     name: ClassVar[str] = "gdas"
-    summary: ClassVar[str] = "weights and alphas by turns, one drawn operation per edge"
+    summary: ClassVar[str] = (
+        "alternate steps of weights and alphas, with one drawn operation per edge"
+    )
     paper: ClassVar[str] = "Dong and Yang, GDAS, CVPR 2019, arXiv 1910.04465"
     formulation: ClassVar[int] = 1
 
@@ -47,11 +50,11 @@ class Gdas(AlphaSettings, Optimiser):
 
     @property
     def searched(self) -> str:
-        """See :class:`Gdas`."""
+        """Part of the images that the alphas learn from."""
         return "valid"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Gdas`."""
+        """Update the weights and, if they are due, the alphas."""
         is_due = trainer.alphas_are_due()
         with torch.no_grad():
             drawn = self.draw(trainer)

@@ -1,6 +1,6 @@
-"""How well two gradients of each operation's weights match (OLES).
+"""Measure how well two gradients of each operation's weights match (OLES).
 
-An operation is one of an edge in one layer, with weights.
+Here, an operation is one operation of an edge in one layer, and it has weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class WeightedOperation(NamedTuple):
     """An operation of one layer that has weights.
 
     Attributes:
-        name: says layer, edge and choice.
+        name: text with layer, edge and choice.
         weights: its parameters.
     """
 
@@ -45,7 +45,7 @@ def weights_of(operations: Sequence[WeightedOperation]) -> list[nn.Parameter]:
 
 
 def join_gradients(weights: Sequence[nn.Parameter]) -> Tensor:
-    """Return the weights' gradients in a row, a vector; zeros where there is none."""
+    """Return the weights' gradients as one vector; zeros for a missing gradient."""
     parts = []
     for weight in weights:
         gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -59,17 +59,18 @@ def match_gradients(
     others: Tensor,
     as_released: bool,
 ) -> Tensor:
-    """Return the cosine of two gradients of each operation, (operations,).
+    """Return the cosine between two gradients of each operation, (operations,).
 
-    It is NaN for an operation of which a slope is None.
+    It is NaN for an operation with a slope of None.
 
     Args:
-        operations: all of a supernet.
-        slopes: one gradient, by weight.
-        others: the other one, as :func:`join_gradients` returns it.
-        as_released: whether the others are added to the slopes first, and the cosine is
-            the mean, over weights, of the mean of those along the output channels, in
-            place of the cosine of all weights together.
+        operations: all operations of a supernet.
+        slopes: the first gradient, one tensor per weight.
+        others: the second gradient, in the form that :func:`join_gradients` returns.
+        as_released: whether to compute the cosine as the released code does. It first
+            adds the others to the slopes. It then averages, over the weights of an
+            operation, the mean of the cosines along the output channels. Otherwise, the
+            cosine is that of all weights together.
     """
     sizes = [weight.numel() for weight in weights_of(operations)]
     pairs = zip(slopes, others.split(sizes), strict=True)
@@ -93,12 +94,12 @@ def match_gradients(
 
 
 def _row(tensors: Sequence[Tensor]) -> Tensor:
-    """Return all numbers of some tensors in a row."""
+    """Return all numbers of some tensors as one vector."""
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
 def _cosine_by_channel(firsts: Sequence[Tensor], seconds: Sequence[Tensor]) -> Tensor:
-    """Return the mean, over tensors, of the mean of cosines along the first axis."""
+    """Return the mean, over tensors, of their mean cosine along the first axis."""
     means = []
     for first, second in zip(firsts, seconds, strict=True):
         means.append(F.cosine_similarity(first, second, dim=0).mean())

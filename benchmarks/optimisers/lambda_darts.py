@@ -1,4 +1,4 @@
-"""Lambda-DARTS: DARTS whose weights learn to let the layers agree on operations.
+"""Lambda-DARTS: DARTS whose weights also learn to align the gradients of layers.
 
 Movahedi et al., ICLR 2023.
 """
@@ -19,25 +19,25 @@ from archselect.nasbench_adapters.setting_types import NonNegative, Positive
 
 
 class LambdaDarts(Darts):
-    """As DARTS, but w ← w - η (∇_w L_train(w, a) - λ ∇_w Λ).
+    """DARTS with w ← w - η (∇_w L_train(w, a) - λ ∇_w Λ).
 
-    Λ is the mean cosine between the layers' gradients of L_train by their mixtures; see
-    :mod:`.layer_alignment`. The sum of both gradients is what is clipped. In the e-th
-    of E epochs, from 0, λ is `alignment` e / (E - 1), and `alignment` under a selector
-    that tunes. While λ is 0 a step is that of DARTS. A cell type of one layer has
+    Λ is the mean cosine between the layers' gradients of L_train by their mixtures
+    (:mod:`.layer_alignment`). The sum of both gradients is clipped. In epoch e of E,
+    counted from 0, λ is `alignment` e / (E - 1); while a selector tunes, λ is
+    `alignment`. While λ is 0, a step is that of DARTS. A cell type with one layer has
     nothing to align.
 
-    The released code aligns the normal cells alone, which are the first type. There as
-    here, the two forwards of the finite difference move running statistics. Its
-    defaults are those here; its script for NAS-Bench-201 has alignment 0.25 and the
-    alphas' learning rate 1e-4. It also has a measure of agreement by signs, which is
-    left out here.
+    The released code aligns only the normal cells, which are the first type. There, as
+    here, the two forward passes of the finite difference update running statistics. The
+    defaults are those of the released code; its script for NAS-Bench-201 uses alignment
+    0.25 and a learning rate of 1e-4 for the alphas. Its measure of agreement by signs
+    is left out here.
 
     Settings:
         alignment: λ in the last epoch.
-        radius: norm of the mixtures' change for the finite difference.
-        aligned: whether the layers of the "first" cell type agree (released), or those
-            of "all" types, each among themselves.
+        radius: norm of the change of the mixtures for the finite difference.
+        aligned: which layers to align: those of the "first" cell type (released), or
+            those of "all" types, each type separately.
     """
 
     name: ClassVar[str] = "lambda-darts"
@@ -45,14 +45,14 @@ class LambdaDarts(Darts):
     paper: ClassVar[str] = "Movahedi et al., Lambda-DARTS, ICLR 2023, arXiv 2210.07998"
     formulation: ClassVar[int] = 1
 
-    # At one level the weights' gradient is that of the alphas, in one backward.
+    # At level "single", one backward gives the gradients of both weights and alphas.
     level: Literal["bi"] = "bi"
     alignment: NonNegative = 0.125
     radius: Positive = 1e-4
     aligned: Literal["first", "all"] = "first"
 
     def train_weights(self, trainer: Trainer, batch: Batch, recorded: bool) -> None:
-        """See :class:`LambdaDarts`."""
+        """Update the weights, with the gradient of the alignment."""
         last = max(self.epochs - 1, 1)
         share = min(trainer.progress * self.epochs / last, 1.0)
         strength = self.alignment * share
@@ -74,6 +74,6 @@ class LambdaDarts(Darts):
         trainer.descend()
 
     def _aligned_types(self, trainer: Trainer) -> list[int]:
-        """Return the cell types whose layers are to agree."""
+        """Return the cell types whose layers are aligned."""
         types = range(len(trainer.layers) if self.aligned == "all" else 1)
         return [cell for cell in types if trainer.layers[cell] > 1]

@@ -1,7 +1,8 @@
-"""How the gradients of a cell type's layers by their mixtures align (Lambda-DARTS).
+"""The alignment of the layers' gradients by their mixtures (Lambda-DARTS).
 
-With g_l the gradient of the training loss by the mixture of layer l, of L layers, and
-u_l = g_l / ‖g_l‖, alignment Λ is the mean cosine over all pairs of layers, and
+For a cell type with L layers, let g_l be the gradient of the training loss by the
+mixture of layer l, and u_l = g_l / ‖g_l‖. The alignment Λ is the mean cosine over all
+pairs of layers, and
 
     δ_l = ∂Λ/∂g_l = 2 / (L (L - 1)) (I - u_l u_lᵀ) Σ_m u_m / ‖g_l‖.
 
@@ -25,7 +26,7 @@ def alignment_direction(slopes: Tensor) -> Tensor:
     It is zero for a layer whose gradient is zero.
 
     Args:
-        slopes: g, of the same shape, of two layers or more.
+        slopes: g, of the same shape, with at least two layers.
     """
     layers = len(slopes)
     flat = slopes.flatten(1)
@@ -48,12 +49,12 @@ def alignment_slopes(
 ) -> list[Tensor]:
     """Return -∇_w Λ, one gradient per weight of the supernet.
 
-    It is (∇_w L(w, a - ε δ) - ∇_w L(w, a + ε δ)) / 2ε, from two forwards and backwards,
-    which move running statistics.
+    It is (∇_w L(w, a - ε δ) - ∇_w L(w, a + ε δ)) / 2ε, from two forward and backward
+    passes, which update running statistics.
 
     Args:
-        trainer: has the supernet.
-        batch: of the loss L.
+        trainer: the trainer, which has the supernet.
+        batch: batch of the loss L.
         mixture: a, with one table per layer.
         directions: δ, of the shapes of the tables.
         radius: ε times the norm of all directions.
@@ -77,14 +78,14 @@ def _slopes_at(
     directions: Sequence[Tensor],
     distance: Tensor,
 ) -> list[Tensor]:
-    """Return the loss' gradient by each weight of the supernet at a moved mixture.
+    """Return the gradient of the loss by each weight of the supernet, at a mixture.
 
     Args:
-        trainer: has the supernet.
-        batch: of the loss.
-        mixture: with one table per layer.
-        directions: of the shapes of its tables.
-        distance: by how many times the directions they are moved, a scalar.
+        trainer: the trainer, which has the supernet.
+        batch: batch of the loss.
+        mixture: mixture with one table per layer.
+        directions: directions, of the shapes of its tables.
+        distance: factor of the directions, a scalar.
     """
     tables = []
     for table, direction in zip(mixture.weights, directions, strict=True):
@@ -93,5 +94,5 @@ def _slopes_at(
     loss = trainer.loss(batch, moved, recorded=False)
     weights = list(trainer.supernet.parameters())
     slopes = torch.autograd.grad(loss, weights, materialize_grads=True)
-    # A replayed graph writes into the memory of the gradients that it gave before.
+    # A replayed graph overwrites the memory of the gradients that it returned before.
     return [slope.clone() for slope in slopes]

@@ -1,10 +1,10 @@
-"""The memory of a training: what is kept between its steps."""
+"""The memory of a training: values that are kept between its steps."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 Memory = dict[str, Tensor | float]
-"""Values by name; part of a training's checkpoint. Tensors are replaced, not changed in
+"""Values by name, part of a training's checkpoint. Tensors are replaced, not changed in
 place.
 """

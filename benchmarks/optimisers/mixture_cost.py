@@ -1,8 +1,8 @@
-"""What a mixture costs: a cost of architectures, continued to tables of weights.
+"""The cost of a mixture: a cost of architectures, extended to tables of weights.
 
 A cost that is a sum over edges is linear in the weights: it is exactly the mean cost of
-cells that are drawn edge by edge. A perceptron is evaluated at the weights themselves,
-which is no mean; the difference is measured as the gap.
+cells that are drawn edge by edge. A perceptron is evaluated at the weights, which does
+not give the mean cost; records state the difference.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 
 MOST_CELLS = 100_000
-"""Cells of a space of which all are asked for their cost."""
+"""The largest space whose cells are all used to find the range of a cost."""
 RANDOM_CELLS = 1_000
-"""Cells whose least and largest cost stand for those of a larger space."""
+"""Number of random cells that give the range of a cost in a larger space."""
 
 
 class Limits(NamedTuple):
-    """Least and largest cost of the cells of a space."""
+    """The lowest and highest cost of the cells of a space."""
 
     low: float
     high: float
@@ -40,13 +40,13 @@ class MixtureCost:
 
     Args:
         cost: a sum over edges, or a perceptron.
-        space: of the tables.
+        space: space of the tables.
 
     Attributes:
-        of: the text that names the cost.
-        unit: of the cost.
-        limits: least and largest cost of the space's cells, or of 1,000 random ones
-            (seed 0) where the space has more than 100,000.
+        of: text that names the cost.
+        unit: unit of the cost.
+        limits: lowest and highest cost of the space's cells, or of 1,000 random cells
+            (seed 0) if the space has more than 100,000.
 
     Raises:
         UserError: the cost can only be looked up, or is the same for all cells.
@@ -60,13 +60,14 @@ class MixtureCost:
         self._regressor = cost.regressor() if self._rows is None else None
         if self._rows is None and self._regressor is None:
             raise UserError(
-                f"cost '{of}' can only be looked up, and has no gradient: fit one, as additive:NAME/COLUMN@100"
+                f"cost '{of}' can only be looked up, so it has no gradient: use a fitted one, such as "
+                "additive:NAME/COLUMN@100"
             )
         costs = cost.of_many(_cells_of(space))
         self.limits = Limits(float(costs.min()), float(costs.max()))
         if not self.limits.low < self.limits.high:
             raise UserError(
-                f"cost '{of}' is the same for all cells of {space.name}: there is nothing to lower"
+                f"cost '{of}' is the same for all cells of {space.name}, so it cannot be penalised: choose another cost"
             )
         self._on_device: dict[torch.device, list[Tensor]] = {}
 
@@ -94,10 +95,10 @@ class MixtureCost:
         """Return the costs of cells drawn edge by edge, (draws,).
 
         Args:
-            probabilities: (edges, operations) per cell type; an edge whose row has no
-                entry above zero carries nothing.
+            probabilities: (edges, operations) per cell type. An edge whose row has no
+                positive entry has no operation.
             draws: number of cells.
-            seed: of the draws.
+            seed: seed of the draws.
         """
         rng = np.random.default_rng(seed)
         one_hot = [_draw_tables(table, draws, rng) for table in probabilities]
@@ -108,7 +109,7 @@ class MixtureCost:
         return np.array(costs)
 
     def _constants(self, device: torch.device) -> list[Tensor]:
-        """Return the arrays of the cost on a device, which are copied once."""
+        """Return the arrays of the cost on a device; copy them once."""
         if device not in self._on_device:
             if self._rows is not None:
                 arrays = list(self._rows.tables)
@@ -132,8 +133,8 @@ def _evaluate(
     """Return a perceptron's cost of tables of weights, a scalar.
 
     Args:
-        regressor: gives the scale of the cost.
-        constants: weights and biases, by turns, on the tables' device.
+        regressor: regressor that gives the scale of the cost.
+        constants: weights and biases, alternating, on the tables' device.
         tables: (edges, operations) per cell type.
     """
     flat = [table.flatten() for table in tables]
@@ -164,7 +165,7 @@ def _draw_tables(
 
 
 def _cells_of(space: SearchSpace) -> list[Architecture]:
-    """Return all cells of a space, or random ones where there are too many."""
+    """Return all cells of a space, or random cells if there are too many."""
     if space.enumerable and space.size <= MOST_CELLS:
         return list(space.enumerate())
     rng = np.random.default_rng(0)
@@ -176,9 +177,9 @@ def open_mixture_cost(
     space: SearchSpace,
     network: NetworkShape,
 ) -> MixtureCost:
-    """Return the cost of mixtures that a text names; see :func:`.open_cost`.
+    """Return the cost of mixtures that a text names, as in :func:`.open_cost`.
 
-    Raises UserError if it names none, or one without a gradient.
+    Raises UserError if the text is no cost, or the cost has no gradient.
     """
     return _open(of, space, network.image_shape, network.classes, _frozen(network))
 
@@ -195,6 +196,6 @@ def _open(
     classes: int,
     skeleton: tuple[tuple[str, Any], ...],
 ) -> MixtureCost:
-    """Return the cost of mixtures; it is kept, as fitting one takes seconds."""
+    """Return the cost of mixtures; cache it, because fitting takes seconds."""
     network = NetworkShape(dict(skeleton), image_shape, classes)
     return MixtureCost(of, open_cost(of, space, network), space)

@@ -1,4 +1,4 @@
-"""OLES: DARTS that stops the training of operations that begin to overfit.
+"""OLES: DARTS that freezes the weights of operations that begin to overfit.
 
 Jiang et al., NeurIPS 2023.
 """
@@ -25,24 +25,25 @@ from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 
 class Oles(Darts):
-    """As DARTS, but the weights of an operation stay frozen once it overfits.
+    """DARTS, but the weights of an operation stay frozen once it overfits.
 
-    An operation is one of an edge in one layer. Each time the alphas step, the gradient
-    of its weights on the validation batch is compared with that of the last step on a
-    training batch, by their cosine. After every `every` comparisons it freezes if their
-    mean is below the threshold. Its running statistics still move. An operation that
-    was not computed in one of them is not judged.
+    Here, an operation is one operation of an edge in one layer. At each step of the
+    alphas, the gradient of its weights on the validation batch is compared, by cosine,
+    with their gradient at the last step on a training batch. After every `every`
+    comparisons, the operation is frozen if the mean cosine is below the threshold. Its
+    running statistics are still updated. An operation that one of these passes did not
+    compute is not judged.
 
-    With `as_released`, as in the released code: gradients are not cleared before the
-    validation batch, so that the training gradient is part of both sides; `every` + 1
-    cosines are added up and divided by `every`; and a cosine is the mean, over an
-    operation's weights, of the mean of cosines along the output channels.
+    `as_released` follows the released code: gradients are not cleared before the
+    validation batch, so the training gradient is part of both sides; `every` + 1
+    cosines are summed and divided by `every`; and the cosine is the mean, over an
+    operation's weights, of the mean of the cosines along the output channels.
 
-    The host reads the means once in `every` comparisons, and else waits for nothing.
+    The CPU waits for the device only once in `every` comparisons.
 
     Settings:
-        threshold: mean cosine below which an operation freezes (0.4 released).
-        every: comparisons until operations are judged (20 released).
+        threshold: mean cosine below which an operation is frozen (released: 0.4).
+        every: number of comparisons before operations are judged (released: 20).
     """
 
     name: ClassVar[str] = "oles"
@@ -57,7 +58,7 @@ class Oles(Darts):
     every: PositiveInt = 20
 
     def begin(self, trainer: Trainer) -> None:
-        """See :meth:`.UpdateRule.begin`."""
+        """Write the initial state of the comparisons into the memory."""
         operations = weighted_operations(trainer.supernet)
         gradient = torch.zeros_like(join_gradients(weights_of(operations)))
         memory = trainer.memory
@@ -69,7 +70,7 @@ class Oles(Darts):
             memory[f"frozen {operation.name}"] = 0.0
 
     def train_weights(self, trainer: Trainer, batch: Batch, recorded: bool) -> None:
-        """See :class:`Oles`."""
+        """Update the weights of operations that are not frozen."""
         loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=recorded)
         trainer.backward(loss)
         operations = weighted_operations(trainer.supernet)
@@ -85,7 +86,7 @@ class Oles(Darts):
     def alpha_gradients(
         self, trainer: Trainer, train: Batch, valid: Batch
     ) -> tuple[Tensor, ...]:
-        """See :meth:`.Darts.alpha_gradients`."""
+        """Return the alphas' gradient, and compare the gradients of the weights."""
         del train
         operations = weighted_operations(trainer.supernet)
         loss = trainer.loss(valid, trainer.mixture())
@@ -105,7 +106,7 @@ class Oles(Darts):
         operations: Sequence[WeightedOperation],
         slopes: Sequence[Tensor | None],
     ) -> None:
-        """Compare both gradients of each operation, and judge them when that is due."""
+        """Compare both gradients of each operation; judge operations if it is time."""
         trained = memory["training gradient"]
         assert isinstance(trained, Tensor)
         cosines = match_gradients(operations, slopes, trained, self.as_released)

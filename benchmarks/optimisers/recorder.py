@@ -1,6 +1,6 @@
-"""Records a training for its trace: it listens to forwards and changes none.
+"""Record a training for its trace, without changing it.
 
-Sums stay on the device within an epoch; they are read once at its end.
+Sums stay on the device within an epoch, and are read once at its end.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from archselect.nasbench_adapters.networks.activation import count_columns
 
 
 class MeasuredCosts(NamedTuple):
-    """Costs of a cell type's operations, over some batches, on the CPU.
+    """Costs of a cell type's operations over some batches, on the CPU.
 
     Attributes:
-        counts: (edges, operations) batches in which each was computed.
-        means: (edges, operations) of the cost over these batches.
-        variances: of the same shape.
-        layers: (layers, edges, operations) means by layer.
-        edges: (layers, edges) means under the mixture, over all batches.
+        counts: (edges, operations), the number of batches that computed each operation.
+        means: (edges, operations), mean cost over these batches.
+        variances: (edges, operations), variance of the cost.
+        layers: (layers, edges, operations), means by layer.
+        edges: (layers, edges), means under the mixture, over all batches.
     """
 
     counts: Tensor
@@ -45,9 +45,9 @@ class MeasuredCosts(NamedTuple):
 
 
 class _Costs:
-    """Costs on a cell type, summed over batches.
+    """Costs of a cell type's operations, summed over batches.
 
-    Counts are on the host and sums on the device.
+    Counts are on the CPU and sums on the device.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class _Costs:
         self._weighed = zeros(layers, edges)
 
     def count_forward(self, support: Sequence[Sequence[bool]]) -> None:
-        """Count the operations of a forward.
+        """Count the operations of a forward pass.
 
-        What they cost comes with the backward, if the loss depends on any.
+        Their costs are added in the backward pass, if the loss depends on any of them.
         """
         self._counts += np.array(support, dtype=np.int32)
         self._batches += 1
@@ -78,12 +78,12 @@ class _Costs:
         table: Tensor,
         gradient: Tensor,
     ) -> None:
-        """Add the costs of a backward.
+        """Add the costs of a backward pass.
 
         Args:
             table: the mixture, (layers, edges, operations).
-            gradient: the loss' gradient by it, of its shape. It is zero outside of the
-                support.
+            gradient: gradient of the loss by the mixture, of its shape. It is zero
+                outside the support.
         """
         costs = gradient.double()
         by_operation = costs.sum(0)
@@ -93,12 +93,12 @@ class _Costs:
         self._weighed += weighed.sum(-1)
 
     def measured(self) -> MeasuredCosts:
-        """Return the costs over all batches; it waits for the device."""
+        """Return the costs over all batches. Waits for the device."""
         counts = torch.from_numpy(self._counts)
         layers = self._layers.cpu()
         means = layers.sum(0) / counts
         mean_squares = self._squares.cpu() / counts
-        # Rounding must not make a variance negative.
+        # Prevent a negative variance from rounding.
         variances = (mean_squares - means.square()).clamp_min(0)
         by_layer = layers / counts
         by_edge = self._weighed.cpu() / self._batches
@@ -112,14 +112,14 @@ class _Costs:
 
 
 class Recorder:
-    """The recorder of what a trace keeps of a training.
+    """The recorder of everything that a trace keeps of a training.
 
     Args:
-        trainer: whose.
+        trainer: trainer of the training.
 
     Attributes:
-        parts: of the images that losses are recorded of; costs are those of the first,
-            which the alphas learn from.
+        parts: parts of the images whose losses are recorded. Costs are recorded for the
+            first, from which the alphas learn.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -133,7 +133,7 @@ class Recorder:
         self._begin()
 
     def _begin(self) -> None:
-        """Begin the sums of an epoch."""
+        """Start the sums of an epoch."""
         self._costs: list[_Costs] = []
         for index, cell in enumerate(self._space.cells):
             columns = count_columns(self._space, index)
@@ -149,13 +149,13 @@ class Recorder:
         mixture: Mixture,
         part: str,
     ) -> Mixture:
-        """Return the mixture such that its costs are recorded.
+        """Return a mixture whose costs are recorded.
 
-        They are, if the alphas learn from that part of the images.
+        They are recorded only if the alphas learn from that part of the images.
 
         Args:
-            mixture: with one table per layer.
-            part: of the images that go forward under it.
+            mixture: mixture with one table per layer.
+            part: part of the images in the forward pass.
         """
         if part != self.parts[0]:
             return mixture
@@ -170,7 +170,7 @@ class Recorder:
         return Mixture(tuple(weights), mixture.support)
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
-        """Add the losses of a forward, from its logits (batch, classes)."""
+        """Add the losses of a forward pass, from its logits (batch, classes)."""
         if batch.part not in self.parts:
             return
         exact = logits.detach().double()
@@ -189,7 +189,7 @@ class Recorder:
         self._losses[place] += by_outcome @ summands
 
     def _keep(self, name: str, value: Tensor) -> None:
-        """Keep one more value of a name."""
+        """Keep one more value under a name."""
         values = self._history.setdefault(name, [])
         values.append(value)
 
@@ -201,7 +201,7 @@ class Recorder:
                 self._keep(f"probabilities_{cell}", table.cpu().float())
 
     def end_epoch(self, alphas: Sequence[Tensor], alpha_steps: int) -> None:
-        """Keep the alphas' weights, their steps, and losses and costs of an epoch."""
+        """Keep an epoch's weights and steps of the alphas, losses and costs."""
         self.keep_probabilities(alphas)
         self._keep("alpha_step_counts", torch.tensor(alpha_steps, dtype=torch.int32))
         self._keep("losses", self._losses.cpu().float())
@@ -216,12 +216,12 @@ class Recorder:
     def probe(self, trainer: Trainer, seed: int) -> None:
         """Keep the costs of uniformly drawn paths.
 
-        They are those of one pass over the part that the alphas learn from. Nothing is
-        trained, and neither running statistics nor random streams of the training move.
+        They are measured in one pass over the part that the alphas learn from. Nothing
+        is trained; running statistics and random streams of the training do not change.
 
         Args:
-            trainer: whose supernet is probed.
-            seed: of the paths and of the batches.
+            trainer: trainer whose supernet is probed.
+            seed: seed of the paths and of the batches.
         """
         self._begin()
         part = self.parts[0]
@@ -247,7 +247,7 @@ class Recorder:
         self._begin()
 
     def state(self) -> dict[str, Any]:
-        """Return all that was kept, for :meth:`load_state`; call it between epochs."""
+        """Return everything kept, for :meth:`load_state`. Call it between epochs."""
         state = {}
         for name, values in self._history.items():
             state[name] = torch.stack(values)
@@ -258,22 +258,22 @@ class Recorder:
         state: dict[str, Any],
         epochs: int,
     ) -> None:
-        """Take over what was kept until after so many epochs.
+        """Restore what was kept in the first epochs.
 
-        Raises ValueError if it is of another shape.
+        Raises ValueError if it has other shapes.
         """
         given = {}
         for name, values in state.items():
             given[name] = tuple(values.shape)
         if given != self._shapes_after(epochs):
-            raise ValueError("its trace is of another shape")
+            raise ValueError("its trace has another shape")
         self._history = {}
         for name, values in state.items():
             self._history[name] = list(values.unbind())
         self._begin()
 
     def _shapes_after(self, epochs: int) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of what is kept after so many epochs, by name."""
+        """Return the shapes of what is kept after a number of epochs, by name."""
         by_name: dict[str, tuple[int, ...]] = {
             "losses": shape_of_losses(len(self.parts), epochs),
             "alpha_step_counts": (epochs,),
@@ -288,7 +288,7 @@ class Recorder:
         return by_name
 
     def trace(self, info: TraceInfo) -> Trace:
-        """Return the trace; call it after the last probe."""
+        """Return the trace. Call it after the last probe."""
         state = self.state()
         arrays = {}
         for name, values in state.items():

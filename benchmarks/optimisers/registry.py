@@ -1,7 +1,6 @@
 """The optimisers by name.
 
-They are archselect's own, those that installed packages declare, and those of users'
-files.
+They are the built-in ones, those of installed packages, and those of users' files.
 """
 
 from __future__ import annotations
@@ -45,18 +44,18 @@ OPTIMISERS: dict[str, type[Optimiser]] = {
 }
 
 TAKEN = ("recipe", "label", "spaces", "data")
-"""Keys of a study's supernet that are no settings of its optimiser."""
+"""Keys of a study's supernet that are not settings of its optimiser."""
 
 
 def _check(optimiser: type[Optimiser]) -> None:
-    """Raise ValueError, which names the fix, for a setting that a study cannot give.
+    """Raise ValueError, which names the fix, for a setting that a study cannot set.
 
-    It has no default, or its name is a word that studies need.
+    Such a setting has no default, or its name is a key of studies.
     """
     for name in optimiser.model_fields:
         if name in TAKEN:
             raise ValueError(
-                f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it"
+                f"{optimiser.__name__} has a setting '{name}', which is already a key of studies: rename the setting"
             )
     require_defaults(optimiser)
 
@@ -70,12 +69,12 @@ registry: UserClasses[Optimiser] = UserClasses(
     _check,
     key="recipe",
 )
-"""The optimisers here, and those of installed packages and of users' files."""
+"""The built-in optimisers, and those of installed packages and of users' files."""
 
 
 def get_optimiser(name: str) -> type[Optimiser]:
     """Return the optimiser class of a name, or of FILE.py:CLASS.
 
-    Raises UserError, saying where, if there is none.
+    Raises UserError, which says where, if there is none.
     """
     return registry.get(name)

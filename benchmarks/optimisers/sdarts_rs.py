@@ -17,22 +17,22 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class SdartsRS(Darts):
-    """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε.
+    """DARTS with w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε.
 
-    The alphas' step is not perturbed. P clips to [0, 1] and, where the activation's
-    weights sum to one, rescales every edge to do so; if nothing is left of an edge its
-    largest entry becomes one. Entries that are zero before (of decided and dropped
-    edges, or not allowed on an edge) stay zero.
-    In the e-th of E epochs ε = epsilon_first + (epsilon - epsilon_first) e / E; tuning
-    under a selector uses `epsilon`.
+    The alphas' step is not perturbed. P clips to [0, 1]. If the activation's weights
+    sum to one, P then rescales every edge to sum to one; an edge with no positive entry
+    gets 1 for its largest entry. Entries that are zero before (on decided and dropped
+    edges, or of operations that an edge does not have) stay zero. In epoch e of E,
+    counted from 0, ε = epsilon_first + (epsilon - epsilon_first) e / E; while a
+    selector tunes, ε is `epsilon`.
 
-    Unlike the released code, which does not compute an operation that was clipped to
-    zero and so leaves its weights alone in that step, its weights are computed and
-    decay here: looking at them would make every step wait.
+    The released code does not compute an operation that was clipped to zero, so that
+    its weights do not change in that step. Here, they are computed and decay: a check
+    for zeros would make every step wait for the device.
 
     Settings:
-        epsilon_first, epsilon: radius of the perturbation in the first epoch, and that
-            which it grows to.
+        epsilon_first, epsilon: radius of the perturbation in the first epoch, and the
+            radius to which it grows.
     """
 
     name: ClassVar[str] = "sdarts-rs"
@@ -46,7 +46,7 @@ class SdartsRS(Darts):
     epsilon: NonNegative = 0.3
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
-        """See :class:`SdartsRS`."""
+        """Return the perturbed mixture, without gradient."""
         growth = (self.epsilon - self.epsilon_first) * trainer.progress
         radius = self.epsilon_first + growth
         mixture = super().weight_mixture(trainer)
@@ -60,15 +60,15 @@ def perturb(
     generator: torch.Generator,
     rescales: bool = True,
 ) -> Mixture:
-    """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`.
+    """Return the perturbed mixture P(W + δ) of :class:`SdartsRS`.
 
-    The support stays.
+    The support does not change.
 
     Args:
         mixture: W.
-        radius: δ is uniform within plus and minus this.
-        generator: of the one draw, on the CPU.
-        rescales: whether edges sum to one; else P only clips.
+        radius: δ is uniform within plus and minus this value.
+        generator: generator of the draw, on the CPU.
+        rescales: whether edges sum to one; otherwise P only clips.
     """
     first = mixture.weights[0]
     sizes = [table.numel() for table in mixture.weights]
@@ -85,7 +85,7 @@ def perturb(
 
 
 def _clip(table: Tensor, noise: Tensor) -> Tensor:
-    """Return W + δ clipped to [0, 1]; zeros of W stay."""
+    """Return W + δ clipped to [0, 1]; zeros of W stay zero."""
     moved = (table + noise).clamp(0, 1)
     return moved.masked_fill(table == 0, 0)
 

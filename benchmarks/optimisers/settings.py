@@ -21,31 +21,34 @@ from archselect.nasbench_adapters.setting_types import (
 class CommonSettings(BaseModel):
     """Settings of every way of training.
 
-    The defaults are DARTS-PT's on NAS-Bench-201 (its code and appendix A.4.1).
+    The defaults are those of DARTS-PT on NAS-Bench-201 (its code and appendix A.4.1).
 
     Settings:
         epochs: passes over the part of the images that is trained on.
-        batch_size: of both halves, also while DARTS-PT scores in batch mode and tunes.
-        learning_rate, learning_rate_min: SGD, cosine per epoch.
-        momentum, weight_decay, grad_clip: SGD; clip by total norm, 0 for none.
-        alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: Adam.
-        alpha_scale, alpha_mean: initial alphas are the first times normal, plus the
-            second.
-        alpha_grad_clip: of the alphas' gradient by total norm, 0 for none.
+        batch_size: batch size of both halves; also for DARTS-PT's scores in batch mode
+            and for tuning.
+        learning_rate, learning_rate_min: learning rate of SGD, on a cosine per epoch.
+        momentum, weight_decay: settings of SGD.
+        grad_clip: maximal norm of the weights' gradient; 0 for no clipping.
+        alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: settings of
+            Adam for the alphas.
+        alpha_scale, alpha_mean: standard deviation and mean of the initial alphas,
+            which are normal.
+        alpha_grad_clip: maximal norm of the alphas' gradient; 0 for no clipping.
         augment: whether both halves are augmented (released code: yes).
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every
             batch independently, as the released code's `next(iter(loader))` does.
-        precision: "float32", or autocast to "bf16": the weights and what is normalised
-            stay in float32.
-        execution: how forwards and backwards are run: "eager", or from the second batch
-            on "cuda-graphs" (on a CUDA device; also for DARTS-PT's scores by the
-            batch's statistics) or "compiled" (torch.compile; while the supernet is
-            trained and tuned). The second order's forwards at moved weights are eager.
-            Making a graph or code is part of the phase that it falls in.
-        memory_budget: bytes that a training step can take, 0 for any number. A training
-            whose step would take more, by :class:`.StepMemoryCounter`, does not begin.
-        trace: whether probabilities, costs and losses are recorded epoch by epoch
-            (:mod:`.store.traces`). It changes no number, and takes some time.
+        precision: "float32", or autocast to "bf16"; weights and normalisation stay in
+            float32.
+        execution: how forward and backward passes run: "eager", or, from the second
+            batch, "cuda-graphs" (on a CUDA device; also for DARTS-PT's scores with
+            batch statistics) or "compiled" (torch.compile; in training and tuning).
+            Passes of the second order at moved weights are always eager. The time to
+            capture or compile belongs to the phase in which it happens.
+        memory_budget: maximal bytes of a training step; 0 for no limit. A training
+            whose step needs more, by :class:`.StepMemoryCounter`, does not start.
+        trace: whether to record probabilities, costs and losses in every epoch
+            (:mod:`.store.traces`). This changes no number, but takes some time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -72,10 +75,10 @@ class CommonSettings(BaseModel):
     trace: bool = False
 
     def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on.
+        """Return the settings that determine a supernet.
 
-        They are for its record and its hash. A budget that is not given is none of
-        them: the ids of supernets without one stay.
+        They enter its record and its hash. Without a memory budget, that setting is
+        left out, so that ids of older supernets do not change.
         """
         settings = {name: getattr(self, name) for name in type(self).model_fields}
         if not self.memory_budget:

@@ -1,4 +1,4 @@
-"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it.
+"""SNAS: use a random mixture near one-hot; the gradient of the loss flows through it.
 
 Xie et al., ICLR 2019.
 """
@@ -23,13 +23,13 @@ from archselect.nasbench_adapters.setting_types import (
 class Snas(AlphaSettings, Optimiser):
     """Z = softmax((α + g) / T); w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)).
 
-    g is Gumbel noise, and L is of all training images. The alphas' gradient is Z_k (c_k
-    - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per batch. The defaults are those of Xie
-    et al. (AISTATS 2021).
+    g is Gumbel noise, and L is the loss on all training images. With c = ∂L/∂Z, the
+    gradient of alpha k is Z_k (c_k - Σ Z c) / T. One Z is drawn per batch. The defaults
+    are those of Xie et al. (AISTATS 2021).
 
     Settings:
-        temperature, temperature_last: T in the first epoch, and that to which it goes
-            linearly; the released code has 1 throughout, or goes to 0.03.
+        temperature, temperature_last: T in the first epoch, and the value to which it
+            goes linearly. The released code keeps 1, or goes to 0.03.
     """
 
     name: ClassVar[str] = "snas"
@@ -51,11 +51,11 @@ class Snas(AlphaSettings, Optimiser):
 
     @property
     def part(self) -> str:
-        """See :class:`Snas`."""
+        """Part of the images that weights and alphas learn from."""
         return "all"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Snas`."""
+        """Update weights and, if they are due, alphas from one drawn mixture."""
         change = (self.temperature_last - self.temperature) * trainer.progress
         temperature = self.temperature + change
         is_due = trainer.alphas_are_due()
@@ -73,8 +73,8 @@ def gumbel(
     """Return Gumbel noise, -log(-log(u)) for u uniform.
 
     Args:
-        like: has its shape, type and device.
-        generator: a CPU generator, with which it is drawn.
+        like: tensor with the shape, type and device of the noise.
+        generator: generator of the draw, on the CPU.
     """
     exponential = torch.empty(like.shape).exponential_(generator=generator)
     noise = -exponential.log()

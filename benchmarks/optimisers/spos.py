@@ -1,4 +1,4 @@
-"""SPOS: weights alone, one operation per edge drawn uniformly at a time.
+"""SPOS: train the weights alone, with one uniformly drawn operation per edge.
 
 Guo et al., ECCV 2020.
 """
@@ -17,13 +17,13 @@ from archselect.nasbench_adapters.setting_types import BatchSize, Epochs
 class Spos(Optimiser):
     """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images.
 
-    α stays as drawn. Xie et al. (AISTATS 2021), whose settings the defaults are,
-    measure the costs of operations under it.
+    α keeps its initial value. Xie et al. (AISTATS 2021) measure the costs of operations
+    in this training; the defaults are their settings.
     """
 
     name: ClassVar[str] = "spos"
     summary: ClassVar[str] = (
-        "weights alone, one uniformly drawn operation per edge at a time"
+        "weights alone, with one uniformly drawn operation per edge"
     )
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
     learns_alphas: ClassVar[bool] = False
@@ -34,11 +34,11 @@ class Spos(Optimiser):
 
     @property
     def part(self) -> str:
-        """See :class:`Spos`."""
+        """Part of the images that the weights learn from."""
         return "all"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
-        """See :class:`Spos`."""
+        """Update the weights of one uniformly drawn path."""
         with torch.no_grad():
             zeros = [torch.zeros_like(alpha) for alpha in trainer.alphas]
             equal = trainer.mixture(zeros)

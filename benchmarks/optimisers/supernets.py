@@ -1,8 +1,8 @@
-"""Supernets by recipe: an optimiser and its settings, trained from a seed, and kept.
+"""Make, save and load supernets by recipe: an optimiser, its settings, and a seed.
 
-A training that is interrupted is resumed. A supernet is trained once per (recipe, data,
-seed) and kept under the hash of all that determines it, so that every selector is
-compared on the very same weights.
+An interrupted training is resumed. A supernet is trained once per recipe, data and
+seed, and its file is named by the hash of everything that determines it, so that all
+selectors are compared on the same weights.
 """
 
 from __future__ import annotations
@@ -62,22 +62,21 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
 
 DRAWN_CELLS = 100
-"""How many cells are drawn from the final weights, to compare their costs."""
+"""Number of cells drawn from the final weights, to compare their costs."""
 CHECKPOINT_EPOCHS = 5
-"""How many epochs of training an interruption may cost."""
+"""The maximal number of epochs of training that an interruption can lose."""
 
 
 class Recipe(CommonSettings):
-    """How a supernet is made: an optimiser by name and its settings.
+    """How to make a supernet: the name of an optimiser, and its settings.
 
-    A setting that is left out has the optimiser's default.
+    A missing setting has the optimiser's default.
 
     Settings:
-        recipe: the name of an optimiser, or FILE.py:CLASS; see
-            :meth:`.UserClasses.get`.
+        recipe: name of an optimiser, or FILE.py:CLASS (:meth:`.UserClasses.get`).
     """
 
-    # Extra fields are settings that only the optimiser has.
+    # Extra fields are settings that only this optimiser has.
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     recipe: str
@@ -85,7 +84,7 @@ class Recipe(CommonSettings):
     @model_validator(mode="before")
     @classmethod
     def _checked(cls, values: Any) -> Any:
-        """Have the optimiser check its settings and fill in its defaults.
+        """Let the optimiser check its settings and fill in its defaults.
 
         Raises UserError for an unknown name.
         """
@@ -102,8 +101,8 @@ class Recipe(CommonSettings):
         for name, value in optimiser.settings().items():
             if not isinstance(value, str | int | float | None):
                 raise UserError(
-                    f"recipe {title}: setting {name} is {type(value).__name__}: make it of text, numbers or "
-                    "truth values, which records can hold"
+                    f"recipe {title}: setting {name} is a {type(value).__name__}: records can hold only text, "
+                    "numbers and booleans"
                 )
         return values | optimiser.model_dump()
 
@@ -114,7 +113,7 @@ class Recipe(CommonSettings):
         return optimiser.model_validate(settings)
 
     def settings(self) -> Settings:
-        """Return the settings that matter: see :meth:`.Optimiser.settings`."""
+        """Return the settings that determine a supernet."""
         return self.build().settings()
 
     def build_as(
@@ -124,16 +123,17 @@ class Recipe(CommonSettings):
     ) -> Optimiser:
         """Return the optimiser.
 
-        Raises UserError if it, or the space, is not from where the inputs say.
+        Raises UserError if the optimiser or the space comes from another source than
+        the inputs say.
         """
         optimiser = self.build()
         check_same_source(self.recipe, self._source(optimiser, space), inputs.source)
         return optimiser
 
     def source(self, space: str) -> str | None:
-        """Return where other people's code of a supernet comes from.
+        """Return the sources of code that is not built in; None if there is none.
 
-        None if all is archselect's own; see :class:`.SupernetInputs`.
+        :class:`.SupernetInputs` explains the text.
 
         Args:
             space: name of the supernet's space.
@@ -145,7 +145,7 @@ class Recipe(CommonSettings):
         optimiser: Optimiser,
         space: str,
     ) -> str | None:
-        """Return where the code and tables of optimiser and space come from."""
+        """Return the sources of the code and tables of optimiser and space."""
         sources = [optimisers.source_of(type(optimiser), self.recipe)]
         sources += optimiser.sources(get_space(space))
         sources.append(spaces.source(space))
@@ -156,7 +156,7 @@ class Recipe(CommonSettings):
         space: str,
         skeleton: Settings,
     ) -> SupernetInputs:
-        """Return what a record says of a supernet that is made so.
+        """Return the description of a supernet, for its record.
 
         Args:
             space: name of the supernet's space.
@@ -172,13 +172,13 @@ class Recipe(CommonSettings):
 
 
 class SupernetCost(Fact):
-    """What making a supernet cost, kept beside its weights.
+    """What it cost to make a supernet. It is kept with the weights.
 
     Attributes:
-        times: by phase.
-        counts: of forwards and the like, by phase.
-        peak_memory: in bytes.
-        machine: on which it was made.
+        times: times by phase.
+        counts: counts, such as forward passes, by phase.
+        peak_memory: peak memory in bytes.
+        machine: machine that made the supernet.
     """
 
     times: dict[str, Time]
@@ -193,15 +193,15 @@ class TrainedSupernet:
 
     Attributes:
         weights: parameters and buffers by name, on the CPU.
-        alphas: architecture weights, (edges, operations) per cell type, on the CPU.
+        alphas: architecture parameters, (edges, operations) per cell type, on the CPU.
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
-        memory: what schedule and penalties kept at the end; None if untrained.
-        cost: of making it.
-        mixture_cost: of its weights, where its recipe names a cost.
-        trace: what was recorded of the training, where its recipe asks for that; it is
-            kept in a file of its own.
-        commit: of the archselect that made it; None if its training was interrupted and
-            another commit resumed it.
+        memory: final state of schedule and penalties; None if untrained.
+        cost: cost of making it.
+        mixture_cost: cost of its mixture, if its recipe names a cost.
+        trace: recording of the training, if its recipe asks for one. It is saved in its
+            own file.
+        commit: commit of archselect that made it; None if another commit resumed its
+            interrupted training.
     """
 
     weights: dict[str, Tensor]
@@ -224,15 +224,15 @@ def new_supernet(
 ) -> Supernet:
     """Return the supernet with initial weights, on the images' device.
 
-    Its weights are channels last.
+    Its weights are in channels-last format.
 
     Args:
-        space: of the supernet.
-        inputs: what its record says of it.
-        images: give channels, classes and device.
-        seed: of the weights.
-        activation: of its alphas.
-        side_skips: see :class:`.networks.Supernet`.
+        space: space of the supernet.
+        inputs: description of the supernet.
+        images: images that give channels, classes and device.
+        seed: seed of the weights.
+        activation: activation of its alphas.
+        side_skips: whether it has skips beside its edges (:class:`.networks.Supernet`).
     """
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
@@ -256,7 +256,7 @@ def memory_counter(
     activation: Activation,
     side_skips: bool = False,
 ) -> StepMemoryCounter:
-    """Return what counts the memory of steps of a supernet on some images."""
+    """Return a counter of the memory of a supernet's steps on some images."""
     dataset = images.dataset
     return StepMemoryCounter(
         space,
@@ -268,7 +268,14 @@ def memory_counter(
     )
 
 
-def ignore_progress(_done: int, _total: int) -> None:
+Advance = Callable[[int, int, float | None], None]
+"""What is called after each epoch: epochs done, epochs in all, loss of the last batch.
+
+The loss is None where the optimiser asks the trainer for none.
+"""
+
+
+def ignore_progress(_done: int, _total: int, _loss: float | None) -> None:
     """Do nothing at the end of an epoch."""
 
 
@@ -278,26 +285,26 @@ def make_supernet(
     inputs: SupernetInputs,
     images: Images,
     seed: int,
-    advance: Callable[[int, int], None] = ignore_progress,
+    advance: Advance = ignore_progress,
     target: Path | None = None,
 ) -> TrainedSupernet:
-    """Initialise and, if the recipe says so, train a supernet.
+    """Initialise a supernet and train it, if the recipe says so.
 
     Args:
-        recipe: how.
-        space: of the supernet.
-        inputs: what its record says of it.
+        recipe: how to make it.
+        space: space of the supernet.
+        inputs: description of the supernet.
         images: the two halves, on the device to use.
-        seed: of weights, alphas and batches.
-        advance: called with (epochs done, epochs in all) after each epoch.
-        target: where the supernet will be kept. A training that is interrupted leaves a
-            checkpoint beside it, and the next call resumes it, bit by bit;
-            :func:`save_supernet` removes it. None keeps no checkpoint.
+        seed: seed of weights, alphas and batches.
+        advance: function that gets the progress; see :data:`Advance`.
+        target: path of the finished supernet. An interrupted training leaves a
+            checkpoint beside it. The next call resumes it, with identical results;
+            :func:`save_supernet` removes the checkpoint. None keeps no checkpoint.
 
     Raises:
-        UserError: the checkpoint is damaged or of another training, or cannot be
-            written; a batch does not fit the images; the optimiser or the space is not
-            from where the inputs say.
+        UserError: the checkpoint is damaged, of another training, or cannot be written;
+            a batch does not fit the images; or the optimiser or the space comes from
+            another source than the inputs say.
         MemoryExceeded: a step takes more than the recipe's budget.
     """
     clock = PhaseClock(images.device)
@@ -351,7 +358,7 @@ def _total_cost(
     peak_memory: int,
     device: torch.device,
 ) -> SupernetCost:
-    """Return what making a supernet on a device has cost; the memory is in bytes."""
+    """Return what it has cost to make a supernet on a device; memory is in bytes."""
     return SupernetCost(
         times=clock.times(),
         counts=clock.counts(),
@@ -402,14 +409,14 @@ def _new_alphas(
 
 
 class TrainingResult(NamedTuple):
-    """What a training leaves, besides the supernet and its alphas.
+    """The result of a training, besides the supernet and its alphas.
 
     Attributes:
-        made_by: the commit of archselect; None if parts are of several.
-        peak: memory in bytes that parts before an interruption took at most.
+        made_by: commit of archselect; None if several commits took part.
+        peak: peak memory before an interruption, in bytes.
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
-        memory: what optimiser, schedule and penalties kept; None if untrained.
-        trace: what was recorded, where the optimiser asks for that.
+        memory: final state of optimiser, schedule and penalties; None if untrained.
+        trace: the recording, if the optimiser asks for one.
     """
 
     made_by: str | None
@@ -420,22 +427,22 @@ class TrainingResult(NamedTuple):
 
 
 class SupernetTraining:
-    """The training of one supernet, which an interruption leaves to be resumed.
+    """The training of one supernet, which can be resumed after an interruption.
 
     Args:
-        trainer: has the supernet and its alphas.
-        optimiser: of the trainer.
-        inputs: what the supernet's record says of it.
-        seed: of the supernet.
-        clock: takes the times of the phases.
-        memory: measures the peak.
-        target: where the supernet will be kept; None keeps no checkpoint.
+        trainer: trainer with the supernet and its alphas.
+        optimiser: optimiser of the trainer.
+        inputs: description of the supernet.
+        seed: seed of the supernet.
+        clock: clock for the times of the phases.
+        memory: meter of the peak memory.
+        target: path of the finished supernet; None keeps no checkpoint.
 
     Attributes:
-        id: of the supernet.
-        done: epochs so far.
-        peak: memory in bytes that parts before an interruption took at most.
-        made_by: the commit of archselect; None if parts are of several.
+        id: id of the supernet.
+        done: number of epochs so far.
+        peak: peak memory before an interruption, in bytes.
+        made_by: commit of archselect; None if several commits took part.
     """
 
     def __init__(
@@ -470,11 +477,11 @@ class SupernetTraining:
         self._memory = memory
         self._target = target
 
-    def run(self, advance: Callable[[int, int], None]) -> TrainingResult:
-        """Train for all epochs, from a checkpoint on where there is one.
+    def run(self, advance: Advance) -> TrainingResult:
+        """Train for all epochs, from the checkpoint if there is one.
 
         Args:
-            advance: called with (epochs done, epochs in all) after each epoch.
+            advance: function that gets the progress; see :data:`Advance`.
         """
         epochs = self.optimiser.epochs
         with self._clock.phase("supernet"):
@@ -488,7 +495,7 @@ class SupernetTraining:
                 is_due = self.done % CHECKPOINT_EPOCHS == 0 and self.done < epochs
                 if self._target is not None and is_due:
                     self._save_checkpoint(self._target)
-                advance(self.done, epochs)
+                advance(self.done, epochs, self.trainer.read_loss())
         trace: Trace | None = None
         if self.recorder is not None:
             with self._clock.phase("trace"):
@@ -510,7 +517,7 @@ class SupernetTraining:
         recorder.probe(self.trainer, stream_seed("supernet probe", self._seed))
 
     def _save_checkpoint(self, target: Path) -> None:
-        """Keep all that the next epoch depends on, outside of the training's time."""
+        """Save everything that the next epoch needs; its time does not count."""
         reached = max(self.peak, self._memory.read())
         now = self._clock.state()
         content = {
@@ -526,7 +533,7 @@ class SupernetTraining:
         self._clock.restore(now)
 
     def _resume(self) -> None:
-        """Take over the checkpoint if there is one.
+        """Restore the checkpoint, if there is one.
 
         Raises UserError if it is damaged or of another training.
         """
@@ -551,7 +558,7 @@ class SupernetTraining:
             self.made_by = same_commit(read_commit(path), commit())
 
     def _trace_info(self, recorder: Recorder) -> TraceInfo:
-        """Return what a trace says of the training."""
+        """Return the description of the training for its trace."""
         space = self.trainer.space
         cells = []
         for cell, layers in zip(space.cells, self.trainer.layers, strict=True):
@@ -570,7 +577,7 @@ class SupernetTraining:
 
 
 def _traced_cell(cell: Cell, layers: int) -> TracedCell:
-    """Return what a trace says of a cell type, of which there are so many layers."""
+    """Return the description of a cell type, with its number of layers."""
     return TracedCell(
         name=cell.name,
         inputs=cell.inputs,
@@ -583,7 +590,7 @@ def _traced_cell(cell: Cell, layers: int) -> TracedCell:
 
 
 def checkpoint_path(target: Path) -> Path:
-    """Return where the checkpoint of a supernet that is being trained is kept."""
+    """Return the path of the checkpoint of a supernet in training."""
     return target.with_suffix(".checkpoint")
 
 
@@ -593,8 +600,8 @@ def save_supernet(
 ) -> None:
     """Write a supernet atomically, and remove the checkpoint of its training.
 
-    The file's name, without suffix, names the supernet, and stands in the file, too.
-    Raises UserError if the folder cannot be written to.
+    The file's name without suffix is the supernet's id, which the file also holds.
+    Raises UserError if the folder cannot be written.
     """
     content = {
         "supernet": path.stem,
@@ -620,12 +627,12 @@ def _parse_if_any(text: str | None) -> SupernetMixtureCost | None:
 def load_supernet(path: Path) -> TrainedSupernet:
     """Return a supernet read from its file; nothing in the file is executed.
 
-    Raises UserError if it is damaged, or another one.
+    Raises UserError if the file is damaged or holds another supernet.
     """
     try:
         content = load_tensors(path)
         if content["supernet"] != path.stem:
-            raise ValueError("it is another supernet")
+            raise ValueError("the file holds another supernet")
         return TrainedSupernet(
             content["weights"],
             tuple(content["alphas"]),
@@ -637,5 +644,5 @@ def load_supernet(path: Path) -> TrainedSupernet:
         )
     except (UserError, *DAMAGED) as error:
         raise UserError(
-            f"{path} is not a supernet of ours or is damaged: remove it and run again"
+            f"{path} is damaged, or is not a supernet of archselect: remove it and run again"
         ) from error

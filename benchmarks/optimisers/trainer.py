@@ -1,6 +1,6 @@
-"""The trainer an optimiser is given: supernet, alphas, batches, and two steps.
+"""The trainer that an optimiser works with: supernet, alphas, batches, and two steps.
 
-Updates are made of the step of the weights and the step of the alphas.
+An update consists of a step of the weights and a step of the alphas.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
     Attributes:
         images: (batch, channels, height, width), normalised.
         labels: (batch,).
-        part: of the data that they are of: "train", "valid" or "all".
+        part: part of the data: "train", "valid" or "all".
     """
 
     images: Tensor
@@ -59,13 +59,13 @@ class Batch(NamedTuple):
 
 
 class UpdateRule(CommonSettings):
-    """What a trainer knows of an optimiser: settings, and the update for one batch.
+    """What a trainer needs of an optimiser: settings, and the update for one batch.
 
     Attributes:
-        formulation: raised when the numbers that the optimiser produces change on
-            purpose; part of a supernet's id.
-        side_skips: whether the supernet has a skip beside every edge's mixture; see
-            :class:`.SideSkips`.
+        formulation: number that is raised when the results of the optimiser change on
+            purpose. It is part of a supernet's id.
+        side_skips: whether the supernet has a skip beside every edge
+            (:class:`.SideSkips`).
     """
 
     formulation: ClassVar[int] = 1
@@ -73,24 +73,24 @@ class UpdateRule(CommonSettings):
 
     @property
     def part(self) -> str:
-        """Part of the images whose batches `step` is given: "train", or "all"."""
+        """Part of the images whose batches `step` gets: "train" or "all"."""
         return "train"
 
     @property
     def searched(self) -> str:
-        """Part of the images from which the alphas' gradient comes, for traces."""
+        """Part of the images that the alphas learn from, for traces."""
         return self.part
 
     def build_activation(self) -> Activation:
-        """Return what maps the alphas to weights; here, the softmax."""
+        """Return the function from alphas to weights; by default the softmax."""
         return SOFTMAX
 
     def build_schedule(self) -> Schedule:
-        """Return what says when the alphas are stepped; here, at every batch."""
+        """Return the schedule of the alphas' steps; by default every batch."""
         return EveryStep()
 
     def trains_alphas(self, progress: float) -> bool:
-        """Return whether alphas may be stepped; here, always.
+        """Return whether alphas may be stepped; by default always.
 
         Args:
             progress: share of the epochs that are done.
@@ -103,11 +103,11 @@ class UpdateRule(CommonSettings):
         space: SearchSpace,
         network: NetworkShape,
     ) -> list[WeighedPenalty]:
-        """Return the penalties of the alphas; here, none.
+        """Return the penalties on the alphas; by default none.
 
         Args:
-            space: of the alphas.
-            network: for which costs are counted.
+            space: space of the alphas.
+            network: shape of the network for which costs are counted.
         """
         del space, network
         return []
@@ -117,17 +117,17 @@ class UpdateRule(CommonSettings):
         space: SearchSpace,
         network: NetworkShape,
     ) -> MixtureCost | None:
-        """Return the cost that the training takes note of; here, None.
+        """Return the cost that the training records; by default None.
 
         Args:
-            space: of the alphas.
-            network: for which costs are counted.
+            space: space of the alphas.
+            network: shape of the network for which costs are counted.
         """
         del space, network
         return None
 
     def side_weight(self, progress: float) -> float:
-        """Return the weight of the skips beside the edges; 0 leaves them out.
+        """Return the weight of the skips beside the edges; 0 for no skips.
 
         Args:
             progress: share of the epochs that are done, from 0 to 1.
@@ -136,13 +136,13 @@ class UpdateRule(CommonSettings):
         return 0.0
 
     def begin(self, trainer: Trainer) -> None:
-        """Write what the optimiser keeps into the memory of a new training."""
+        """Write the optimiser's initial state into the memory of a new training."""
 
     def sources(self, space: SearchSpace) -> list[str]:
-        """Return where code and tables come from that are not archselect's own.
+        """Return the sources of code and tables that are not built in.
 
         Args:
-            space: of the alphas.
+            space: space of the alphas.
         """
         del space
         return []
@@ -151,30 +151,30 @@ class UpdateRule(CommonSettings):
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """Update weights and alphas, or some of them, for one batch of `part`.
 
-        Also tunes a supernet for a selector.
+        A selector that tunes a supernet also calls this method.
         """
 
 
 class Listener(Protocol):
-    """What a trainer calls at every forward and epoch: :class:`.recorder.Recorder`."""
+    """What a trainer calls in every forward pass and epoch: a recorder."""
 
     def listening(
         self,
         mixture: Mixture,
         part: str,
     ) -> Mixture:
-        """Return the mixture such that its gradient is recorded.
+        """Return a mixture whose gradient is recorded.
 
         Args:
-            mixture: with one table per layer.
-            part: of the images that go forward under it.
+            mixture: mixture with one table per layer.
+            part: part of the images in the forward pass.
         """
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
-        """Record a forward of a batch by its logits (batch, classes)."""
+        """Record the forward pass of a batch by its logits (batch, classes)."""
 
     def end_epoch(self, alphas: Sequence[Tensor], alpha_steps: int) -> None:
-        """Record the end of an epoch, the alphas then, and how often they stepped."""
+        """Record the end of an epoch: its alphas, and the number of their steps."""
 
 
 class Trainer:
@@ -183,29 +183,30 @@ class Trainer:
     It is one object, so that the states of SGD and Adam are kept between calls.
 
     Args:
-        optimiser: how.
-        space: of the supernet.
-        supernet: changed in place.
-        alphas: leaf tensors that require gradients; changed in place if the optimiser
-            steps them.
+        optimiser: the optimiser.
+        space: space of the supernet.
+        supernet: the supernet, changed in place.
+        alphas: leaf tensors that require gradients. They are changed in place if the
+            optimiser steps them.
         images: the two halves.
-        seed: of the order of batches, of augmentation and of what the optimiser draws.
+        seed: seed of the order of batches, of augmentation, and of the optimiser's
+            draws.
         skeleton: settings of the supernet's skeleton, for costs that are counted.
 
     Attributes:
-        fused: the supernet, with few large kernels.
-        generator: the one random stream of the training, on the CPU.
-        recorder: records the training for its trace; None without one.
-        decisions: of the current epoch.
-        progress: share of the epochs that are done, 0 in the first one; 1 while a
+        fused: the supernet with fewer and larger kernels.
+        generator: the only random stream of the training, on the CPU.
+        recorder: recorder of the training for its trace; None without a trace.
+        decisions: decisions of the current epoch.
+        progress: share of the epochs that are done: 0 in the first epoch, and 1 while a
             selector tunes.
-        clock: share of the batches of all epochs that are done, the present one
-            included; 1 while a selector tunes.
-        activation, schedule, penalties: the optimiser's.
+        clock: share of the batches of all epochs that are done, including the current
+            one; 1 while a selector tunes.
+        activation, schedule, penalties: those of the optimiser.
         network: shape of the networks of the supernet's architectures.
-        memory: what schedule and penalties keep from one step to the next.
-        alpha_steps: of the present epoch.
-        grad_norm: norm of the last gradient by the weights before clipping, a scalar on
+        memory: state of optimiser, schedule and penalties between steps.
+        alpha_steps: number of steps of the alphas in the current epoch.
+        grad_norm: norm of the last gradient of the weights before clipping, a scalar on
             the supernet's device.
         weight_optimizer: SGD of the supernet's weights.
         alpha_optimizer: Adam of the alphas.
@@ -237,6 +238,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
         self.progress = 0.0
+        self._last_loss: Tensor | None = None
         self.clock = 0.0
         self.activation = optimiser.build_activation()
         self.schedule = optimiser.build_schedule()
@@ -263,7 +265,7 @@ class Trainer:
         self._begin_memory()
 
     def _begin_memory(self) -> None:
-        """Begin what optimiser, schedule and penalties keep."""
+        """Write the initial state of optimiser, schedule and penalties."""
         self.optimiser.begin(self)
         self.schedule.begin(self.memory)
         if self.penalties:
@@ -272,7 +274,7 @@ class Trainer:
                 penalty.begin(view)
 
     def _view(self) -> AlphaView:
-        """Return what penalties see of the present alphas."""
+        """Return the state that penalties read, for the current alphas."""
         return AlphaView(
             self.space,
             self.activation,
@@ -293,7 +295,7 @@ class Trainer:
         Decided edges are fixed.
 
         Args:
-            decisions: which edges are decided.
+            decisions: the decided edges.
             progress: share of the epochs that are done, from 0 to 1.
         """
         self.supernet.train()
@@ -334,11 +336,11 @@ class Trainer:
         return Batch(images, labels, "valid")
 
     def mixture(self, alphas: Sequence[Tensor] | None = None) -> Mixture:
-        """Return the activated alphas on open edges, one-hot on decided ones.
+        """Return the activated alphas on open edges, and one-hot weights on others.
 
         Args:
-            alphas: to which gradients flow, one (edges, operations) tensor per cell
-                type; the trainer's if left out.
+            alphas: alphas to which gradients flow, one (edges, operations) tensor per
+                cell type; None for the trainer's.
         """
         if alphas is None:
             alphas = self.alphas
@@ -357,11 +359,11 @@ class Trainer:
         noises: Sequence[Tensor],
         temperature: float,
     ) -> Mixture:
-        """Return a mixture near one-hot; see :meth:`.Activation.relaxed`.
+        """Return a mixture near one-hot, by :meth:`.Activation.relaxed`.
 
         Args:
             noises: Gumbel noise, (edges, operations) per cell type.
-            temperature: above zero.
+            temperature: temperature, above zero.
         """
         tables = []
         alphas = close_alphas(self.alphas, self.decisions)
@@ -371,10 +373,9 @@ class Trainer:
         return decided_mixture(self.space, tables, self.decisions, self.activation)
 
     def drawn(self, mixture: Mixture) -> Mixture:
-        """Return a drawn mixture of one operation per open edge.
+        """Return a drawn mixture with one operation per open edge.
 
-        An operation is drawn in proportion to its weight. It waits for the device,
-        once.
+        An operation is drawn in proportion to its weight. Waits for the device once.
         """
         device = self.images.device
         return sampled(self.space, mixture, self.decisions, self.generator, device)
@@ -382,7 +383,7 @@ class Trainer:
     def hardened(self, mixture: Mixture) -> Mixture:
         """Return the mixture of every open edge's largest operation.
 
-        Gradients are those of the mixture given. It waits for the device, once.
+        Gradients are those of the given mixture. Waits for the device once.
         """
         device = self.images.device
         return hardened(self.space, mixture, self.decisions, device)
@@ -398,16 +399,15 @@ class Trainer:
 
         Args:
             batch: images and labels.
-            mixture: what goes forward.
-            weights: by name, in place of the supernet's own; its running statistics are
-                then left as they are.
-            recorded: whether the trace, where there is one, has it.
+            mixture: mixture for the forward pass.
+            weights: weights by name that replace the supernet's; running statistics are
+                then not updated. None for the supernet's weights.
+            recorded: whether to record the loss in the trace, if there is one.
         """
         images, labels, part = batch
         recorder = self.recorder if recorded else None
         has_gradient = any(table.requires_grad for table in mixture.weights)
-        # Always where there is a gradient, so that a trace does not change even the
-        # rounding.
+        # Always if there is a gradient, so that a trace does not change the rounding.
         if recorder is not None or has_gradient:
             mixture = mixture.spread(self.layers)
         if recorder is not None:
@@ -419,7 +419,13 @@ class Trainer:
             logits = self._logits(images, mixture, weights)
             if recorder is not None:
                 recorder.hear(batch, logits)
-            return F.cross_entropy(logits, labels)
+            loss = F.cross_entropy(logits, labels)
+        self._last_loss = loss.detach()
+        return loss
+
+    def read_loss(self) -> float | None:
+        """Return the last loss; None if there was none. It waits for the device."""
+        return None if self._last_loss is None else float(self._last_loss)
 
     def _logits(
         self,
@@ -431,9 +437,9 @@ class Trainer:
 
         Args:
             images: (batch, channels, height, width).
-            mixture: of the supernet.
-            weights: by name; running statistics then stay as they are. None for the
-                supernet's own.
+            mixture: mixture of the supernet.
+            weights: weights by name; running statistics are then not updated. None for
+                the supernet's weights.
         """
         if weights is None:
             return self._forward(images, mixture)
@@ -451,23 +457,23 @@ class Trainer:
         It is zero where the loss does not depend on them.
         """
         if not loss.requires_grad:
-            # At constant weights, with every operation dead.
+            # With constant weights, when every operation is dead.
             return tuple(torch.zeros_like(alpha) for alpha in self.alphas)
         return torch.autograd.grad(loss, self.alphas, materialize_grads=True)
 
     def alphas_are_due(self) -> bool:
         """Return whether this batch has a step of the alphas.
 
-        Ask it once per batch, before the step of the weights.
+        Call it once per batch, before the step of the weights.
         """
         is_scheduled = self.schedule.is_due(self.memory)
         self._is_due = is_scheduled and self.optimiser.trains_alphas(self.progress)
         return self._is_due
 
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:
-        """Do one step of Adam along the gradients and those of the penalties.
+        """Do one step of Adam with the gradients plus those of the penalties.
 
-        Alphas without gradient stay. Clipping is of the sum.
+        Alphas without a gradient do not change. The sum is clipped.
         """
         if self.penalties:
             gradients = _add_gradients(gradients, self._penalty_gradients())
@@ -491,7 +497,7 @@ class Trainer:
         return torch.autograd.grad(total, self.alphas, materialize_grads=True)
 
     def _finish_penalties(self) -> None:
-        """Tell penalties that the alphas have stepped."""
+        """Tell the penalties that the alphas have stepped."""
         with torch.no_grad():
             after = self._view()
             for penalty, _ in self.penalties:
@@ -500,26 +506,26 @@ class Trainer:
     def step_weights(
         self, loss: Tensor, also: Sequence[Tensor] = ()
     ) -> tuple[Tensor, ...]:
-        """Do one step of SGD down the loss, its gradient clipped.
+        """Do one step of SGD on the loss, with a clipped gradient.
 
-        Weights on which the loss does not depend stay.
+        Weights on which the loss does not depend do not change.
 
         Args:
             loss: a scalar.
             also: other leaves, such as the alphas or a mixture's weights.
 
         Returns:
-            the loss' gradients by `also`, from the same backward; zeros where it does
-            not depend on one.
+            the loss' gradients by `also`, from the same backward pass; zeros if it does
+            not depend on a leaf.
         """
         gradients = self.backward(loss, also)
         self.descend()
         return gradients
 
     def backward(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-        """Give the weights the loss' gradient; the first half of a step of SGD.
+        """Compute the gradient of the weights: the first half of a step of SGD.
 
-        See :meth:`step_weights` for arguments and what is returned.
+        Takes and returns the same as :meth:`step_weights`.
         """
         for leaf in also:
             leaf.grad = None
@@ -534,17 +540,17 @@ class Trainer:
         return tuple(gradients)
 
     def descend(self) -> None:
-        """Do one step of SGD along the weights' gradient, clipped.
+        """Do one step of SGD along the clipped gradient of the weights.
 
-        It is the second half of a step, after :meth:`backward`; weights without
-        gradient stay.
+        This is the second half of a step, after :meth:`backward`. Weights without a
+        gradient do not change.
         """
         self.grad_norm = self._clip_gradient()
         self.schedule.observe(self.grad_norm, self._is_due, self.memory)
         self.weight_optimizer.step()
 
     def _clip_gradient(self) -> Tensor:
-        """Clip the gradient by the weights. Return its norm before, a scalar."""
+        """Clip the gradient of the weights; return its norm before, a scalar."""
         weights = list(self.supernet.parameters())
         if self.optimiser.grad_clip:
             return nn.utils.clip_grad_norm_(weights, self.optimiser.grad_clip)
@@ -552,9 +558,9 @@ class Trainer:
         return nn.utils.get_total_norm(gradients)
 
     def state(self) -> dict[str, Any]:
-        """Return all that training changes, for :meth:`load_state`.
+        """Return everything that training changes, for :meth:`load_state`.
 
-        It is of tensors, numbers and containers of them.
+        It consists of tensors, numbers and containers of them.
         """
         return {
             "weights": self.supernet.state_dict(),
@@ -566,9 +572,9 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a copy of a state.
+        """Restore a copy of a state.
 
-        Training resumes from it, bit for bit as if it was never interrupted.
+        Training resumes from it with identical results, as if never interrupted.
         """
         self.supernet.load_state_dict(state["weights"])
         with torch.no_grad():
@@ -584,20 +590,18 @@ class Trainer:
         self.load_memory(state["memory"])
 
     def load_memory(self, memory: Memory) -> None:
-        """Take over what optimiser, schedule and penalties kept.
+        """Restore the state of optimiser, schedule and penalties.
 
-        Raises TypeError if it is that of others, ValueError if it has other shapes.
+        Raises TypeError if it has other names, ValueError if it has other shapes.
         """
         if memory.keys() != self.memory.keys():
-            raise TypeError(
-                "the memory is that of another optimiser, schedule or penalty"
-            )
+            raise TypeError("the memory is of another optimiser, schedule or penalty")
         check_same_structure(memory, self.memory)
         for name, value in memory.items():
             self._restore(name, value)
 
     def _restore(self, name: str, value: Tensor | float) -> None:
-        """Restore a value of the memory. Raises ValueError for another shape."""
+        """Restore a value of the memory. Raise ValueError for another shape."""
         present = self.memory[name]
         if isinstance(value, Tensor) and isinstance(present, Tensor):
             if value.shape != present.shape:

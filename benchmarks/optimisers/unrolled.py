@@ -1,4 +1,4 @@
-"""The alphas' gradient through one step of the weights.
+"""The gradient of the alphas through one step of the weights.
 
 Liu et al., DARTS, ICLR 2019, section 2.3, equations 6 to 8::
 
@@ -7,9 +7,9 @@ Liu et al., DARTS, ICLR 2019, section 2.3, equations 6 to 8::
     ε = 0.01 / ‖v‖
     d = ∇_α L_valid(w', α) - ξ (∇_α L_train(w + εv, α) - ∇_α L_train(w - εv, α)) / 2ε
 
-ξ is the weights' current learning rate, λ their weight decay, μ m their momentum: as in
-the released code the step is that of the weights' SGD, without its clipping. The last
-term is ξ ∇²_{α,w} L_train v by finite difference.
+ξ is the weights' current learning rate, λ their weight decay, and μ m their momentum.
+As in the released code, the step is that of the weights' SGD, but without clipping. The
+last term is ξ ∇²_{α,w} L_train v by finite difference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 RADIUS = 0.01
-"""How far the weights are moved for the finite difference (footnote 2 of the paper)."""
+"""Norm of the move of the weights for the finite difference (paper, footnote 2)."""
 
 
 def unrolled_gradients(
@@ -33,13 +33,13 @@ def unrolled_gradients(
 ) -> tuple[Tensor, ...]:
     """Return d of the module's docstring, (edges, operations) per cell type.
 
-    It takes four forwards and four backwards. Only the first forward, at the supernet's
-    own weights, moves its running statistics.
+    It takes four forward and four backward passes. Only the first, at the supernet's
+    own weights, updates running statistics.
 
     Args:
-        trainer: has w, α and the weights' SGD.
-        train: the batch of L_train.
-        valid: the batch of L_valid.
+        trainer: trainer with w, α and the weights' SGD.
+        train: batch of L_train.
+        valid: batch of L_valid.
         radius: ε times the norm of v.
     """
     rate = trainer.weight_optimizer.param_groups[0]["lr"]
@@ -80,8 +80,8 @@ def _step_ahead(
     ahead = {}
     for (name, weight), slope in zip(weights.items(), slopes, strict=True):
         moved: Tensor = weight
-        # Operations that no open edge carries have no slope: the weights' SGD leaves
-        # them alone too.
+        # Operations on no open edge have no slope: the weights' SGD does not change
+        # them either.
         if slope is not None:
             decay = group["weight_decay"] * weight
             momentum = group["momentum"] * _momentum(trainer, weight)
@@ -100,10 +100,10 @@ def _alpha_gradients_at(
     """Return the gradient by the alphas of the loss on a batch at moved weights.
 
     Args:
-        trainer: has supernet and alphas.
+        trainer: trainer with supernet and alphas.
         train: the batch.
         direction: one tensor per parameter of the supernet.
-        distance: by how many times the direction the weights are moved, a scalar.
+        distance: factor of the direction by which the weights are moved, a scalar.
     """
     parameters = trainer.supernet.named_parameters()
     moved = {}
@@ -118,7 +118,7 @@ def _momentum(
     trainer: Trainer,
     weight: Tensor,
 ) -> Tensor | float:
-    """Return the momentum that SGD has gathered for a weight."""
+    """Return the momentum that SGD has accumulated for a weight."""
     state = trainer.weight_optimizer.state[weight]
     buffer: Tensor | None = state.get("momentum_buffer")
     return 0.0 if buffer is None else buffer

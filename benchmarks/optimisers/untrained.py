@@ -1,4 +1,4 @@
-"""Untrained: initial weights and alphas, as Zero-Cost-PT reads them."""
+"""Untrained: initial weights and alphas, as Zero-Cost-PT uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archselect.benchmarks.store.facts import Settings
 
 
 class Untrained(Blank):
-    """Nothing is trained; a selector that tunes a supernet tunes its weights alone."""
+    """Nothing is trained. A selector that tunes the supernet tunes only its weights."""
 
     name: ClassVar[str] = "untrained"
     summary: ClassVar[str] = "initial weights and alphas"
@@ -18,9 +18,9 @@ class Untrained(Blank):
     trains: ClassVar[bool] = False
 
     def settings(self) -> Settings:
-        """Return the settings of the start and of tuning.
+        """Return the settings of initialisation and tuning.
 
-        Those of training have no effect.
+        Settings of training have no effect.
         """
         effective = [
             "activation",

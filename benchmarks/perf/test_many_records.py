@@ -1,7 +1,7 @@
 """Folders of many records: their reports, and resuming their study, as a user does.
 
 How many is in ARCHSELECT_PERF_RECORDS; what a hundred thousand take is in
-docs/speed.md.
+docs/design-notes.md.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""What a command will do: studies, protocols of training, jobs, and cheap checks."""
+"""The plan of a command: studies, training protocols, jobs, and cheap checks."""

@@ -1,4 +1,4 @@
-"""Settings of a study that a command changes: selectors.darts-pt.tune_epochs=1."""
+"""Change settings of a study, such as selectors.darts-pt.tune_epochs=1."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _NAMES = {
     "selectors": ("label", "name"),
     "costs": ("name",),
 }
-"""Kinds of parts, and the keys whose value names a part, the first one that it has."""
+"""Kinds of parts, and the keys that can name a part. The first key present counts."""
 _FORMS = "write seeds.KEY or KIND.NAME.KEY, where KIND is one of " + ", ".join(_NAMES)
 
 
 def change_settings(
     values: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a study's values with some of them changed.
+    """Return the values of a study with some settings changed.
 
     Args:
-        values: of the study's file.
-        changes: by place: `seeds.KEY`, or `KIND.NAME.KEY` with a kind of parts and the
-            label or name of one. KEY may lead into a table, as `skeleton.channels`.
+        values: the values in the study's file.
+        changes: new values by place. A place is `seeds.KEY` or `KIND.NAME.KEY`: a kind
+            of part, the label or name of a part, and a key, which can lead into a table
+            (`skeleton.channels`).
 
     Raises UserError if a place names no part. Keys are not checked here.
     """
@@ -51,7 +52,7 @@ def _find_part(
 ) -> tuple[dict[str, Any], str]:
     """Return the part that a place names, and the key within it.
 
-    Names may have dots: of several that fit, the longest is meant.
+    Names can contain dots. If several names match, the longest wins.
     """
     parts = _parts_by_name(values, kind)
     fitting = [name for name in parts if rest.startswith(f"{name}.")]
@@ -63,7 +64,7 @@ def _find_part(
 
 
 def _parts_by_name(values: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """Return the parts of a kind by their names; what is no part is left out."""
+    """Return the parts of a kind by name; entries that are no parts are left out."""
     parts: dict[str, dict[str, Any]] = {}
     entries = values.get(kind)
     for entry in entries if isinstance(entries, list) else []:
@@ -75,10 +76,12 @@ def _parts_by_name(values: Mapping[str, Any], kind: str) -> dict[str, dict[str, 
 
 
 def _put(table: Any, key: str, value: Any, place: str) -> None:
-    """Set a key of a table, or of a table in it."""
+    """Set a key of a table, or of a nested table."""
     outer, dot, inner = key.partition(".")
     if not isinstance(table, dict) or not outer:
-        raise UserError(f"--set {place}: there is no table to set '{key}' in")
+        raise UserError(
+            f"--set {place}: cannot set '{key}': there is no table at this place"
+        )
     if not dot:
         table[outer] = value
         return
@@ -86,12 +89,12 @@ def _put(table: Any, key: str, value: Any, place: str) -> None:
 
 
 def format_setting(place: str, value: Any) -> str:
-    """Return a change as the option --set takes it."""
+    """Return a change in the form that the option --set takes."""
     if not isinstance(value, str):
         return f"{place}={json.dumps(value)}"
     try:
         parse_toml(f"value = {value}")
     except ValueError:
         return f"{place}={value}"
-    # Without quotes it would be read as a number, a truth value or a list.
+    # Without quotes it would be read as a number, a boolean or a list.
     return f"{place}={json.dumps(value)}"

@@ -1,4 +1,4 @@
-"""The costs that a study asks for, per space and data set."""
+"""The costs that a study asks for, by space and data set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from archselect.nasbench_adapters.spaces import get_space
 
 
 class PlannedCost(NamedTuple):
-    """A cost that the runs on a space and data set are to have.
+    """A cost that the runs on a space and data set get.
 
     Attributes:
-        name: that the study gives it.
-        of: the text that opens it.
-        unit: of its numbers.
-        origin: where they come from, as the command read it.
-        network: for which it is counted.
+        name: name that the study gives the cost.
+        of: text that opens the cost.
+        unit: unit of the cost.
+        origin: origin of the cost, found when the command started.
+        network: shape of the network for which the cost is counted.
     """
 
     name: str
@@ -39,9 +39,9 @@ class PlannedCost(NamedTuple):
 def check_costs(
     parts: Sequence[CostPart], spaces: Sequence[SpacePart], faults: Faults
 ) -> None:
-    """Note costs that are not there, or are of none of the spaces.
+    """Add a fault for each cost that is missing, or that fits none of the spaces.
 
-    Nothing is counted or fitted.
+    This check counts and fits nothing.
     """
     for part in parts:
         with faults.collect():
@@ -49,7 +49,7 @@ def check_costs(
 
 
 def _check_cost(part: CostPart, spaces: Sequence[SpacePart]) -> None:
-    """Raise UserError unless a cost is there and of one of the spaces."""
+    """Raise UserError unless a cost exists and fits one of the spaces."""
     fitting = _spaces_of(part, spaces)
     if not fitting:
         names = ", ".join(space.name for space in spaces)
@@ -70,9 +70,9 @@ def check_mixture_costs(
     spaces: Sequence[SpacePart],
     faults: Faults,
 ) -> None:
-    """Note costs of supernets that are not there, or cannot be penalised.
+    """Add a fault for each supernet's cost that is missing or cannot be penalised.
 
-    Costs are fitted for that: it takes seconds.
+    This check fits costs, which takes seconds.
     """
     for supernet in supernets:
         for space in spaces:
@@ -83,14 +83,14 @@ def check_mixture_costs(
 
 
 def _check_mixture_cost(supernet: SupernetPart, space: SpacePart) -> None:
-    """Raise UserError unless a supernet's cost can be had for a space."""
+    """Raise UserError unless a supernet's cost can be opened for a space."""
     optimiser = supernet.build()
     network = NetworkShape(space.skeleton)
     optimiser.open_mixture_cost(get_space(space.name), network)
 
 
 def _spaces_of(part: CostPart, spaces: Sequence[SpacePart]) -> list[SpacePart]:
-    """Return the spaces that a cost is of."""
+    """Return the spaces that a cost fits."""
     name = space_of_cost(part.of)
     return [space for space in spaces if name is None or space.name == name]
 
@@ -98,14 +98,14 @@ def _spaces_of(part: CostPart, spaces: Sequence[SpacePart]) -> list[SpacePart]:
 def plan_costs(
     parts: Sequence[CostPart], space: SpacePart, dataset: ImageDataset | None
 ) -> tuple[PlannedCost, ...]:
-    """Return the costs that runs on a space and data set are to have.
+    """Return the costs that runs on a space and data set get.
 
     Args:
-        parts: of the study.
-        space: of the runs.
-        dataset: of the runs; None where no images are read.
+        parts: the costs of the study.
+        space: space of the runs.
+        dataset: data set of the runs; None if they read no images.
 
-    Raises UserError if one is not there, or is counted and there are no images.
+    Raises UserError if a cost is missing, or must be counted but there are no images.
     """
     network = NetworkShape(space.skeleton)
     if dataset is not None:
@@ -118,8 +118,8 @@ def plan_costs(
             continue
         if dataset is None and part.of in COUNTED:
             raise UserError(
-                f"cost '{part.name}' counts {part.of} for the images of a data set, and no selector of the study reads "
-                "images: take a cost of a table, or leave it out"
+                f"cost '{part.name}' counts {part.of} on images, but no selector of the study reads "
+                "images: use a cost from a table, or remove this one"
             )
         cost = open_cost(part.of, get_space(space.name), network)
         planned.append(PlannedCost(part.name, part.of, cost.unit, cost.origin, network))

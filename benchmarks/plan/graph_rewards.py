@@ -1,4 +1,4 @@
-"""Rewards that train graph networks: what is planned of them, and their checks."""
+"""Rewards that train graph networks: their plans and their checks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from archselect.nasbench_adapters.spaces import get_space
 
 
 def describe_trained(reward: TrainingReward, checksum: str) -> TrainedInputs:
-    """Return what a record says of how queries are trained.
+    """Return the description, for a record, of how queries train networks.
 
     Args:
-        reward: of the study.
-        checksum: of the graph.
+        reward: the reward of the study.
+        checksum: checksum of the graph.
     """
     settings = reward.model_dump(exclude={"source", "report"})
     return TrainedInputs(**settings, checksum=checksum, formulation=FORMULATION)
@@ -36,14 +36,15 @@ class PlannedReport:
     """The trainings from scratch whose test accuracy a study reports.
 
     Attributes:
-        id: hash of all that determines them but architecture and seed, and of the data.
-        data: name of the study's data, whose runs tables compare with each other.
+        id: hash of the data and of everything that determines the trainings, except
+            architecture and seed.
+        data: name of the study's data. Tables compare runs on the same data.
         space: name of the space.
         graph: name of the graph.
-        checksum: of the graph.
-        network: the settings of the networks.
-        training: the settings of each training.
-        seeds: one training each.
+        checksum: checksum of the graph.
+        network: settings of the networks.
+        training: settings of each training.
+        seeds: one training per seed.
     """
 
     id: str
@@ -57,12 +58,12 @@ class PlannedReport:
 
 
 def plan_report(data: DataPart, space: str, checksum: str) -> PlannedReport | None:
-    """Return how queried architectures are trained to be reported; None if not.
+    """Return how queried architectures are trained for the report; None for no report.
 
     Args:
-        data: of the study.
+        data: the data of the study.
         space: name of the space.
-        checksum: of the graph.
+        checksum: checksum of the graph.
     """
     reward = data.reward
     if not isinstance(reward, TrainingReward) or reward.report is None:
@@ -83,9 +84,9 @@ def plan_report(data: DataPart, space: str, checksum: str) -> PlannedReport | No
 
 
 def count_queries(data: DataPart) -> Counts:
-    """Return the passes of the queries of one run; FLOPs and images are not counted.
+    """Return the passes that the queries of one run make, without FLOPs and images.
 
-    What is looked up makes none.
+    Queries that are looked up make no passes.
     """
     reward = data.reward
     if not isinstance(reward, TrainingReward) or data.queries is None:
@@ -97,7 +98,7 @@ def count_queries(data: DataPart) -> Counts:
 
 
 def read_checksum(data: DataPart, data_dir: Path | None) -> str:
-    """Return the checksum of the graph that rewards are of; empty if there is none.
+    """Return the checksum of the graph that a reward trains on; empty if there is none.
 
     Raises UserError if the graph is missing or damaged.
     """
@@ -107,11 +108,11 @@ def read_checksum(data: DataPart, data_dir: Path | None) -> str:
 
 
 def check_training_reward(where: str, reward: TrainingReward, space: str) -> None:
-    """Raise UserError unless a space has networks for a reward that trains them.
+    """Raise UserError unless a space has networks that a reward can train.
 
     Args:
-        where: the place of the data in the study.
-        reward: that trains.
+        where: place of the data in the study.
+        reward: the reward that trains networks.
         space: name of the space.
     """
     known = get_space(space)
@@ -123,12 +124,12 @@ def check_training_reward(where: str, reward: TrainingReward, space: str) -> Non
         ) from error
     if reward.hidden % reward.heads:
         raise UserError(
-            f"{where}: {reward.heads} heads do not divide {reward.hidden} hidden features: choose others"
+            f"{where}: 'hidden' ({reward.hidden}) must be a multiple of 'heads' ({reward.heads})"
         )
 
 
 def check_graph_of(data: DataPart, data_dir: Path | None) -> None:
-    """Raise UserError if a reward needs a graph or a library that is not there."""
+    """Raise UserError if a reward needs a graph or a library that is missing."""
     if isinstance(data.reward, TrainingReward):
         check_installed()
         check_graph(data.reward.graph, data_dir)

@@ -1,4 +1,4 @@
-"""The runs that a study plans, as plain values that travel to worker processes."""
+"""The runs that a study plans, as plain values that are sent to worker processes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ from archselect.selectors.registry import registry as selectors
 
 @dataclass(frozen=True)
 class SupernetJob:
-    """One supernet to make: a space, data, recipe and seed."""
+    """One supernet to make: its space, data, recipe and seed."""
 
     space: SpacePart
     data: DataPart
@@ -70,12 +70,12 @@ class SupernetJob:
 
     @cached_property
     def inputs(self) -> SupernetInputs:
-        """What a record says of the supernet."""
+        """The description of the supernet in a record."""
         return self.supernet.inputs(self.space.name, self.space.skeleton)
 
     @cached_property
     def id(self) -> str:
-        """The hash of all that determines the supernet."""
+        """The hash of everything that determines the supernet."""
         space = get_space(self.space.name)
         numbers = formulations.supernet_formulations(self.supernet.build(), space)
         return supernet_id(
@@ -87,14 +87,14 @@ class SupernetJob:
         )
 
     def check(self) -> None:
-        """Raise UserError if a user's file is not the one that the command read."""
+        """Raise UserError if a user's file changed since the command read it."""
         source = self.supernet.source(self.space.name)
         check_same_source(self.supernet.recipe, source, self.inputs.source)
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One architecture to train to the end, on a data set by name or path."""
+    """One final training: an architecture and a data set (name or path)."""
 
     inputs: TrainingInputs
     data: str
@@ -102,7 +102,7 @@ class TrainingJob:
 
     @cached_property
     def id(self) -> str:
-        """The hash of all that determines the training."""
+        """The hash of everything that determines the training."""
         return self.inputs.id
 
     @property
@@ -116,11 +116,11 @@ class TrainingPlan:
     """How architectures of a space are trained to the end.
 
     Attributes:
-        space: its name.
-        protocol: with all settings.
-        data: the data set, by name or path.
-        described: what a record says of the data set.
-        seeds: one training each.
+        space: name of the space.
+        protocol: the protocol, with all settings.
+        data: name or path of the data set.
+        described: the description of the data set in a record.
+        seeds: one training per seed.
     """
 
     space: str
@@ -131,7 +131,7 @@ class TrainingPlan:
 
     @cached_property
     def id(self) -> str:
-        """The hash of all that determines its trainings but architecture and seed."""
+        """The hash of what determines the trainings, except architecture and seed."""
         inputs = self._job("", seed=0).inputs
         shared = inputs.model_dump(mode="json", exclude={"architecture", "seed"})
         return content_id({"trained": shared})
@@ -139,7 +139,7 @@ class TrainingPlan:
     def jobs(self, architecture: str) -> list[TrainingJob]:
         """Return the trainings of an architecture, one per seed.
 
-        Raises UserError if the text names none of the space.
+        Raises UserError if the text is no architecture of the space.
         """
         space = get_space(self.space)
         name = space.format(space.parse(architecture))
@@ -167,21 +167,22 @@ _WITHOUT_SUPERNET = SupernetInputs(recipe=NO_SUPERNET, settings={}, skeleton={})
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run: a selector on a supernet, and what is done with what it selects.
+    """One run: a selector on a supernet, and the work on the selected architecture.
 
-    That is final trainings, and costs to look up.
+    That work is final trainings and costs to look up.
 
     Attributes:
-        space, data: on which it runs.
-        data_inputs: what the record says of the images.
-        supernet: that the selector reads from; None if from none.
-        supernet_seed: of the supernet; a seed of the selection, too.
-        selector, label: the selector, and its name in tables.
-        selection_seed: of the selection.
-        trainings: of what is selected.
-        costs: that are looked up.
-        reward: answers the queries; None if the selector has none.
-        report: trains what is queried from scratch; None if that is not asked for.
+        space, data: space and data set of the run.
+        data_inputs: the description of the images in a record.
+        supernet: the supernet that the selector reads; None if it reads none.
+        supernet_seed: seed of the supernet; also a seed of the selection.
+        selector: the selector.
+        label: name of the selector in tables.
+        selection_seed: seed of the selection.
+        trainings: final trainings of the selected architecture.
+        costs: costs to look up for the selected architecture.
+        reward: what answers queries; None if the selector makes no queries.
+        report: trainings from scratch of queried architectures; None for none.
     """
 
     space: SpacePart
@@ -199,7 +200,7 @@ class RunJob:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """All that determines the run."""
+        """Everything that determines the run."""
         selector = self.selector.build()
         space = get_space(self.space.name)
         optimiser = None
@@ -224,9 +225,9 @@ class RunJob:
         )
 
     def _find_source(self, selector: Selector) -> str | None:
-        """Return which files or packages of others the run uses; None if it uses none.
+        """Return the files and packages from elsewhere that the run uses, or None.
 
-        They can be the selector, its space, and what its settings name.
+        They can hold the selector, its space, or what its settings name.
         """
         values = selector.model_dump().values()
         texts = [value for value in values if isinstance(value, str)]
@@ -241,7 +242,7 @@ class RunJob:
     def build(self) -> Selector:
         """Return the selector.
 
-        Raises UserError if a user's file is not the one that the command read.
+        Raises UserError if a user's file changed since the command read it.
         """
         if self.supernet is not None:
             self.supernet.check()
@@ -259,19 +260,19 @@ def plan_training(
     seed: int,
     data_dir: Path | None,
 ) -> TrainingJob:
-    """Return the training of one architecture, for which the data are read.
+    """Return the final training of one architecture. Reads the data set.
 
     Args:
-        architecture: in the space's notation.
-        space: its name.
-        protocol: with all settings.
-        data: the data set, by name or path.
-        seed: of the training.
-        data_dir: where data sets are; None for the user's data folder.
+        architecture: text of the architecture, in the notation of its space.
+        space: name of the space.
+        protocol: the protocol, with all settings.
+        data: name or path of the data set.
+        seed: seed of the training.
+        data_dir: folder of the data sets; None for the user's data folder.
 
     Raises:
-        UserError: the architecture is none of the space, or the data cannot be read or
-            do not fit the protocol.
+        UserError: the text is no architecture of the space, or the data cannot be read
+            or do not fit the protocol.
     """
     dataset = load_training_dataset(data, protocol.settings, data_dir)
     described = describe_training_data(dataset, protocol.settings)
@@ -285,7 +286,7 @@ def load_training_dataset(
     settings: TrainingSettings,
     data_dir: Path | None,
 ) -> ImageDataset:
-    """Return a data set as a training wants it: flipped or not, whole or in part."""
+    """Return a data set as a training needs it: with or without flips, whole or cut."""
     dataset = load_images(name, data_dir)
     limit = settings.limit
     return replace(
@@ -302,9 +303,9 @@ def describe_training_data(
     dataset: ImageDataset,
     settings: TrainingSettings,
 ) -> TrainingData:
-    """Return what a record says of the images of a final training.
+    """Return the description of the images of a final training, for a record.
 
-    Raises UserError if the batch size does not fit them.
+    Raises UserError if the batch size does not fit the number of images.
     """
     _check_batch_size(settings.batch_size, dataset)
     return TrainingData(
@@ -318,16 +319,16 @@ def describe_training_data(
 
 
 def _check_batch_size(size: int, dataset: ImageDataset) -> None:
-    """Raise UserError for a batch without enough images, or a last batch of one."""
+    """Raise UserError if a batch needs more images than there are, or is one image."""
     count = len(dataset.train_images)
     if size > count:
-        fault = "is more than there are"
+        fault = "exceeds the number of training images"
     elif count % size == 1:
-        fault = "leaves a last batch of one, too few for normalisation"
+        fault = "leaves a last batch of one image, too few for batch normalisation"
     else:
         return
     raise UserError(
-        f"batch_size {size} {fault} ({count} training images of '{dataset.name}'); choose another"
+        f"batch_size {size} {fault} ({count} in '{dataset.name}'): choose another size"
     )
 
 
@@ -352,14 +353,14 @@ def plan_runs(
     data_dir: Path | None,
     landscapes: Mapping[TruthPart, Landscape] | None = None,
 ) -> list[RunJob]:
-    """Return every run of a study, supernet by supernet, in the study's order.
+    """Return all runs of a study, supernet by supernet, in the study's order.
 
-    Reads the data for their checksums, where a network is trained on them.
+    Reads data sets for their checksums, if a network is trained on them.
 
     Args:
-        study: to run.
-        data_dir: where data sets are; None for the user's data folder.
-        landscapes: of the ground truths that are rewards.
+        study: the study to run.
+        data_dir: folder of the data sets; None for the user's data folder.
+        landscapes: the landscapes of ground truths that serve as rewards.
     """
     planner = _Planner(study, data_dir, landscapes or {})
     jobs = []
@@ -371,12 +372,12 @@ def plan_runs(
 
 
 class _SearchedData(NamedTuple):
-    """A data set of a study, as the searches see it.
+    """A data set of a study, as the searches use it.
 
     Attributes:
-        part: of the study.
-        inputs: what a record says of the images.
-        dataset: the images; None where none are read.
+        part: the data part of the study.
+        inputs: the description of the images in a record.
+        dataset: the images; None if they are not read.
         graph: checksum of the graph on which a reward trains; empty if there is none.
     """
 
@@ -387,7 +388,7 @@ class _SearchedData(NamedTuple):
 
 
 class _Planner:
-    """Plans the runs of a study; see :func:`plan_runs`."""
+    """Plans the runs of a study, for :func:`plan_runs`."""
 
     def __init__(
         self,
@@ -401,7 +402,7 @@ class _Planner:
         self._describe_once = cache(self._describe)
 
     def read(self, part: DataPart) -> _SearchedData:
-        """Return a data set, whose images are read if a network is trained on them."""
+        """Return a data set. Read its images if a network is trained on them."""
         graph = read_checksum(part, self._data_dir)
         if not self._study.reads_images(part):
             return _SearchedData(part, _without_images(part), None, graph)
@@ -445,7 +446,7 @@ class _Planner:
     def _plan_training(
         self, train: TrainPart, space: SpacePart, data: DataPart
     ) -> TrainingPlan:
-        """Return how what is selected on a space and data set is trained to the end."""
+        """Return how architectures selected on a space and data set are trained."""
         protocol = train.resolve(space.name)
         name = train.data or data.name
         described = self._describe_once(name, protocol.settings)
@@ -463,7 +464,7 @@ class _Planner:
 
 
 def _without_images(data: DataPart) -> DataInputs:
-    """Return what a record says of data of which no images are read."""
+    """Return the description, for a record, of data whose images are not read."""
     return DataInputs(
         name=data.name,
         checksum="",
@@ -477,7 +478,7 @@ def _without_images(data: DataPart) -> DataInputs:
 def _plan_supernet(
     pair: Pair, space: SpacePart, data: _SearchedData, seed: int
 ) -> SupernetJob | None:
-    """Return the supernet of a pair; None if its selector reads from none."""
+    """Return the supernet of a pair; None if its selector reads none."""
     if pair.supernet is None:
         return None
     return SupernetJob(space, data.part, data.inputs, pair.supernet, seed)

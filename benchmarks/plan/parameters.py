@@ -1,4 +1,4 @@
-"""Numbers of parameters of the networks that a space's protocol trains."""
+"""Count the parameters of the networks that a space's protocol trains."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.choices import unflatten
 
 TOY_PROTOCOL = "tiny"
-"""A protocol whose networks are no paper's."""
+"""A protocol with toy networks, which come from no paper."""
 
 
 def full_size_skeleton(space: str) -> dict[str, object]:
-    """Return the skeleton that the first full-size protocol of a space trains.
+    """Return the skeleton of the first full-size protocol for a space.
 
-    It is empty, which means the space's defaults, where no protocol is for the space.
+    It is empty, which means the defaults of the space, if no protocol is for the space.
     """
     for protocol in PROTOCOLS.values():
         settings = protocol.skeleton(space)
@@ -28,7 +28,7 @@ def full_size_skeleton(space: str) -> dict[str, object]:
 
 
 def describe_counted_network(space: str) -> str:
-    """Return in words which network of a space is counted."""
+    """Return text that says which networks of a space are counted."""
     skeleton = full_size_skeleton(space)
     if not skeleton:
         return "networks of the space's default size"
@@ -37,18 +37,18 @@ def describe_counted_network(space: str) -> str:
 
 
 def count_rows(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    """Return the number of parameters of each row of a table's `choices`.
+    """Return the number of parameters for each row of a table's `choices`.
 
     Args:
-        space: of the architectures.
-        rows: int8, architectures × edges of all cell types.
+        space: space of the architectures.
+        rows: int8, shape (architectures, edges of all cell types).
 
     Returns:
-        int64, one number per row, for CIFAR-10's images and classes.
+        int64, one number per row, for networks with CIFAR-10's images and classes.
 
     Raises:
         UserError: networks of the space cannot be built, for example because a package
-            adds operations of its own.
+            adds operations without networks.
     """
     skeleton = get_space(space.name).skeleton(**full_size_skeleton(space.name))
     architectures = [unflatten(space, row) for row in rows]

@@ -62,26 +62,26 @@ def _check_title(title: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_check_label_if_any)]
-"""A label in one line, for figures, tables and terminals; empty for none."""
+"""A label on one line, for figures, tables and terminals; empty for no label."""
 Title = Annotated[str, AfterValidator(_check_title)]
-"""A title in one line."""
+"""A title on one line."""
 
 
 class Part(BaseModel):
-    """Base of a study's parts: frozen, unknown keys refused."""
+    """Base class of a study's parts: frozen; refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SeedsPart(Part):
-    """Seeds of supernets and of selections; every pair of them is a run."""
+    """Seeds of supernets and of selections. Every pair of seeds is one run."""
 
     supernet: Seeds
     selection: Seeds = [0]
 
 
 class SpacePart(Part):
-    """A space by name, the settings of its skeleton, and a label for supernets."""
+    """A search space: its name, the settings of its skeleton, and a label."""
 
     name: str
     skeleton: Settings = {}
@@ -89,17 +89,17 @@ class SpacePart(Part):
 
     @property
     def title(self) -> str:
-        """The label, or the name where there is no label."""
+        """The label; the name if there is no label."""
         return self.label or self.name
 
 
 class CostPart(Part):
-    """A cost of architectures by name, and the text that opens it.
+    """A cost of architectures: its name, and the text that opens it.
 
     `of` is `params`, `macs`, `table:NAME/COLUMN`, `additive:NAME/COLUMN@N`,
     `mlp:NAME/COLUMN@N`, FILE.py:CLASS, or a name that an installed package declares. A
-    table that lacks architectures of the space is refused; with `gaps = "allowed"`
-    records have no cost of these.
+    table that lacks architectures of the space is refused, unless `gaps = "allowed"`:
+    then records of the missing architectures have no cost.
     """
 
     name: Annotated[str, AfterValidator(check_label)]
@@ -108,7 +108,7 @@ class CostPart(Part):
 
 
 class TruthPart(Part):
-    """A column of a ground-truth table, which is given by name or path."""
+    """A column of a ground truth. `table` is the name or path of the ground truth."""
 
     table: str
     dataset: str
@@ -119,9 +119,9 @@ class TruthPart(Part):
 class TableReward(TruthPart):
     """A column of a ground truth that answers queries.
 
-    `trial` says which of an architecture's trials: their mean, or the first alone.
-    `seconds` opens a cost, as `of` of a :class:`CostPart`: the seconds of training that
-    the table saved each query.
+    `trial` selects a value of each architecture: the mean of its trials, or the first
+    trial. `seconds` opens a cost, like `of` of a :class:`CostPart`: the seconds of
+    training that each query would take without the table.
     """
 
     trial: Literal["mean", "first"] = "mean"
@@ -129,7 +129,7 @@ class TableReward(TruthPart):
 
     @property
     def part(self) -> TruthPart:
-        """The column, without what is made of its trials."""
+        """The column, without the choice of a trial."""
         return TruthPart(
             table=self.table,
             dataset=self.dataset,
@@ -139,7 +139,7 @@ class TableReward(TruthPart):
 
 
 class SupernetReward(Part):
-    """The supernet's accuracy on the validation images, with one operation per edge.
+    """The supernet's accuracy on validation images, with one operation per edge.
 
     `norm` is the batch-norm mode.
     """
@@ -149,9 +149,10 @@ class SupernetReward(Part):
 
 
 class ReportPart(Part):
-    """How every queried architecture is trained from scratch, to be reported.
+    """How every queried architecture is trained from scratch, for the report.
 
-    It is trained once per seed, alone: nothing is shared. All else is as the reward's.
+    It is trained alone, once per seed: no weights are shared. All other settings are
+    those of the reward.
     """
 
     epochs: EpochsFromOne
@@ -159,13 +160,14 @@ class ReportPart(Part):
 
 
 class TrainingReward(Part):
-    """A graph network that each query trains: its accuracy on the validation nodes.
+    """The validation accuracy of a graph network that each query trains.
 
-    `graph` is one of :data:`.graphs.GRAPHS`. A network takes over weights from those
-    that the same run has trained before, by the rule `sharing`
+    `graph` is a key of :data:`.graphs.GRAPHS`. A network inherits weights from networks
+    that the same run trained before, by the rule `sharing`
     (:mod:`.networks.graph.sharing`), and is then trained for `epochs`. `report` says
-    how the architectures are trained whose test accuracy is reported; without it there
-    is none. See :class:`.GraphNetworkSettings` and :class:`.GraphTrainingSettings`.
+    how architectures are trained for the reported test accuracy; without it, no test
+    accuracy is reported. :class:`.GraphNetworkSettings` and
+    :class:`.GraphTrainingSettings` explain the other settings.
     """
 
     source: Literal["training"] = "training"
@@ -193,7 +195,7 @@ class TrainingReward(Part):
         )
 
     def training(self, epochs: int) -> GraphTrainingSettings:
-        """Return the settings of a training of so many epochs."""
+        """Return the settings of a training with this number of epochs."""
         return GraphTrainingSettings(
             epochs=epochs,
             learning_rate=self.learning_rate,
@@ -202,16 +204,17 @@ class TrainingReward(Part):
 
 
 _LOOKED_UP = "table"
-"""The source of a reward that names none."""
+"""The source of a reward that names no source."""
 
 
 def _kind_of_reward(value: Any) -> str:
-    """Return the tag of the kind of reward that a study writes."""
+    """Return the tag for the kind of reward in a study."""
     keys = value if isinstance(value, dict) else vars(value)
     return f"from {keys.get('source', _LOOKED_UP)}"
 
 
-# What answers queries. All but a column of a ground truth say their `source`.
+# What answers queries. All kinds except a column of a ground truth write their
+# `source`.
 Reward = Annotated[
     Annotated[TableReward, Tag("from table")]
     | Annotated[SupernetReward, Tag("from supernet")]
@@ -223,9 +226,9 @@ Reward = Annotated[
 class TrainPart(Part):
     """How every selected architecture is trained to the end.
 
-    It is trained once per seed, however many runs selected it. `data` is the data set
-    to train on where it is not the one of the search. All other keys are settings of
-    the protocol (:class:`.protocols.TrainingSettings`).
+    It is trained once per seed, even if several runs select it. `data` is the data set
+    to train on; by default that of the search. All other keys are settings of the
+    protocol (:class:`.protocols.TrainingSettings`).
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
@@ -236,7 +239,7 @@ class TrainPart(Part):
     skeleton: Settings = {}
 
     def resolve(self, space: str) -> ResolvedProtocol:
-        """Return the protocol for a space, with the settings of this part filled in.
+        """Return the protocol for a space, with the settings of this part.
 
         Raises UserError for an unknown protocol or setting.
         """
@@ -249,23 +252,23 @@ class TrainPart(Part):
 
 
 class DataPart(Part):
-    """A data set by name or path, and how selected architectures are judged on it.
+    """A data set (name or path), and how selected architectures are judged on it.
 
-    `truth` says where their accuracies are looked up. `train` says how they are trained
-    to the end: a protocol's name, a table of one and its settings, or a list of these.
-    One of the two is needed, unless the study's tables need no accuracies
-    (:data:`.study.TABLES_WITHOUT_ACCURACY`). `limit` keeps the first so many images of
-    each half.
+    `truth` says in which ground truths their accuracies are looked up. `train` says how
+    they are trained to the end: the name of a protocol, a table with a protocol and its
+    settings, or a list of these. A study needs one of the two, unless its tables need
+    no accuracies (:data:`.study.TABLES_WITHOUT_ACCURACY`). `limit` keeps only the first
+    images of each half.
 
-    `reward` answers the queries of selectors that need rewards, `queries` is the budget
-    of each, and `counting` says what costs a query; see :class:`.Queries`. The column
-    of the reward may be one of `truth` only with `reward_is_reported = true`, and
-    every table then says so.
+    `reward` answers the queries of selectors that need rewards. `queries` is the budget
+    of each selector, and `counting` says what counts as a query (:class:`.Queries`).
+    The column of the reward may also be in `truth` only with `reward_is_reported =
+    true`; every table then says so.
 
-    A reward that trains networks on a graph may have a `report` in place of `truth`.
+    A reward that trains networks on a graph can have a `report` in place of `truth`.
 
-    Where no supernet and no protocol is trained on the data, no images are read. `name`
-    is then any name.
+    If no supernet and no protocol is trained on the data, no images are read. `name`
+    can then be any name.
     """
 
     name: str
@@ -282,16 +285,24 @@ class DataPart(Part):
 
     @property
     def has_report(self) -> bool:
-        """Whether what is queried is trained from scratch, to be reported."""
+        """Whether queried architectures are trained from scratch for the report."""
         return isinstance(self.reward, TrainingReward) and bool(self.reward.report)
 
-    @field_validator("reward", mode="before")
+    @field_validator(
+        "reward",
+        mode="before",
+        json_schema_input_type=Reward | Literal["supernet"] | None,
+    )
     @classmethod
     def _name_supernet(cls, value: Any) -> Any:
         """Return `{ source = "supernet" }` for the short form "supernet"."""
         return {"source": value} if isinstance(value, str) else value
 
-    @field_validator("train", mode="before")
+    @field_validator(
+        "train",
+        mode="before",
+        json_schema_input_type=list[TrainPart | str] | TrainPart | str,
+    )
     @classmethod
     def _list_protocols(cls, value: Any) -> Any:
         parts = []
@@ -302,11 +313,11 @@ class DataPart(Part):
 
 
 class SupernetPart(Recipe):
-    """A recipe with its settings, a label for selectors, and what it is trained on.
+    """A training recipe with its settings, a label, and where the supernet is trained.
 
-    `spaces` are labels of spaces and `data` names of data sets; a supernet is trained
-    on all of them where the key is left out. The label is the optimiser's name where it
-    is left out.
+    `spaces` are labels of spaces and `data` are names of data sets. Without these keys,
+    the supernet is trained on all of them. Without a label, the label is the name of
+    the optimiser.
     """
 
     label: Label = ""
@@ -323,17 +334,17 @@ class SupernetPart(Recipe):
         return {"label": optimiser.name, **values}
 
     def is_trained_on(self, space: SpacePart, data: DataPart) -> bool:
-        """Return whether it is trained on that space and data set."""
+        """Return whether the supernet is trained on this space and data set."""
         on_space = self.spaces is None or space.title in self.spaces
         on_data = self.data is None or data.name in self.data
         return on_space and on_data
 
 
 class SelectorPart(Part):
-    """A selector by name, a label, its supernets, and (all other keys) its settings.
+    """A selector: its name, a label, its supernets; all other keys are its settings.
 
-    FILE.py:CLASS in place of the name is a class of the user's own. `on` are labels of
-    supernets; the selector reads from all of them where the key is left out.
+    The name can be FILE.py:CLASS, a class of the user. `on` are labels of supernets;
+    without it, the selector reads all supernets.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
@@ -361,5 +372,5 @@ class SelectorPart(Part):
 
     @property
     def title(self) -> str:
-        """The name in tables: the label, or the selector's name without a label."""
+        """The name in tables: the label, or without a label the selector's name."""
         return self.label or get_selector(self.name).name

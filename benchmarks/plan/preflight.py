@@ -1,10 +1,7 @@
-"""Cheap checks of all that a command needs, before it downloads, trains or writes."""
+"""Cheap checks of everything a command needs, before it downloads, trains or writes."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,20 +13,16 @@ from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
 from archselect.benchmarks.plan.rewards import part_of, training_costs
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
+from archselect.benchmarks.plan.writable import check_writable
 from archselect.benchmarks.runtime.machine import find_device
 from archselect.benchmarks.store.facts import read_fact_if_there
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import StudyInfo
-from archselect.nasbench_adapters.atomic_files import unwritable
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.images import check_images, data_folder, download_size
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import check_column
-
-LEAST_FREE = 50 * 2**20
-"""Bytes that must be free where a command writes: records, reports and small supernets.
-"""
 
 
 def check_place(
@@ -39,14 +32,14 @@ def check_place(
     engine_settings: dict[str, Any],
     faults: Faults,
 ) -> None:
-    """Note what is wrong with where a command runs and writes.
+    """Add faults of where a command runs and writes.
 
     Args:
-        root: the folder that it writes.
-        device: see :func:`.machine.find_device`; looked for on this machine if the
-            engine is `local`.
-        engine, engine_settings: where it is done.
-        faults: to add to.
+        root: folder that the command writes.
+        device: device as in :func:`.machine.find_device`; it must be on this machine if
+            the engine is `local`.
+        engine, engine_settings: the engine that runs the work.
+        faults: the collection to add to.
     """
     with faults.collect():
         check_engine(engine, engine_settings)
@@ -68,14 +61,14 @@ def check_study(
 ) -> None:
     """Raise UserError, with all faults, if a study cannot be run.
 
-    Looks at where it runs and writes, at its parts, and at its ground truths and data.
+    Checks where the study runs and writes, its parts, its ground truths and its data.
 
     Args:
-        study: to run.
-        root: the folder that it writes.
-        device: see :func:`.machine.find_device`.
-        engine, engine_settings: where it runs.
-        data_dir: where data sets are; None for the user's data folder.
+        study: the study to run.
+        root: folder that the study writes.
+        device: device as in :func:`.machine.find_device`.
+        engine, engine_settings: the engine that runs the study.
+        data_dir: folder of the data sets; None for the user's data folder.
     """
     faults = Faults()
     check_place(root, device, engine, engine_settings, faults)
@@ -99,20 +92,20 @@ def check_sources(
     data_dir: Path | None,
     faults: Faults,
 ) -> None:
-    """Note the ground truths, columns and data sets that are not there.
+    """Add a fault for each missing ground truth, column and data set.
 
     Args:
-        study: whose images are read; None if it cannot be read whole.
-        spaces, data: parts of it.
-        data_dir: where data sets are; None for the user's data folder.
-        faults: to add to.
+        study: the study whose images are read; None if it cannot be read as a whole.
+        spaces, data: parts of the study.
+        data_dir: folder of the data sets; None for the user's data folder.
+        faults: the collection to add to.
     """
     known: list[SearchSpace] | None
     try:
         known = [get_space(space.name) for space in spaces]
     except UserError:
-        # The check of the study names the fault. The spaces of ground truths cannot be
-        # checked then.
+        # The check of the study reports this fault. Without the spaces, the spaces of
+        # ground truths cannot be checked.
         known = None
     for part in data:
         reward = part_of(part.reward)
@@ -128,8 +121,8 @@ def names_of_images(study: Study | None, data: Sequence[DataPart]) -> list[str]:
     """Return the names of the data sets whose images a study reads.
 
     Args:
-        study: to run; None if it cannot be read whole.
-        data: parts of it.
+        study: the study to run; None if it cannot be read as a whole.
+        data: data parts of the study.
     """
     searched = []
     trained = []
@@ -142,15 +135,15 @@ def names_of_images(study: Study | None, data: Sequence[DataPart]) -> list[str]:
 
 
 def check_truth(part: TruthPart, spaces: Sequence[SearchSpace] | None) -> None:
-    """Raise UserError unless a ground truth is there and has the column.
+    """Raise UserError unless a ground truth exists and has the column.
 
-    It must also be of one of the spaces, unless these are None.
+    It must also be a truth of one of the spaces, unless `spaces` is None.
     """
     check_column(part.table, part.dataset, part.split, part.epochs, spaces)
 
 
 def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> None:
-    """Note data sets that are unknown or missing, and a lack of space for downloads."""
+    """Add a fault for each unknown or missing data set, and for a full disk."""
     needed = 0
     for name in dict.fromkeys(names):
         with faults.collect():
@@ -174,53 +167,3 @@ def refuse_other_study(root: Path, info: StudyInfo) -> UserError:
     return UserError(
         f"{root} holds study '{info.name}' with other settings; name another folder with --out"
     )
-
-
-def check_writable(path: Path, needed: int | None = None) -> None:
-    """Raise UserError unless a folder can be written, or made, and has free space.
-
-    Makes nothing.
-
-    Args:
-        path: of the folder.
-        needed: bytes that must be free there; :data:`LEAST_FREE` if left out.
-    """
-    if needed is None:
-        needed = LEAST_FREE
-    existing = path.absolute()
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    if not existing.is_dir():
-        raise unwritable(path, _os_error(errno.ENOTDIR))
-    if not os.access(existing, os.W_OK | os.X_OK):
-        number = errno.EROFS if _is_read_only(existing) else errno.EACCES
-        raise unwritable(path, _os_error(number))
-    try:
-        free = shutil.disk_usage(existing).free
-    except OSError as error:  # for example, another process has just removed it
-        raise unwritable(path, error) from error
-    if free < needed:
-        raise UserError(
-            f"cannot write {path}: {free / 2**20:,.0f} MiB are free there and {needed / 2**20:,.0f} MiB are needed; "
-            "free space or name another folder"
-        )
-
-
-def _is_read_only(folder: Path) -> bool:
-    """Return whether a folder is on a file system that takes no files at all."""
-    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-
-
-def check_file_writable(path: Path) -> None:
-    """Raise UserError unless a file can be written. Makes nothing."""
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise UserError(
-            f"cannot write {path}: {os.strerror(errno.EACCES)}; name another file"
-        )
-    check_writable(path.parent, 0)
-
-
-def _os_error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))

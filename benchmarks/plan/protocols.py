@@ -1,7 +1,7 @@
 """Protocols: how a selected architecture is trained to the end, as data.
 
-A protocol is a set of settings and, per space, a skeleton. A record holds the settings
-that were changed beside those of the protocol.
+A protocol consists of settings and, for each space, a skeleton. A record lists the
+settings that differ from the protocol's.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ from archselect.nasbench_adapters.spaces import get_space, unrestricted_name
 
 
 class TrainingSettings(BaseModel):
-    """Every value of a final training.
+    """All settings of a final training.
 
     Settings:
         epochs, batch_size: passes over all training images in random order; the last
-            batch may be smaller.
-        learning_rate, learning_rate_min, schedule, gamma: SGD; per epoch "cosine" or
-            "linear" from the first to the second, or "exponential", times gamma.
-        momentum, nesterov, weight_decay, grad_clip: SGD; clip by total norm, 0 for
+            batch can be smaller.
+        learning_rate, learning_rate_min, schedule, gamma: learning rate of SGD. Per
+            epoch, it goes from the first value to the second ("cosine" or "linear"), or
+            is multiplied by gamma ("exponential").
+        momentum, nesterov, weight_decay: settings of SGD.
+        grad_clip: maximal norm of the whole gradient; 0 for no clipping.
+        augment: whether to crop and flip at random, as the data set defines it.
+        flip: whether augmentation may flip, if the data set allows it.
+        cutout: side of the square cut out of every training image, in pixels; 0 for
             none.
-        augment: random crop and flip, as the data set has them.
-        flip: whether augmentation may flip where the data set allows it.
-        cutout: side of the square cut out of every training image, 0 for none.
-        label_smoothing: of the training loss.
-        auxiliary_weight: of the auxiliary head's loss; 0 for no head.
-        drop_path: probability with which an operation is dropped per image, growing per
-            epoch linearly from 0: in epoch e of E, from 0, it is drop_path * e / E.
-            What is kept is divided by the probability of keeping it.
-        precision: "float32", or autocast to "bf16" or "fp16" (with gradient scaling);
-            the weights stay in float32.
-        compile: whether torch.compile makes the network's code.
-        limit: only the first so many training and so many test images, for trying a
-            protocol out; None for all.
+        label_smoothing: label smoothing of the training loss.
+        auxiliary_weight: weight of the auxiliary head's loss; 0 for no head.
+        drop_path: final probability of dropping an operation, per image. It grows
+            linearly: in epoch e of E, counted from 0, it is drop_path * e / E. Outputs
+            that are kept are divided by the probability of keeping them.
+        precision: "float32", or autocast to "bf16" or "fp16" (with gradient scaling).
+            Weights stay in float32.
+        compile: whether to compile the network with torch.compile.
+        limit: number of first training images and of first test images to use, for
+            trying out a protocol; None for all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -72,13 +74,13 @@ class Protocol:
     """A named way of training to the end.
 
     Attributes:
-        name: what the command line and studies call it.
-        summary: one line.
-        source: paper and code that it follows.
-        data: the data set where none is named.
-        skeletons: per space it is for, the settings of the skeleton; the first space is
-            the default.
-        settings: of the training.
+        name: name on the command line and in studies.
+        summary: description in one line.
+        source: paper and code that the protocol follows.
+        data: default data set.
+        skeletons: settings of the skeleton for each space; the first space is the
+            default.
+        settings: settings of the training.
     """
 
     name: str
@@ -89,10 +91,9 @@ class Protocol:
     settings: TrainingSettings
 
     def skeleton(self, space: str) -> Settings | None:
-        """Return the settings of a space's skeleton.
+        """Return the settings of a space's skeleton; None if the protocol has none.
 
-        A restricted space has the skeleton of the whole one. The result is None if the
-        protocol is not for the space.
+        A restricted space has the skeleton of its unrestricted space.
         """
         return self.skeletons.get(unrestricted_name(space))
 
@@ -104,7 +105,7 @@ WIRING_SPACES = ("minimal", "wiring")
 
 
 def _for_each(spaces: Iterable[str], skeleton: Settings) -> dict[str, Settings]:
-    """Return one skeleton for several spaces."""
+    """Return the same skeleton for several spaces."""
     return dict.fromkeys(spaces, skeleton)
 
 
@@ -150,8 +151,8 @@ PROTOCOLS = {
         Protocol(
             name="darts-imagenet",
             summary="48 channels, 14 layers, 250 epochs at 224x224",
-            # The learning rate falls by 3 % per epoch there; P-DARTS and PC-DARTS let
-            # it fall linearly.
+            # There, the learning rate falls by 3 % per epoch; in P-DARTS and PC-DARTS
+            # it falls linearly.
             source="Liu et al., ICLR 2019; released code of DARTS-PT and Zero-Cost-PT (sota/cnn/train_imagenet.py)",
             data="ImageNet",
             skeletons=_for_each(
@@ -172,8 +173,8 @@ PROTOCOLS = {
         Protocol(
             name="confopt",
             summary="18 channels, 4 layers, 300 epochs; the single cell with 26 channels",
-            # One of nine settings there; the others have another learning rate or
-            # weight decay. Their networks normalise poolings, too.
+            # One of nine settings in the paper; the others have another learning rate
+            # or weight decay. Their networks also normalise poolings.
             source="Jha et al., AutoML-Conf 2025; released code (scripts/benchsuite_experiments, discrete_trainer.py)",
             data="cifar10",
             skeletons={
@@ -192,7 +193,7 @@ PROTOCOLS = {
         ),
         Protocol(
             name="nb201",
-            summary="NAS-Bench-201's own: 16 channels, 5 cells per stage, 200 epochs",
+            summary="as in NAS-Bench-201: 16 channels, 5 cells per stage, 200 epochs",
             source="Dong and Yang, ICLR 2020; released code (configs/nas-benchmark/hyper-opts/200E.config)",
             data="cifar10",
             skeletons={"nb201": {"channels": 16, "cells": 5, "reduction": "residual"}},
@@ -206,7 +207,7 @@ PROTOCOLS = {
         ),
         Protocol(
             name="nb-macro",
-            summary="NAS-Bench-Macro's own: 32 channels, 50 epochs",
+            summary="as in NAS-Bench-Macro: 32 channels, 50 epochs",
             source="Su et al., CVPR 2021; released code (train/train.py)",
             data="cifar10",
             skeletons={"nb-macro": {"channels": 32}},
@@ -220,8 +221,8 @@ PROTOCOLS = {
         Protocol(
             name="mobilenet-imagenet",
             summary="40 channels, 250 epochs at 224x224",
-            # The released code has the networks, with dropout of 0.2 before the
-            # classifier, and no script that trains them.
+            # The released code has the networks, with a dropout of 0.2 before the
+            # classifier, but no script that trains them.
             source="ours: darts-imagenet without an auxiliary head, for as many epochs as Zero-Cost-PT trains",
             data="ImageNet",
             skeletons={"mobilenet": {"channels": 40, "resolution": 224}},
@@ -268,14 +269,14 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class ResolvedProtocol:
-    """A protocol for one space with every setting filled in.
+    """A protocol for one space, with a value for every setting.
 
     Attributes:
-        protocol: as it is published.
-        settings: of the training.
+        protocol: the protocol as published.
+        settings: settings of the training.
         skeleton: settings of the space's skeleton.
-        overrides: the values that are not the protocol's, by key; those of the skeleton
-            as `skeleton.KEY`.
+        overrides: values that differ from the protocol, by key; keys of the skeleton
+            are `skeleton.KEY`.
     """
 
     protocol: Protocol
@@ -285,9 +286,9 @@ class ResolvedProtocol:
 
 
 def get_protocol(name: str) -> Protocol:
-    """Return the protocol of that name.
+    """Return the protocol of this name.
 
-    Raises UserError, with the nearest name, if there is none.
+    Raises UserError if there is none; the message suggests the nearest name.
     """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
@@ -303,13 +304,13 @@ def resolve_protocol(
     """Return a protocol for a space, with some settings replaced.
 
     Args:
-        name: of the protocol.
+        name: name of the protocol.
         space: name of the space.
-        settings: of the training, in place of the protocol's.
-        skeleton: settings of the skeleton, in place of the protocol's.
+        settings: settings of the training that replace the protocol's.
+        skeleton: settings of the skeleton that replace the protocol's.
 
     Raises:
-        UserError: the protocol is unknown or not for that space, or a setting is
+        UserError: the protocol is unknown or not for this space, or a setting is
             unknown or out of range.
     """
     protocol = get_protocol(name)
@@ -337,7 +338,7 @@ def resolve_protocol(
 def _skeleton_for(protocol: Protocol, space: str) -> Settings:
     """Return the protocol's skeleton for a space.
 
-    Raises UserError if the protocol is not for that space, or there is no such space.
+    Raises UserError if the protocol is not for this space, or the space is unknown.
     """
     skeleton = protocol.skeleton(space)
     if skeleton is not None:
@@ -347,7 +348,7 @@ def _skeleton_for(protocol: Protocol, space: str) -> Settings:
         other.name for other in PROTOCOLS.values() if other.skeleton(space) is not None
     ]
     raise UserError(
-        f"protocol {protocol.name} is not for space {space}; for that there is {', '.join(others) or 'none'}"
+        f"protocol {protocol.name} is not for space {space}; protocols for it: {', '.join(others) or 'none'}"
     )
 
 
@@ -357,7 +358,7 @@ def _check_names(
     settings: Mapping[str, Any],
     skeleton: Settings,
 ) -> None:
-    """Raise UserError, with all faults, for unknown settings and a wrong skeleton."""
+    """Raise UserError, with all faults, for unknown settings or a wrong skeleton."""
     known = list(TrainingSettings.model_fields)
     faults = Faults()
     for key in settings:
@@ -369,5 +370,5 @@ def _check_names(
 
 
 def _changed_values(settings: Settings, standard: Settings) -> Settings:
-    """Return the settings whose values are not the standard ones."""
+    """Return the settings whose values differ from the standard ones."""
     return {key: value for key, value in settings.items() if standard.get(key) != value}

@@ -1,4 +1,4 @@
-"""Reading a study, by its name or from a file, with all its faults in one message."""
+"""Read a study by name or from a file, and report all its faults in one message."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from archselect.nasbench_adapters.errors import Faults, UserError
 
 @dataclass
 class StudyDraft:
-    """A study as far as it can be read.
+    """A study, as far as it can be read.
 
     Attributes:
-        study: the whole, None if a part of it cannot be read.
+        study: the whole study; None if a part of it cannot be read.
         spaces, data, selectors: the parts that can be read.
     """
 
@@ -34,9 +34,9 @@ class StudyDraft:
 def draft_study(
     name: str, faults: Faults, changes: Mapping[str, Any] | None = None
 ) -> StudyDraft:
-    """Return what can be read of a study, by name or file; note all its faults.
+    """Return what can be read of a study (by name or file); add all its faults.
 
-    `changes` are settings in place of the file's; see :func:`.change_settings`.
+    `changes` are settings that replace the file's, as in :func:`.change_settings`.
     """
     faults_of_study = Faults(f"study {name}")
     try:
@@ -55,7 +55,7 @@ def draft_study(
 
 
 def read_study(name: str) -> Study:
-    """Return a built-in study by its name, or the study of a file.
+    """Return a built-in study by its name, or the study in a file.
 
     Raises UserError that says where each fault is and how to correct it.
     """

@@ -1,4 +1,4 @@
-"""The rewards of a study: what answers queries, and its checks."""
+"""The rewards of a study, which answer queries, and their checks."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class PlannedReward(NamedTuple):
     """What answers the queries of a run.
 
     Attributes:
-        reward: as the study writes it.
-        inputs: what the record says of it.
+        reward: the reward as the study writes it.
+        inputs: the description of the reward in a record.
     """
 
     reward: Reward
@@ -45,29 +45,29 @@ class PlannedReward(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """The budget."""
+        """The query budget of a run."""
         return self.inputs.queries
 
 
 def part_of(reward: Reward | None) -> TruthPart | None:
-    """Return the column of a ground truth that a reward is; None if it is none."""
+    """Return the column of a ground truth that a reward looks up; None for others."""
     return reward.part if isinstance(reward, TableReward) else None
 
 
 def reward_parts(study: Study) -> list[TruthPart]:
-    """Return the columns of ground truths that a study has as rewards."""
+    """Return the columns of ground truths that serve as rewards of a study."""
     parts = [part_of(data.reward) for data in study.data]
     return [part for part in parts if part is not None]
 
 
 TRAINING = "training"
-"""Name of the cost of training what was queried."""
+"""Name of the cost of training the queried architectures."""
 SECONDS = "s"
 """Unit of that cost."""
 
 
 def training_costs(data: DataPart) -> list[CostPart]:
-    """Return the cost of training an architecture that is queried, if it is known."""
+    """Return the cost of training a queried architecture, if the study names one."""
     reward = data.reward
     if not isinstance(reward, TableReward) or reward.seconds is None:
         return []
@@ -77,18 +77,18 @@ def training_costs(data: DataPart) -> list[CostPart]:
 def check_training_costs(
     planned: Sequence[PlannedCost], data: DataPart, costs: Sequence[CostPart]
 ) -> None:
-    """Raise UserError unless the cost of training is in seconds, and of one source.
+    """Raise UserError unless the cost of training is in seconds, with an unused name.
 
     Args:
-        planned: the costs of runs on the data.
-        data: of the study.
-        costs: that the study lists.
+        planned: costs of the runs on the data.
+        data: the data of the study.
+        costs: costs that the study lists.
     """
     if not training_costs(data):
         return
     if any(cost.name == TRAINING for cost in costs):
         raise UserError(
-            f"costs: '{TRAINING}' is what the reward's 'seconds' are called: give yours another name"
+            f"costs: the name '{TRAINING}' is taken by the reward's 'seconds': choose another name"
         )
     for cost in planned:
         if cost.name == TRAINING and cost.unit != SECONDS:
@@ -106,10 +106,11 @@ def plan_reward(
     """Return the reward of runs on a data set and space; None if there is none.
 
     Args:
-        data: of the study.
-        space: of the study; a column of another space's truth is no reward of it.
-        landscapes: of the ground truths.
-        checksum: of the graph on which a reward trains networks.
+        data: the data of the study.
+        space: the space of the study. Ground truths of other spaces are no rewards of
+            it.
+        landscapes: the landscapes of the ground truths.
+        checksum: checksum of the graph on which a reward trains networks.
     """
     reward = data.reward
     if reward is None or data.queries is None:
@@ -140,9 +141,9 @@ def plan_reward(
 
 
 def check_rewards(study: Study) -> None:
-    """Raise UserError for a reward that is missing, incomplete, or of no use.
+    """Raise UserError for a reward that is missing, incomplete or unused.
 
-    Looks at the study alone: see :func:`check_reward_columns`.
+    Reads only the study; :func:`check_reward_columns` checks the ground truths.
     """
     faults = Faults()
     for place, data in enumerate(study.data):
@@ -154,7 +155,7 @@ def check_rewards(study: Study) -> None:
         if data.reward is not None and not on_it:
             faults.add(
                 UserError(
-                    f"{where}: no selector of the study queries its 'reward': add one, such as random-search"
+                    f"{where}: no selector of the study uses its 'reward': add one, such as random-search"
                 )
             )
         for pair in on_it:
@@ -168,7 +169,7 @@ def check_rewards(study: Study) -> None:
 
 
 def _check_keys(where: str, data: DataPart) -> None:
-    """Raise UserError unless a reward and its keys come together."""
+    """Raise UserError if a key needs a reward and there is none, or the reverse."""
     if data.reward is None:
         given = {
             "queries": data.queries is not None,
@@ -177,10 +178,14 @@ def _check_keys(where: str, data: DataPart) -> None:
         }
         for key, is_given in given.items():
             if is_given:
-                raise UserError(f"{where}: '{key}' needs a 'reward', which answers")
+                raise UserError(
+                    f"{where}: '{key}' needs a 'reward', which answers the queries"
+                )
         return
     if data.queries is None:
-        raise UserError(f"{where}: 'reward' needs 'queries', the budget of a selector")
+        raise UserError(
+            f"{where}: 'reward' needs 'queries', the query budget of each selector"
+        )
     part = part_of(data.reward)
     if part in data.truth and not data.reward_is_reported:
         raise _reported(where)
@@ -192,25 +197,25 @@ def _is_on_data(pair: Pair, study: Study, data: DataPart) -> bool:
 
 
 def _check_pair(where: str, data: DataPart, pair: Pair) -> None:
-    """Raise UserError unless a pair of a selector that queries has a reward."""
+    """Raise UserError unless a selector with queries has a usable reward."""
     if data.reward is None:
         raise UserError(
             f"selector {pair.label} needs rewards: give {where} a 'reward' and 'queries'"
         )
     if isinstance(data.reward, SupernetReward) and pair.supernet is None:
         raise UserError(
-            f"selector {pair.label} reads from no supernet, which {where} has as 'reward': name one in its 'on'"
+            f"selector {pair.label} needs a supernet: the 'reward' of {where} is \"supernet\": name one in its 'on'"
         )
 
 
 def check_reward_columns(
     study: Study, landscapes: Mapping[TruthPart, Landscape]
 ) -> None:
-    """Raise UserError for a reward that is reported, or does not fit the selectors.
+    """Raise UserError for a reward that is also reported, or does not fit a selector.
 
     Args:
-        study: to run.
-        landscapes: of the ground truths, those of rewards among them.
+        study: the study to run.
+        landscapes: the landscapes of the ground truths, including those of rewards.
     """
     faults = Faults()
     for place, data in enumerate(study.data):
@@ -224,7 +229,7 @@ def check_reward_columns(
         if data.reward_is_reported and not is_reported:
             faults.add(
                 UserError(
-                    f"data.{place}: leave 'reward_is_reported' out: no 'truth' is the column of the reward"
+                    f"data.{place}: remove 'reward_is_reported': no 'truth' is the column of the reward"
                 )
             )
         for space in study.spaces:
@@ -235,7 +240,7 @@ def check_reward_columns(
 
 
 def _check_landscape(pair: Pair, space: SpacePart, reward: Landscape) -> None:
-    """Raise UserError unless a reward answers what a selector asks, if it asks."""
+    """Raise UserError unless a reward can answer all queries of a selector."""
     if not pair.selector.queries:
         return
     if reward.space != space.name:
@@ -246,35 +251,35 @@ def _check_landscape(pair: Pair, space: SpacePart, reward: Landscape) -> None:
         return
     if not pair.selector.build().queries_pool:
         raise UserError(
-            f"selector {pair.label} asks for any architecture of {space.name}, and reward '{reward.truth}' has "
-            f"{reward.architectures:,} of {reward.space_size:,}: take a selector that keeps to search.pool, such as "
+            f"selector {pair.label} may query any architecture of {space.name}, but reward '{reward.truth}' has "
+            f"{reward.architectures:,} of {reward.space_size:,}: use a selector that queries only search.pool, such as "
             "random-search"
         )
 
 
 def _reported(where: str) -> UserError:
     return UserError(
-        f"{where}: 'reward' and 'truth' are the same column, so that selectors would choose by what judges them: "
-        "take another one, or set reward_is_reported = true, and every table says so"
+        f"{where}: 'reward' and 'truth' are the same column, so selectors would be judged by the accuracies that they "
+        "query: use another column, or set reward_is_reported = true, which every table then states"
     )
 
 
 def check_supernets_of_selectors(study: Study) -> None:
-    """Raise UserError for a selector that needs a supernet and reads from none."""
+    """Raise UserError for a selector that needs a supernet and has none."""
     faults = Faults()
     for pair in study.pairs():
         needs = pair.selector.build().needs
         if pair.supernet is None and needs & {SUPERNET, ALPHAS}:
             faults.add(
                 UserError(
-                    f"selector {pair.label} needs a supernet: name some in its 'on', or add [[supernets]]"
+                    f"selector {pair.label} needs a supernet: name one in its 'on', or add [[supernets]]"
                 )
             )
     faults.raise_any()
 
 
 def check_spaces_of_supernets(study: Study) -> None:
-    """Raise UserError for a supernet on a space that has none."""
+    """Raise UserError for a supernet on a space without supernets."""
     faults = Faults()
     for space in _without_supernet(study.spaces):
         for data in study.data:
@@ -285,13 +290,13 @@ def check_spaces_of_supernets(study: Study) -> None:
 
 
 def _check_space_of_pair(space: SpacePart, pair: Pair) -> None:
-    """Raise UserError if a pair has a supernet, and the space has none."""
+    """Raise UserError if a pair has a supernet but its space has none."""
     if pair.supernet is None:
         return
     known = get_space(space.name)
     known.check_needs(pair.label, pair.selector.build().needs)
     raise UserError(
-        f"space {space.name} has no supernet: give selector {pair.label} on = [], or leave the space out of "
+        f"space {space.name} has no supernet: for selector {pair.label}, set on = [], or remove the space from "
         f"the 'spaces' of supernet {pair.supernet.label}"
     )
 

@@ -1,4 +1,4 @@
-"""Whether supernets have the skeleton of the networks that a truth was made of."""
+"""Compare the skeleton of supernets with that of the networks in a ground truth."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 
 
 def list_other_skeletons(study: Study) -> list[str]:
-    """Return a sentence for each space and truth whose skeletons differ.
+    """Return a sentence for each space and ground truth whose skeletons differ.
 
-    A truth that does not hold its skeleton has no sentence.
+    There is no sentence for a ground truth that does not state its skeleton.
     """
     sentences: dict[str, None] = {}
     for data in study.data:
@@ -26,7 +26,7 @@ def list_other_skeletons(study: Study) -> list[str]:
 
 
 def _compare(part: SpacePart, truth: GroundTruth) -> Iterator[str]:
-    """Yield a sentence if the skeleton of a study's space is not the truth's."""
+    """Yield a sentence if the skeleton of a study's space differs from the truth's."""
     space = get_space(part.name)
     trained = _skeleton_of(truth)
     if not trained or unrestricted_name(space.name) != truth.space.name:
@@ -35,14 +35,14 @@ def _compare(part: SpacePart, truth: GroundTruth) -> Iterator[str]:
         return
     searched = {**space.skeleton_defaults, **part.skeleton}
     yield (
-        f"{part.title}: supernets have {_in_words(searched)}; the networks of "
-        f"{truth.name} have {_in_words(trained)}, so its accuracies say less about these "
+        f"{part.title}: the supernets have {_in_words(searched)}, but the networks of "
+        f"{truth.name} have {_in_words(trained)}. Its accuracies may not hold for these "
         "supernets"
     )
 
 
 def _skeleton_of(truth: GroundTruth) -> Mapping[str, object]:
-    """Return the skeleton settings that a truth holds; empty if it holds none."""
+    """Return the skeleton settings that a truth states; empty if it states none."""
     recipe = truth.details.get("recipe")
     if not isinstance(recipe, Mapping):
         return {}
@@ -51,5 +51,5 @@ def _skeleton_of(truth: GroundTruth) -> Mapping[str, object]:
 
 
 def _in_words(settings: Mapping[str, object]) -> str:
-    """Return settings such as "channels 4, cells 2, reduction pool"."""
+    """Return settings as text, such as "channels 4, cells 2, reduction pool"."""
     return ", ".join(f"{name} {value}" for name, value in settings.items())

@@ -3,59 +3,59 @@
 ::
 
     name = "mine"
-    title = "What the page is called"
+    title = "The title of the report"
     tables = ["tau", "accuracy", "time"]
 
     [seeds]
-    supernet = [0, 1, 2, 3]  # of weights and supernet training
-    selection = [0]          # of edge orders and minibatches; for every supernet seed
+    supernet = [0, 1, 2, 3]  # seeds of weights and supernet training
+    selection = [0]          # seeds of edge orders and minibatches
 
     [[spaces]]
     name = "nb201"
     skeleton = { channels = 16, cells = 5 }
-    label = "large"          # the name, if left out
+    label = "large"          # default: the name
 
     [[data]]
-    name = "cifar10"         # or the path of an .npz; "cifar10@16" averages to 16x16
+    name = "cifar10"         # or the path of an .npz; "cifar10@16" is averaged to 16x16
     split = "first"          # how training images are halved: "first" or "shuffled"
     truth = [
         { table = "nb201.npz", dataset = "cifar10", split = "ori-test", epochs = 200 },
     ]
-    # or { protocol = "tiny", seeds = [0, 1], epochs = 30 }, or a list of such
+    # or { protocol = "tiny", seeds = [0, 1], epochs = 30 }, or a list of these
     train = "tiny"
 
     [[supernets]]
     recipe = "darts"
     epochs = 50
     trace = true             # record the training, for tables "wiring" and "alphas"
-    spaces = ["large"]       # labels of spaces to train it on; all if left out
-    data = ["cifar10"]       # names of data sets to train it on; all if left out
+    spaces = ["large"]       # labels of spaces to train it on; default: all
+    data = ["cifar10"]       # names of data sets to train it on; default: all
 
     [[selectors]]
     name = "darts-pt"
-    on = ["darts"]           # labels of supernets; all if left out, none if empty
+    on = ["darts"]           # labels of supernets; default: all; [] for none
     tune_epochs = 5
 
-    [[costs]]                # what selected architectures cost; may be left out
-    name = "latency"         # in tables
+    [[costs]]                # optional: costs of the selected architectures
+    name = "latency"         # name in tables
     of = "additive:nb201-latency/pixel2@100"
 
-    [[reproduces]]           # published numbers that table "reproduction" compares with
+    [[reproduces]]           # published numbers for the table "reproduction"
     paper = "DARTS-PT"
     table = "Table 4"
     method = "darts+darts-pt"
     selector = "darts-pt"
 
-The text `of` of a cost is `params`, `macs`, `table:NAME/COLUMN`,
-`additive:NAME/COLUMN@N`, `mlp:NAME/COLUMN@N` or FILE.py:CLASS; see `docs/costs.md`. A
-table that lacks architectures of the space needs `gaps = "allowed"`.
+`of` of a cost is `params`, `macs`, `table:NAME/COLUMN`, `additive:NAME/COLUMN@N`,
+`mlp:NAME/COLUMN@N` or FILE.py:CLASS (`docs/costs.md`). A table that lacks architectures
+of the space needs `gaps = "allowed"`.
 
-A selector that queries architectures needs a reward and a budget, which data give it.
-It reads from no supernet where `on` is empty, or where the study has none; `supernet`
-seeds are then seeds of its selection, too::
+A selector that queries architectures needs a reward and a budget; the data define them.
+If `on` is empty, or the study has no supernets, the selector reads no supernet; the
+`supernet` seeds are then also seeds of its selection::
 
     [[data]]
-    name = "cora"            # any name, where no images are read
+    name = "cora"            # any name, if no images are read
     queries = 300
 
     [data.reward]
@@ -73,23 +73,25 @@ seeds are then seeds of its selection, too::
     [[selectors]]
     name = "random-search"
 
-`trial = "first"` takes the first trial of each architecture in place of their mean.
-`seconds = "table:NAME/COLUMN"`, a cost, says how long each queried architecture took to
-train: tables then show what the queries would have cost.
+`trial = "first"` uses the first trial of each architecture instead of the mean.
+`seconds = "table:NAME/COLUMN"` is a cost: how long each queried architecture took to
+train. Tables then show what the queries would have cost.
 `reward = "supernet"` is the supernet's accuracy on the validation images with one
-operation per edge, `{ source = "supernet", norm = "batch" }` the same in another
+operation per edge; `{ source = "supernet", norm = "batch" }` is the same in another
 batch-norm mode. `{ source = "training", graph = "digits-knn", epochs = 5 }` trains a
-graph network per query; see `docs/graph-sharing.md`. `counting = "texts"` makes every
-text cost a query; without it every class of architectures of equal function does.
+graph network per query (`docs/graph-sharing.md`). With `counting = "texts"`, each
+distinct text of an architecture counts as one query; by default, each class of
+architectures that compute the same function does.
 
-An unknown key is an error. A selector of your own is named by its file and class,
-`name = "my_selector.py:MySelector"`; so is an optimiser,
+An unknown key is an error. Your own selector is named by its file and class,
+`name = "my_selector.py:MySelector"`; so is your own optimiser,
 `recipe = "my_optimiser.py:MyOptimiser"`.
 
-`reference = "darts-pt"` says with which selector the table "differences" compares the
-others (the best, if left out). `label` renames a supernet or a selector, as needed
-where one comes twice; it is one line of at most 100 letters. `variant_of` names the
-study of which this one is a smaller form; reports then list every setting that differs.
+`reference = "darts-pt"` names the selector with which the table "differences" compares
+the others (default: the best). `label` renames a supernet or a selector; it is needed
+if a name occurs twice, and has one line of at most 100 characters. `variant_of` names
+the study of which this study is a smaller form; reports list every setting that
+differs.
 """
 
 from __future__ import annotations
@@ -127,13 +129,13 @@ TableName = Literal[
     "alphas",
 ]
 TABLES_WITHOUT_ACCURACY = ("time", "cells", "memory", "wiring", "alphas")
-"""Tables that need no accuracy of what is selected."""
+"""Tables that need no accuracy of the selected architecture."""
 
 
 class Pair(NamedTuple):
-    """A selector, a supernet that it reads from, and the label of the two in tables.
+    """A selector, the supernet that it reads, and the label of the two in tables.
 
-    The supernet is None for a selector that reads from none.
+    The supernet is None for a selector that reads none.
     """
 
     selector: SelectorPart
@@ -141,12 +143,12 @@ class Pair(NamedTuple):
     label: str
 
     def is_of(self, space: SpacePart, data: DataPart) -> bool:
-        """Return whether there are runs of it on that space and data set."""
+        """Return whether the pair has runs on this space and data set."""
         return self.supernet is None or self.supernet.is_trained_on(space, data)
 
 
 class Study(Part):
-    """A whole study; see the module's text for its keys."""
+    """A whole study. The docstring of this module explains its keys."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     title: Title
@@ -168,12 +170,12 @@ class Study(Part):
 
     @property
     def source(self) -> str:
-        """The TOML text it was read from; empty for a study made in Python."""
+        """The TOML text of the study; empty for a study made in Python."""
         return self._source
 
     @property
     def references(self) -> list[str]:
-        """The labels of the pairs of the selector that the others are compared with."""
+        """The labels of the reference pairs, with which the others are compared."""
         return [
             pair.label
             for pair in self.pairs()
@@ -186,7 +188,7 @@ class Study(Part):
         return [pair.label for pair in self.pairs()]
 
     def pairs(self) -> list[Pair]:
-        """Return every selector with every supernet it reads from, in order."""
+        """Return every selector with every supernet that it reads, in order."""
         pairs = []
         for selector in self.selectors:
             title = selector.title
@@ -200,7 +202,7 @@ class Study(Part):
         return pairs
 
     def _supernets_of(self, selector: SelectorPart) -> list[SupernetPart]:
-        """Return the supernets that a selector reads from."""
+        """Return the supernets that a selector reads."""
         if selector.on is None:
             return self.supernets
         return [
@@ -208,11 +210,11 @@ class Study(Part):
         ]
 
     def pairs_on(self, space: SpacePart, data: DataPart) -> list[Pair]:
-        """Return the pairs of which there are runs on that space and data set."""
+        """Return the pairs that have runs on this space and data set."""
         return [pair for pair in self.pairs() if pair.is_of(space, data)]
 
     def reads_images(self, data: DataPart) -> bool:
-        """Return whether the images of a data set are read: a network is trained."""
+        """Return whether the images of a data set are read, to train a network."""
         if data.train:
             return True
         for selector in self.selectors:

@@ -1,4 +1,4 @@
-"""Checks of a study as a whole: every mistake shows before anything runs."""
+"""Check a study as a whole: every mistake shows before anything runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from archselect.nasbench_adapters.spaces import get_space
 
 
 def check_study_parts(study: Study) -> None:
-    """Raise UserError, with all faults, if a study's parts are wrong or do not match.
+    """Raise UserError, with all faults, if parts of a study are wrong or do not match.
 
-    Every part is built once.
+    Builds every part once.
     """
     _check_number_of_runs(study)
     faults = Faults()
@@ -54,7 +54,7 @@ def note_faults_of_parts(
     selectors: Sequence[SelectorPart],
     faults: Faults,
 ) -> None:
-    """Build each space, selector and protocol once; note what is wrong with them."""
+    """Build each space, selector and protocol once; add their faults."""
     usable = []
     for space in spaces:
         with faults.collect():
@@ -74,17 +74,17 @@ def note_faults_of_parts(
 
 
 def _check_without_networks(space: SpacePart, data: Sequence[DataPart]) -> None:
-    """Raise UserError for networks of a space that has none of images."""
+    """Raise UserError for a skeleton or trainings on a space without image networks."""
     if space.skeleton:
-        raise UserError(f"space {space.name} has no networks: leave its 'skeleton' out")
+        raise UserError(f"space {space.name} has no networks: remove its 'skeleton'")
     if any(part.train for part in data):
         raise UserError(
-            f"space {space.name} has no networks of images to train: give the data a 'truth' in place of 'train'"
+            f"space {space.name} has no image networks to train: replace 'train' of the data by a 'truth'"
         )
 
 
 def _check_number_of_runs(study: Study) -> None:
-    """Raise UserError for more runs, or final trainings, than are planned at once."""
+    """Raise UserError for more runs or final trainings than one study can have."""
     runs = len(study.pairs())
     for dimension in (
         study.seeds.supernet,
@@ -101,15 +101,15 @@ def _check_number_of_runs(study: Study) -> None:
     for kind, count in counts.items():
         if count > MOST_RUNS:
             raise UserError(
-                f"the study has up to {count:,} {kind}, more than {MOST_RUNS:,}: make several studies of it, each "
-                "with a part of the seeds, and join them with 'archselect merge'"
+                f"the study has up to {count:,} {kind}, more than {MOST_RUNS:,}: split it into several studies, each "
+                "with some of the seeds, and merge them with 'archselect merge'"
             )
 
 
 def _check_supernets(study: Study) -> None:
     """Raise UserError for a supernet on an unknown space or data set.
 
-    Also for a trace of a supernet that is not trained, and a label that comes twice.
+    Also for a trace of an untrained supernet, and for a repeated label.
     """
     faults = Faults()
     titles = [space.title for space in study.spaces]
@@ -124,7 +124,7 @@ def _check_supernets(study: Study) -> None:
             if name not in names:
                 faults.add(unknown(f"data set of supernet {label}", name, names))
         if supernet.trace and not supernet.build().trains:
-            faults.add(UserError(f"supernet {label} is not trained: it has no 'trace'"))
+            faults.add(UserError(f"supernet {label} is not trained: remove 'trace'"))
     with faults.collect():
         _check_distinct("supernets", labels)
     faults.raise_any()
@@ -146,7 +146,7 @@ def _check_selectors(study: Study) -> None:
 
 
 def _check_activations(study: Study) -> None:
-    """Raise UserError for a selector of probabilities on a supernet that has none."""
+    """Raise UserError if a selector needs probabilities and its supernet has none."""
     faults = Faults()
     for pair in study.pairs():
         if pair.supernet is None:
@@ -156,31 +156,31 @@ def _check_activations(study: Study) -> None:
         if reads_probabilities and not activation.sums_to_one:
             faults.add(
                 UserError(
-                    f"selector {pair.label} reads probabilities, which supernet {pair.supernet.label} with "
-                    f'activation {activation.name!r} does not have: set activation = "softmax", or give the '
-                    "selector other supernets by 'on'"
+                    f"selector {pair.label} needs probabilities, but supernet {pair.supernet.label} with "
+                    f'activation {activation.name!r} has none: set activation = "softmax", or give the '
+                    "selector other supernets with 'on'"
                 )
             )
     faults.raise_any()
 
 
 def _check_accuracies(study: Study) -> None:
-    """Raise UserError for data without a source of the accuracies that tables need."""
+    """Raise UserError if tables need accuracies and the data name no source of them."""
     faults = Faults()
     needed = bool(set(study.tables) - set(TABLES_WITHOUT_ACCURACY))
     for place, data in enumerate(study.data):
         if needed and not data.truth and not data.train and not data.has_report:
             faults.add(
                 UserError(
-                    f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "
-                    f"protocol; only the tables {', '.join(TABLES_WITHOUT_ACCURACY)} do without"
+                    f"data.{place}: needs 'truth' (ground truths to look up accuracies), or 'train' (a training "
+                    f"protocol); only the tables {', '.join(TABLES_WITHOUT_ACCURACY)} need neither"
                 )
             )
     faults.raise_any()
 
 
 def _check_costs(study: Study) -> None:
-    """Raise UserError for a cost whose name comes twice, or whose text is none."""
+    """Raise UserError for a repeated name of a cost, or a text that is no cost."""
     faults = Faults()
     with faults.collect():
         _check_distinct("costs", [cost.name for cost in study.costs])
@@ -191,7 +191,7 @@ def _check_costs(study: Study) -> None:
 
 
 def _check_references(study: Study) -> None:
-    """Raise UserError for a selector or study that is referred to and not there."""
+    """Raise UserError for a reference to a selector or study that does not exist."""
     faults = Faults()
     if study.variant_of is not None:
         with faults.collect():
@@ -207,12 +207,12 @@ def _check_references(study: Study) -> None:
 
 
 def _check_tables(study: Study) -> None:
-    """Raise UserError for a table that has nothing to show."""
+    """Raise UserError for a table that would be empty."""
     faults = Faults()
     if "reproduction" in study.tables and not study.reproduces:
         faults.add(
             UserError(
-                "tables: 'reproduction' needs 'reproduces', which names published numbers"
+                "tables: 'reproduction' needs [[reproduces]], which names published numbers"
             )
         )
     supernets = [pair.supernet for pair in study.pairs() if pair.supernet]
@@ -220,21 +220,21 @@ def _check_tables(study: Study) -> None:
     if "wiring" in study.tables and not traced:
         faults.add(
             UserError(
-                "tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from"
+                "tables: 'wiring' needs a supernet with 'trace = true' that a selector reads"
             )
         )
     learns = any(supernet.build().learns_alphas for supernet in traced)
     if "alphas" in study.tables and not learns:
         faults.add(
             UserError(
-                "tables: 'alphas' needs a supernet that learns alphas, with 'trace = true', that a selector reads from"
+                "tables: 'alphas' needs a supernet that learns alphas, has 'trace = true', and that a selector reads"
             )
         )
     faults.raise_any()
 
 
 def _check_repetitions(study: Study) -> None:
-    """Raise UserError for a space, data set, seed or training that comes twice."""
+    """Raise UserError for a repeated space, data set, seed or training."""
     faults = Faults()
     searched = []
     for data in study.data:
@@ -262,12 +262,12 @@ def _check_distinct(key: str, values: Iterable[object]) -> None:
     for value, count in Counter(values).items():
         if count > 1:
             raise UserError(
-                f"{key}: {value!r} comes twice; give each a 'label' or a value of its own"
+                f"{key}: {value!r} occurs twice: give each a different 'label' or value"
             )
 
 
 def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
-    """Raise UserError if classes of two files have one name and the same supernets."""
+    """Raise UserError if classes in two files share a name and their supernets."""
     first: dict[tuple[str, str], SelectorPart] = {}
     for selector in selectors:
         if ".py" not in selector.name:
@@ -276,6 +276,6 @@ def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
         other = first.setdefault(key, selector)
         if other.name != selector.name:
             raise UserError(
-                f"selectors: {other.name} and {selector.name} are both called {selector.title!r}; give the classes "
-                "another name, or each a 'label' in the study"
+                f"selectors: {other.name} and {selector.name} are both named {selector.title!r}: give the classes "
+                "different names, or each a 'label' in the study"
             )

@@ -1,4 +1,4 @@
-"""Files of studies: where the built-in ones are, and what can be read of a file."""
+"""Files of studies: where the built-in ones are, and how a file is read."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _KINDS_OF_PARTS: dict[str, type[BaseModel]] = {
 
 
 class StudyText(NamedTuple):
-    """The TOML text of a study, and the values that it holds."""
+    """The TOML text of a study, and the values in it."""
 
     text: str
     values: dict[str, Any]
 
 
 class ReadableParts(NamedTuple):
-    """The parts of a file that can be read on their own."""
+    """The parts of a file that can be read, even if the whole study cannot."""
 
     spaces: list[SpacePart]
     data: list[DataPart]
@@ -48,19 +48,19 @@ class ReadableParts(NamedTuple):
 
 
 def built_in_studies() -> dict[str, Path]:
-    """Return the files of the studies within the package, by name."""
+    """Return the files of the built-in studies, by name."""
     folder = Path(__file__).parents[1] / "studies"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def parse_study(name: str, changes: Mapping[str, Any] | None = None) -> Study:
-    """Return a built-in study or that of a file, not yet checked as a whole.
+    """Return a built-in study or that of a file. It is not yet checked as a whole.
 
     Args:
-        name: of the study, or the path of its file.
-        changes: settings in place of the file's; see :func:`.change_settings`.
+        name: name of the study, or path of its file.
+        changes: settings that replace the file's, as in :func:`.change_settings`.
 
-    Raises UserError, with all reasons, if it cannot be read.
+    Raises UserError, with all reasons, if the study cannot be read.
     """
     source = _read_toml(name)
     if changes:
@@ -83,7 +83,7 @@ def parse_study(name: str, changes: Mapping[str, Any] | None = None) -> Study:
 
 
 def _note_hidden_faults(values: dict[str, Any], faults: Faults) -> None:
-    """Note the faults that stay hidden where a supernet is refused with a UserError."""
+    """Add the faults that remain hidden when a supernet is refused with a UserError."""
     for key, kind in _KINDS_OF_PARTS.items():
         _, lines = _read_parts(values, key, kind)
         faults.add_lines(lines)
@@ -98,7 +98,7 @@ def _note_hidden_faults(values: dict[str, Any], faults: Faults) -> None:
 
 
 def readable_parts(name: str) -> ReadableParts:
-    """Return the parts that can be read of a study that cannot be read as a whole."""
+    """Return the readable parts of a study that cannot be read as a whole."""
     try:
         values = _read_toml(name).values
     except UserError:
@@ -118,7 +118,7 @@ def _read_toml(name: str) -> StudyText:
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
             raise UserError(
-                f"there is no study file {path}; 'archselect list studies' names the built-in ones"
+                f"there is no study file {path}; 'archselect list studies' lists the built-in ones"
             )
         raise unknown("study", name, built_in_studies())
     text = read_text(path, MOST_STUDY_BYTES)

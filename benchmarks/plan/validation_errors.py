@@ -1,4 +1,4 @@
-"""The faults that pydantic finds in a file, in lines that users can read."""
+"""Turn the faults that pydantic finds in a file into lines that users can read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import BaseModel, Tag, ValidationError
 from archselect.nasbench_adapters.errors import nearest
 
 Place = tuple[int | str, ...]
-"""Where a value is in a file: keys of tables and places in lists."""
+"""The place of a value in a file: keys of tables and positions in lists."""
 TAGGED = "from "
-"""The beginning of the tags of unions, which pydantic puts into places."""
+"""The prefix of the tags of unions, which pydantic adds to places."""
 
 
 def explain_validation_error(error: ValidationError, model: type[BaseModel]) -> str:
@@ -27,12 +27,12 @@ def list_faults(
 ) -> list[str]:
     """Return the faults of a validation error, one line each.
 
-    A line says where the fault is, and for an unknown key which key was meant.
+    A line says where the fault is. For an unknown key it suggests the nearest key.
 
     Args:
-        error: of the model.
-        model: that was validated.
-        within: where the model stands in a file.
+        error: the error of the model.
+        model: the model that was validated.
+        within: place of the model in a file.
     """
     lines: list[str] = []
     meant: set[Place] = set()
@@ -47,7 +47,7 @@ def list_faults(
         place = _join((*within, *fault["loc"]))
         lines.append(f"unknown key '{place}'{_suggest_key(hint, known)}")
     for fault in error.errors():
-        # A key that is misspelled is not missing as well.
+        # A misspelled key is not also a missing key.
         if fault["type"] == "extra_forbidden" or fault["loc"] in meant:
             continue
         place = _join((*within, *fault["loc"]))
@@ -56,7 +56,7 @@ def list_faults(
 
 
 def _message(fault: Any) -> str:
-    """Return what is wrong, in words."""
+    """Return text that says what is wrong."""
     if fault["type"] == "union_tag_invalid":
         tag = fault["ctx"]["tag"].removeprefix(TAGGED)
         tags = fault["ctx"]["expected_tags"].replace(TAGGED, "")
@@ -94,7 +94,7 @@ def _find_model(model: type[BaseModel], place: Place) -> type[BaseModel]:
 def _models_of(
     annotation: Any, tag: str | None = None
 ) -> Iterator[tuple[str | None, type[BaseModel]]]:
-    """Yield the models that a value may be, each with its tag, None without one."""
+    """Yield the models that a value can have, each with its tag (or None)."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield tag, annotation
     parts = get_args(annotation)

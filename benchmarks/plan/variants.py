@@ -1,4 +1,4 @@
-"""Variants of a study: made by the options of a command, and how two studies differ."""
+"""Variants of a study that command options make, and how two studies differ."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def make_variant(
     supernet_seeds: Sequence[int] | None = None,
     selectors: Sequence[str] = (),
 ) -> Study:
-    """Return a study on other data, with other supernet seeds or with more selectors.
+    """Return a study with other data, other supernet seeds or more selectors.
 
-    Reports list what differs.
+    Reports list the differences.
 
     Args:
-        study: to vary.
-        source: name or path that the study was read from.
-        data: by name or path, in place of the only one.
-        supernet_seeds: in place of the study's.
-        selectors: by name or as FILE.py:CLASS, beside those of the study; the others
-            are compared with the first of them.
+        study: the study to vary.
+        source: name or path of the file of the study.
+        data: name or path of the data set that replaces the study's only one.
+        supernet_seeds: seeds that replace the study's.
+        selectors: selectors to add, by name or as FILE.py:CLASS. The first of them is
+            the reference of comparisons.
 
     Raises:
         UserError: the study has several data sets, or a part of the variant is wrong.
@@ -39,7 +39,7 @@ def make_variant(
     if data is not None:
         if len(study.data) > 1:
             raise UserError(
-                f"--data stands for one data set, and study {study.name} has {len(study.data)}"
+                f"--data replaces the only data set of a study, but study {study.name} has {len(study.data)}"
             )
         (part,) = study.data
         changes["data"] = [part.model_copy(update={"name": data})]
@@ -54,7 +54,7 @@ def make_variant(
 
 
 def _add_selectors(study: Study, names: Sequence[str]) -> dict[str, Any]:
-    """Return the keys of a study that change where it gets more selectors."""
+    """Return the keys of a study that change when selectors are added."""
     added = [SelectorPart(name=name) for name in names]
     tables = list(study.tables)
     if "differences" not in tables:
@@ -67,11 +67,11 @@ def _add_selectors(study: Study, names: Sequence[str]) -> dict[str, Any]:
 
 
 def list_differences(study: Study, standard: Study) -> list[str]:
-    """Return every setting of a study that is not as in another, one line each.
+    """Return every setting in which two studies differ, one line each.
 
-    Titles, descriptions, tables and published numbers do not count. Spaces, data,
-    supernets and selectors are matched by name or label; where each study has a single
-    one, these two are matched.
+    Titles, descriptions, tables and published numbers are ignored. Spaces, data,
+    supernets and selectors are matched by name or label; if each study has only one,
+    these two are matched.
     """
     settings = _settings_by_kind(study)
     standards = _settings_by_kind(standard)

@@ -1,4 +1,4 @@
-"""What selected and scored architectures cost, for the record of a run."""
+"""The costs of selected and scored architectures, for the record of a run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from archselect.selectors.base import Selection
 
 
 class OpenCosts:
-    """The costs that a process has opened, each once."""
+    """The costs that a process uses. Each is opened once."""
 
     def __init__(self) -> None:
         self._opened: dict[str, Cost] = {}
 
     def check(self, planned: Sequence[PlannedCost], space: SearchSpace) -> None:
-        """Raise UserError if a cost is not the one that the command read."""
+        """Raise UserError if a cost changed since the command read it."""
         for cost in planned:
             here = self._open(cost, space)
             check_same_cost(cost.name, here.origin, cost.origin)
@@ -33,7 +33,7 @@ class OpenCosts:
         space: SearchSpace,
         selection: Selection,
     ) -> list[ArchitectureCost]:
-        """Return every cost of the selected architecture, and of those scored."""
+        """Return every cost of the selected architecture and of the scored ones."""
         scored = [architecture for architecture, _ in selection.architecture_scores]
         costs = []
         for cost in planned:
@@ -54,7 +54,7 @@ class OpenCosts:
         return costs
 
     def _open(self, cost: PlannedCost, space: SearchSpace) -> Cost:
-        """Return a cost, opened the first time."""
+        """Return a cost; open it on the first call."""
         key = f"{space.name} {cost.of} {cost.network}"
         if key not in self._opened:
             self._opened[key] = open_cost(cost.of, space, cost.network)
@@ -62,6 +62,6 @@ class OpenCosts:
 
 
 def _describe_fit(cost: Cost) -> CostFit | None:
-    """Return how well a cost predicts, None for one that is not fitted."""
+    """Return how well a fitted cost predicts; None for a cost that is not fitted."""
     fit = cost.fit
     return None if fit is None else CostFit(**fit._asdict())

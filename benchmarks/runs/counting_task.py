@@ -1,4 +1,4 @@
-"""A task that counts what a selection would cost, and computes nothing."""
+"""A task that counts what a selection would cost, without computing anything."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from archselect.selectors.queries import Queries
 
 
 class RandomTask(Task):
-    """A task that answers at random, at once.
+    """A task that answers immediately with random numbers.
 
     Args:
-        counter: has the supernet and the images.
-        queries: the budget of queries; None where the study gives no reward.
+        counter: counter that has the supernet and the images.
+        queries: budget of queries; None if the study gives no reward.
     """
 
     def __init__(self, counter: SupernetCounter, queries: int | None = None) -> None:
@@ -48,7 +48,7 @@ class RandomTask(Task):
             self.queries = Queries(counter.space, queries)
 
     def _reward(self, architecture: Architecture) -> float:
-        """See :meth:`.Task._reward`."""
+        """Return a random reward, in per cent."""
         del architecture
         return 100 * float(self._answers.random())
 
@@ -57,12 +57,12 @@ class RandomTask(Task):
         decisions: Decisions,
         alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
-        """See :meth:`.Task.mixture`."""
+        """Return the mixture of the alphas under some decisions."""
         weights = self.alphas if alphas is None else alphas
         return mixture_of(self.space, weights, decisions, self._activation)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """Return the task's alphas, always the same."""
+        """Return the task's alphas; they are the same in every call."""
         return self.alphas
 
     def evaluate(
@@ -71,7 +71,7 @@ class RandomTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate`."""
+        """Return a random accuracy and loss."""
         del mixture, norm, augment
         return Evaluation(*self._answers.random(2).tolist())
 
@@ -83,12 +83,12 @@ class RandomTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate_tuned`."""
+        """Return a random accuracy and loss."""
         del epochs, learning_rate
         return self.evaluate(self.mixture(decisions), norm, augment)
 
     def minibatch(self, size: int) -> Minibatch:
-        """Return one image, `size` times over without taking its memory."""
+        """Return one image repeated `size` times, in the memory of one image."""
         first = self._images.index("train")[:1]
         image, label = self._images.batch(first)
         images = image.expand(size, -1, -1, -1)
@@ -101,7 +101,7 @@ class RandomTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> float:
-        """See :meth:`.Task.proxy`."""
+        """Return a random score."""
         del name, mixture, batch, norm
         return float(self._answers.random())
 
@@ -112,7 +112,7 @@ class RandomTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
-        """See :meth:`.Task.proxies`."""
+        """Return a random score per mixture."""
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
     def output_information(
@@ -122,7 +122,7 @@ class RandomTask(Task):
         augment: bool = False,
         skips_flat: bool = False,
     ) -> list[list[list[float]]]:
-        """See :meth:`.Task.output_information`."""
+        """Return random output information, by cell type, edge and operation."""
         del mixture, norm, augment, skips_flat
         by_cell = []
         for edges in self.space.edges:
@@ -137,23 +137,23 @@ class RandomTask(Task):
         batches: int,
         size: int,
     ) -> float:
-        """See :meth:`.Task.proxy_of_network`."""
+        """Return a random score."""
         del name, architecture, batches, size
         return float(self._answers.random())
 
     def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
-        """See :meth:`.Task.memory`."""
+        """Return the bytes of a training step under some decisions."""
         size = self._batch_size if batch_size is None else batch_size
         return self._memory.count(decisions).total(size)
 
     @cached_property
     def _memory(self) -> StepMemoryCounter:
-        """Counts the memory of steps of the supernet."""
+        """The counter of the memory of the supernet's steps."""
         skeleton = self.supernet.skeleton
         return memory_counter(self.space, skeleton, self._images, self._activation)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """Move the alphas at random, and leave the weights as they are."""
+        """Change the alphas at random; do not change the weights."""
         del decisions, epochs, learning_rate
         for alpha in self.alphas:
             moved = self._answers.random(tuple(alpha.shape))
@@ -164,12 +164,12 @@ class CountingTask(DelegatingTask):
     """A task that counts what its answers would cost.
 
     Args:
-        task: answers.
-        counter: of its supernet.
-        reward: what queries measure on the supernet; None if they look rewards up.
+        task: the task that answers.
+        counter: counter of the task's supernet.
+        reward: what queries measure on the supernet; None if rewards are looked up.
 
     Attributes:
-        counts: of all answers so far.
+        counts: the counts of all answers so far.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class CountingTask(DelegatingTask):
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
     ) -> Answer:
-        """Return the task's answer, and count what it would cost."""
+        """Return the task's answer, and count its cost."""
         count = self._counters.get(question.__name__)
         if count is not None:
             self._add(count(*arguments, **keywords))

@@ -1,4 +1,4 @@
-"""The base of tasks that wrap another task and add something to its answers."""
+"""The base class of tasks that wrap another task and add to its answers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ Answer = TypeVar("Answer")
 
 
 class DelegatingTask(Task):
-    """A task whose questions another task answers.
+    """A task that passes its questions on to another task.
 
-    All questions go through :meth:`_ask`, the one method that a derived class
-    overrides. It gets every argument by position, defaults included.
+    All questions go through :meth:`_ask`, the only method that a derived class
+    overrides. It gets every argument by position, including defaults.
 
     Args:
-        task: answers the questions; space, supernet, alphas and the rest are its own.
+        task: the task that answers. The attributes (space, supernet, alphas, …) are
+            its.
     """
 
     def __init__(self, task: Task) -> None:
@@ -41,7 +42,7 @@ class DelegatingTask(Task):
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
     ) -> Answer:
-        """Return the other task's answer to a question, a method of :class:`.Task`."""
+        """Return the wrapped task's answer to a question, which is a method of Task."""
         method: Callable[Arguments, Answer] = getattr(self._task, question.__name__)
         return method(*arguments, **keywords)
 
@@ -50,11 +51,11 @@ class DelegatingTask(Task):
         decisions: Decisions,
         alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
-        """See :meth:`.Task.mixture`."""
+        """Return the mixture of the alphas under some decisions."""
         return self._ask(Task.mixture, decisions, alphas)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """See :meth:`.Task.new_alphas`."""
+        """Return new initial alphas."""
         return self._ask(Task.new_alphas)
 
     def evaluate(
@@ -63,7 +64,7 @@ class DelegatingTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate`."""
+        """Return the accuracy and loss of a mixture on the validation images."""
         return self._ask(Task.evaluate, mixture, norm, augment)
 
     def evaluate_tuned(
@@ -74,7 +75,7 @@ class DelegatingTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate_tuned`."""
+        """Return the evaluation after tuning; undo the tuning."""
         return self._ask(
             Task.evaluate_tuned,
             decisions,
@@ -85,7 +86,7 @@ class DelegatingTask(Task):
         )
 
     def minibatch(self, size: int) -> Minibatch:
-        """See :meth:`.Task.minibatch`."""
+        """Return a random minibatch of training images."""
         return self._ask(Task.minibatch, size)
 
     def proxy(
@@ -95,7 +96,7 @@ class DelegatingTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> float:
-        """See :meth:`.Task.proxy`."""
+        """Return a proxy's score of the supernet under a mixture."""
         return self._ask(Task.proxy, name, mixture, batch, norm)
 
     def proxies(
@@ -105,7 +106,7 @@ class DelegatingTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
-        """See :meth:`.Task.proxies`."""
+        """Return a proxy's score of the supernet under each mixture."""
         return self._ask(Task.proxies, name, mixtures, batch, norm)
 
     def output_information(
@@ -115,7 +116,7 @@ class DelegatingTask(Task):
         augment: bool = False,
         skips_flat: bool = False,
     ) -> list[list[list[float]]]:
-        """See :meth:`.Task.output_information`."""
+        """Return the output information by cell type, edge and operation."""
         return self._ask(Task.output_information, mixture, norm, augment, skips_flat)
 
     def proxy_of_network(
@@ -125,17 +126,17 @@ class DelegatingTask(Task):
         batches: int,
         size: int,
     ) -> float:
-        """See :meth:`.Task.proxy_of_network`."""
+        """Return a proxy's score of the stand-alone network of an architecture."""
         return self._ask(Task.proxy_of_network, name, architecture, batches, size)
 
     def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
-        """See :meth:`.Task.memory`."""
+        """Return the bytes of a training step under some decisions."""
         return self._ask(Task.memory, decisions, batch_size)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`."""
+        """Train the supernet for some epochs under some decisions."""
         self._ask(Task.tune, decisions, epochs, learning_rate)
 
     def _reward(self, architecture: Architecture) -> float:
-        """See :meth:`.Task._reward`."""
+        """Return the reward of an architecture."""
         return self._ask(Task._reward, architecture)

@@ -1,10 +1,10 @@
-"""What a study will cost, counted before it runs.
+"""Estimate what a study will cost before it runs.
 
-A supernet's training is measured on one step of two images. A selector is really run,
-on a task that answers every question at random and counts what the answer would cost,
-with the FLOPs of the very mixtures that it asks about. Hours follow from a device's
-throughput on such networks, which is far below its peak, because their kernels are
-small.
+The cost of training a supernet is measured on one step with two images. A selector
+really runs, but on a task that answers every question at random and counts what the
+answer would cost, with the FLOPs of the mixtures in question. Times follow from the
+throughput of a device on such networks. It is far below the device's peak, because the
+kernels are small. :mod:`.speed` measures it on this machine.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from archselect.benchmarks.plan.graph_rewards import count_queries
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TrainPart
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs.counting_task import count_selection
+from archselect.benchmarks.runs.speed import Speed, finish_time, measure_speed
 from archselect.benchmarks.runs.supernet_counter import (
     Sizes,
     SupernetCounter,
@@ -41,7 +43,7 @@ from archselect.nasbench_adapters.spaces import get_space
 
 DAY = 24 * 3600.0
 SAMPLES = 5
-"""Random architectures whose mean cost is that of a final training."""
+"""Number of random architectures whose mean cost stands for a final training."""
 
 KNOWN_SIZES = {
     "cifar10": Sizes(3, 32, 50_000, 10_000, 10),
@@ -49,11 +51,11 @@ KNOWN_SIZES = {
     "svhn": Sizes(3, 32, 73_257, 26_032, 10),
     "ImageNet16-120": Sizes(3, 16, 151_700, 6_000, 120),
 }
-"""Sizes of data sets that need not be on this machine for an estimate."""
+"""Sizes of data sets that an estimate can use without their images."""
 
 
 class _PublishedSearch(NamedTuple):
-    """A search whose time on a device was published."""
+    """A search with a published time on a device."""
 
     study: str
     label: str
@@ -71,15 +73,16 @@ PUBLISHED = _PublishedSearch(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one run of a selector costs.
+    """The cost of one run of a selector.
 
     Attributes:
-        space, data, label, supernet_label: which run it is; no label where the selector
-            reads from no supernet.
-        supernet: making the supernet, which all selectors share.
-        selection: selecting.
-        training: training a random architecture to the end; None where the study trains
-            none.
+        space, data, label, supernet_label: names of the run; the last is empty if the
+            selector reads no supernet.
+        supernet: cost of making the supernet, which all selectors share.
+        selection: cost of the selection.
+        training: cost of training a random architecture to the end; None if the study
+            has no final training.
+        speed: speed of the device on the supernet; None if it was not measured.
     """
 
     space: str
@@ -89,19 +92,29 @@ class Estimate:
     supernet: Counts
     selection: Counts
     training: Counts | None
+    speed: Speed | None = None
 
 
 class Throughput(NamedTuple):
-    """FLOPs per second, and the device that reaches them."""
+    """Floating-point operations per second, and the device that reaches them."""
 
     flops_per_second: float
     device: str
 
 
-def estimate_study(study: Study, data_dir: Path | None = None) -> list[Estimate]:
+def estimate_study(
+    study: Study,
+    data_dir: Path | None = None,
+    device: torch.device | None = None,
+) -> list[Estimate]:
     """Return one estimate per data set, space, and pair of selector and supernet.
 
-    Raises UserError if the data are unknown.
+    Args:
+        study: study to estimate.
+        data_dir: folder of the data sets; None for the user's data folder.
+        device: device whose speed is measured on every supernet; None to measure none.
+
+    Raises UserError if a data set is unknown.
     """
     estimates = []
     for data in study.data:
@@ -109,7 +122,7 @@ def estimate_study(study: Study, data_dir: Path | None = None) -> list[Estimate]
         if study.reads_images(data):
             sizes = _find_sizes(data.name, data_dir)
         for space in study.spaces:
-            estimates += _estimate_runs(study, data, space, sizes, data_dir)
+            estimates += _estimate_runs(study, data, space, sizes, data_dir, device)
     return estimates
 
 
@@ -119,20 +132,25 @@ def _estimate_runs(
     space: SpacePart,
     sizes: Sizes | None,
     data_dir: Path | None,
+    device: torch.device | None,
 ) -> list[Estimate]:
     """Return the estimates of a study on one data set and space.
 
     Args:
-        sizes: of the images; None where none are read.
+        sizes: sizes of the images; None if no images are read.
+        device: see :func:`estimate_study`.
     """
     training = None
     counters = {}
+    speeds: dict[str, Speed] = {}
     if sizes is not None:
         training = _count_training(space, data.train, sizes, data_dir)
         for supernet in study.supernets:
             if supernet.is_trained_on(space, data):
                 counter = SupernetCounter(space, data, supernet, sizes)
                 counters[supernet.label] = counter
+                if device is not None:
+                    speeds[supernet.label] = measure_speed(counter, device)
     estimates = []
     for pair in study.pairs_on(space, data):
         label = pair.supernet.label if pair.supernet else ""
@@ -151,15 +169,45 @@ def _estimate_runs(
                 supernet=made,
                 selection=selection,
                 training=training,
+                speed=speeds.get(label),
             )
         )
     return estimates
 
 
-def total_counts(study: Study, estimates: Sequence[Estimate]) -> Counts:
-    """Return what all of a study costs.
+def total_seconds(
+    study: Study, estimates: Sequence[Estimate], other: Speed, workers: int
+) -> float:
+    """Return how many seconds a whole study takes.
 
-    Every supernet counts once. Trainings count as if no two selections were the same.
+    It makes all supernets first, then the runs, then the final trainings.
+
+    Args:
+        study: study to estimate.
+        estimates: its estimates.
+        other: speed to assume where none was measured.
+        workers: number of workers that compute at the same time.
+    """
+    supernet_seeds = len(study.seeds.supernet)
+    runs = supernet_seeds * len(study.seeds.selection)
+    supernets: dict[tuple[str, str, str], float] = {}
+    selections: list[float] = []
+    trainings: list[float] = []
+    for estimate in estimates:
+        speed = estimate.speed or other
+        supernet = (estimate.data, estimate.space, estimate.supernet_label)
+        supernets[supernet] = speed.seconds(estimate.supernet)
+        selections += [speed.seconds(estimate.selection)] * runs
+        trainings += [speed.seconds(estimate.training or Counts())] * runs
+    made = list(supernets.values()) * supernet_seeds
+    steps = (made, selections, trainings)
+    return sum(finish_time(seconds, workers) for seconds in steps)
+
+
+def total_counts(study: Study, estimates: Sequence[Estimate]) -> Counts:
+    """Return what a whole study costs.
+
+    Every supernet counts once. Trainings count as if all selections were different.
     """
     supernets = len(study.seeds.supernet)
     runs = supernets * len(study.seeds.selection)
@@ -177,7 +225,7 @@ def total_counts(study: Study, estimates: Sequence[Estimate]) -> Counts:
 
 
 def published_throughput() -> Throughput:
-    """Return the throughput of a published search, whose FLOPs this module counts."""
+    """Return the throughput of a published search, from its time and our FLOPs."""
     study = read_study(PUBLISHED.study)
     pairs = {pair.label: pair for pair in study.pairs()}
     pair = pairs[PUBLISHED.label]
@@ -193,7 +241,7 @@ def published_throughput() -> Throughput:
 
 
 def _find_sizes(name: str, data_dir: Path | None) -> Sizes:
-    """Return the sizes of a data set, read only where they are not known."""
+    """Return the sizes of a data set; read its images only if they are unknown."""
     dataset_name, side = split_side(name)
     is_known = dataset_name in KNOWN_SIZES
     if is_known and not DATASETS[dataset_name].present(data_folder(data_dir)):
@@ -218,7 +266,7 @@ def _count_training(
     sizes: Sizes,
     data_dir: Path | None,
 ) -> Counts | None:
-    """Return the cost of training one architecture by every protocol and seed.
+    """Return the cost of training one architecture with every protocol and seed.
 
     Returns None if there is no protocol.
     """
@@ -235,7 +283,7 @@ def _count_training(
 
 
 def _count_one_training(space: SpacePart, train: TrainPart, sizes: Sizes) -> Counts:
-    """Return the mean cost of one training of a few random architectures."""
+    """Return the mean cost of one training, over a few random architectures."""
     protocol = train.resolve(space.name)
     settings = protocol.settings
     flops = _mean_network_flops(space.name, protocol.skeleton, sizes)
@@ -253,7 +301,7 @@ def _count_one_training(space: SpacePart, train: TrainPart, sizes: Sizes) -> Cou
 
 
 def _mean_network_flops(name: str, skeleton: Settings, sizes: Sizes) -> int:
-    """Return the mean FLOPs of an image's forward through random architectures."""
+    """Return the mean FLOPs of one image's forward pass in random networks."""
     space = get_space(name)
     rng = np.random.default_rng(0)
     network = SpacePart(name=name, skeleton=skeleton)

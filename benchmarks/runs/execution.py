@@ -1,7 +1,7 @@
-"""The work that a study needs: supernets, then runs on them, then final trainings.
+"""The work of a study: supernets, then the runs on them, then final trainings.
 
-Each step takes the runs that are ready for it and moves them on, or notes why they
-failed. An error that is of one run only fails that run.
+Each step takes the runs that are ready for it, and either moves them to the next stage
+or notes why they failed. An error in one run fails only that run.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Step = Literal["supernets", "runs", "trainings"]
 
 
 class Progress(Protocol):
-    """A function that is called with how far a study is."""
+    """A function that shows the progress of a study."""
 
     def __call__(self, stage: Step, done: int, total: int) -> None:
-        """Show that `done` of `total` supernets, runs or trainings are there."""
+        """Show that `done` of `total` supernets, runs or trainings are finished."""
         ...
 
 
@@ -43,7 +43,7 @@ def ignore_progress(stage: Step, done: int, total: int) -> None:
 
 
 class _Count(NamedTuple):
-    """How many things of a step are there before it begins, and how many in all."""
+    """The number of finished items of a step before it begins, and the total."""
 
     step: Step
     done: int
@@ -51,7 +51,7 @@ class _Count(NamedTuple):
 
 
 class _Completed(NamedTuple):
-    """A call that a worker has completed: its job's id, and the result or the error."""
+    """A finished call: the id of its job, and the result or the error."""
 
     id: str
     result: Any
@@ -60,14 +60,14 @@ class _Completed(NamedTuple):
 
 @dataclass
 class Execution:
-    """The steps of a study, in the order in which they are taken.
+    """The steps of a study, in the order in which they are done.
 
     Attributes:
-        folder: of the study.
-        states: of its runs; each step moves some of them on.
-        rerun_other_code: whether trainings of another commit are made again.
-        submit: gives a call to a worker.
-        progress: called with how far each step is.
+        folder: folder of the study.
+        states: states of the runs; each step moves some of them to the next stage.
+        rerun_other_code: whether to repeat trainings of another commit.
+        submit: function that gives a call to a worker.
+        progress: function that gets the stage, and the numbers done and in total.
     """
 
     folder: Folder
@@ -77,12 +77,12 @@ class Execution:
     progress: Progress
 
     def make_supernets(self, replaced: Collection[str]) -> None:
-        """Make the supernets that planned runs read from and that are not there.
+        """Make the missing supernets that planned runs need.
 
-        A supernet that raises an error fails the runs on it.
+        If making a supernet raises an error, the runs on it fail.
 
         Args:
-            replaced: ids of supernets that are made again.
+            replaced: ids of supernets to make again.
         """
         planned = states_at(self.states, "planned")
         missing: dict[str, SupernetJob] = {}
@@ -107,7 +107,7 @@ class Execution:
                 state.fail(self.folder, error)
 
     def _is_made(self, job: SupernetJob) -> bool:
-        """Return whether a supernet is there, and its trace if it is to have one."""
+        """Return whether a supernet exists, with its trace if it needs one."""
         if not self.folder.supernet(job.id).is_file():
             return False
         if not job.supernet.trace:
@@ -117,7 +117,8 @@ class Execution:
     def run_selectors(self) -> None:
         """Run the selectors of the planned runs.
 
-        A run without final trainings is finished then. Of others the selection is kept.
+        A run without final trainings is then finished. For other runs, the selection is
+        written.
         """
         planned: dict[str, RunState] = {}
         jobs: dict[str, RunJob] = {}
@@ -137,10 +138,10 @@ class Execution:
                 self._finish(state, completed.result)
 
     def train_selected(self) -> None:
-        """Train what runs selected, and finish these runs.
+        """Train the selected architectures, and finish their runs.
 
-        Each architecture is trained once per plan and seed, however many runs selected
-        it. A training that raises an error fails these runs.
+        Each architecture is trained once per plan and seed, even if several runs
+        selected it. If a training raises an error, these runs fail.
         """
         selected = states_at(self.states, "selected")
         trainings: dict[str, TrainingJob] = {}
@@ -165,7 +166,7 @@ class Execution:
         self,
         trainings: Mapping[str, TrainingJob],
     ) -> dict[str, BaseException]:
-        """Do the trainings that are not there; return the errors of failed ones."""
+        """Do the missing trainings; return the errors of those that failed."""
         missing: dict[str, TrainingJob] = {}
         for id, job in trainings.items():
             if not self._is_trained(job):
@@ -184,7 +185,7 @@ class Execution:
         return errors
 
     def _is_trained(self, job: TrainingJob) -> bool:
-        """Return whether a training is finished and is not to be made again."""
+        """Return whether a training is finished and need not be repeated."""
         if self.rerun_other_code:
             return is_trained_by_this_code(self.folder, job)
         path = self.folder.path(Trained, job.id)
@@ -196,9 +197,9 @@ class Execution:
         jobs: Mapping[str, Any],
         count: _Count,
     ) -> Iterator[_Completed]:
-        """Yield each job's result or error as it comes, and show the progress.
+        """Yield each job's result or error when it arrives, and show the progress.
 
-        Raises what is not of one job: see :func:`_raise_if_fatal`.
+        Raises errors that do not belong to one job, by :func:`_raise_if_fatal`.
         """
         pending = {}
         for id, job in jobs.items():
@@ -206,7 +207,7 @@ class Execution:
             pending[future] = id
         done = count.done
         for future in as_completed(pending):
-            # Removed, or every record would stay in memory to the end.
+            # Remove the future, or every record would stay in memory until the end.
             id = pending.pop(future)
             error = future.exception()
             if error is None:
@@ -225,7 +226,7 @@ class Execution:
         state.select(record, path)
 
     def _finish(self, state: RunState, record: Record) -> None:
-        """Write a run's record: what was selected, and every accuracy of it."""
+        """Write a run's record: the selection and all its accuracies."""
         folder = self.folder
         report = state.job.report
         accuracies = []
@@ -251,7 +252,7 @@ class Execution:
 
 
 def _raise_if_fatal(error: BaseException) -> None:
-    """Raise an error that is not of one job: the user must act, or no worker starts."""
+    """Raise an error that does not belong to one job, such as a UserError."""
     if isinstance(error, UserError | StartError):
         raise error
     if not isinstance(error, Exception):

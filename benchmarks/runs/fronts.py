@@ -1,4 +1,4 @@
-"""True fronts: what ground truths and costs say together of whole spaces."""
+"""True fronts: the best accuracies and costs over whole spaces."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ RANDOM_CELLS = (*range(1, 101), 200, 300, 500, 1_000)
 def write_fronts(
     folder: Folder, jobs: Iterable[RunJob], landscapes: Mapping[TruthPart, Landscape]
 ) -> None:
-    """Write the true front of every ground truth and cost of some runs.
+    """Write the true front for every ground truth and cost of some runs.
 
-    One that is there already is not computed again. Where there is none, see
-    :func:`true_front`, nothing is written.
+    A front that exists is not computed again. If :func:`true_front` returns None,
+    nothing is written.
 
     Args:
-        folder: of the study.
+        folder: folder of the study.
         jobs: the runs.
-        landscapes: of the ground truths that the runs are judged by.
+        landscapes: the landscapes of the ground truths that judge the runs.
     """
     open_once = cache(open_truth)
     seen: set[str] = set()
@@ -73,21 +73,21 @@ def write_fronts(
 def true_front(
     truth: GroundTruth, part: TruthPart, landscape: str, cost: Cost, of: str
 ) -> TrueFront | None:
-    """Return the true front of a column of a truth and a cost.
+    """Return the true front of a column of a ground truth and a cost.
 
-    Cells without a cost are left out of it, and counted. See :class:`.TrueFront`.
+    Cells without a cost are left out, and counted (:class:`.TrueFront`).
 
     Args:
-        truth: of the space of the cost.
+        truth: ground truth of the cost's space.
         part: the column.
-        landscape: the id of the column's landscape.
-        cost: is asked for every architecture of the space.
-        of: the text by which the study opens the cost.
+        landscape: id of the column's landscape.
+        cost: the cost; it is computed for every architecture of the space.
+        of: text with which the study opens the cost.
 
     Returns:
-        The front; None where the truth predicts or does not hold the whole space, where
-        the space has more than :data:`.MOST_FRONT_CELLS` architectures, and where the
-        cost knows none of them.
+        The front; None if the truth predicts or lacks a part of the space, if the space
+        has more than :data:`.MOST_FRONT_CELLS` architectures, or if the cost has no
+        value for any of them.
     """
     column = (part.dataset, part.split, part.epochs)
     if truth.predicts or not truth.holds_whole_space(*column):
@@ -131,11 +131,12 @@ class _JudgedCells(NamedTuple):
     """The cells of a space that have an accuracy and a cost.
 
     Attributes:
-        space: theirs.
+        space: their space.
         cells: the architectures.
-        accuracies: mean of the trials of each, in per cent.
-        costs: of each.
-        probabilities: of each in one draw of the random selector; None: not known.
+        accuracies: mean accuracy of each over its trials, in per cent.
+        costs: cost of each.
+        probabilities: probability of each in one draw of the random selector; None if
+            unknown.
     """
 
     space: SearchSpace
@@ -146,12 +147,12 @@ class _JudgedCells(NamedTuple):
 
     @property
     def highest_cost(self) -> float:
-        """The highest cost, at which a cell is worth nothing."""
+        """The highest cost. It is the reference point of the hypervolume."""
         return float(self.costs.max())
 
 
 def _front_points(judged: _JudgedCells) -> list[FrontPoint]:
-    """Return the points of the true front, each once, in order of cost."""
+    """Return the distinct points of the true front, in order of cost."""
     places: dict[tuple[float, float], list[int]] = {}
     for place in find_front(judged.accuracies, judged.costs).tolist():
         point = (float(judged.accuracies[place]), float(judged.costs[place]))
@@ -168,10 +169,10 @@ def _front_points(judged: _JudgedCells) -> list[FrontPoint]:
 
 
 def _random_shares(judged: _JudgedCells, volume: float) -> RandomHypervolumes | None:
-    """Return the share of the hypervolume that random cells have, by their number.
+    """Return the share of the hypervolume that random cells reach, by their number.
 
-    None where it is not known how likely each cell is drawn, and where there is no
-    hypervolume, as of cells that all cost the same.
+    Returns None if the probabilities of cells are unknown, or if the hypervolume is 0,
+    for example because all cells cost the same.
     """
     if judged.probabilities is None or not volume:
         return None

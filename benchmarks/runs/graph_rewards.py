@@ -1,4 +1,4 @@
-"""Rewards that train graph networks, and the trainings that are reported."""
+"""Rewards that train graph networks, and the trainings for the report."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from archselect.selectors.queries import Queries
 SPLIT_TO_CHOOSE = "valid"
 SPLIT_TO_REPORT = "test"
 _MOST_KEPT = 100_000
-"""Accuracies that a process keeps, because runs may ask for the same architecture."""
+"""The maximal number of accuracies that a process caches for later runs."""
 
 
 class TrainedReward:
-    """The accuracy on the validation nodes of a network that each query trains.
+    """The validation accuracy of a graph network that each query trains.
 
-    What a network takes over depends on the queries before it. A run that is resumed
-    has their answers, but not their weights. Before its first new query it therefore
-    trains again, in the same order, what was queried before, and comes to the same
-    weights. A run that shares nothing has no need to.
+    The weights that a network inherits depend on the queries before it. A resumed run
+    has the answers of earlier queries, but not their weights. Before its first new
+    query, it therefore repeats the earlier trainings in the same order, and gets the
+    same weights. A run without sharing needs no repetition.
 
     Args:
-        space: `nbgraph`.
+        space: the space `nbgraph`.
         reward: how networks are trained, and what they share.
-        graph: whose nodes they classify.
-        queries: the account of the run, which knows the order of its queries.
-        seed: of initial weights and dropout; equal for all networks of the run.
-        clock: times each query as a call of its phase "query", and what is trained
-            again as "rebuild"; it counts the passes of queries.
+        graph: the graph whose nodes they classify.
+        queries: the account of the run, which has its queries in order.
+        seed: seed of initial weights and dropout; the same for all networks of the run.
+        clock: clock that times each query as a call of phase "query", and repeated
+            trainings as phase "rebuild". It counts the passes of queries.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class TrainedReward:
         return 100 * right / len(self._graph.part(SPLIT_TO_CHOOSE))
 
     def _train(self, architecture: Architecture) -> GraphNetwork:
-        """Train a network that takes over weights, and keep its own."""
+        """Train a network that inherits weights, and store its weights."""
         reward = self._reward
         network = new_graph_network(
             self._space, architecture, reward.network, self._graph, self._seed
@@ -103,13 +103,13 @@ def report_accuracy(
     graph: GraphOnDevice,
     selection: Selection,
 ) -> Accuracy:
-    """Return the test accuracies of all that a run has queried, trained from scratch.
+    """Return the test accuracies of all queried architectures, trained from scratch.
 
     Args:
         report: how they are trained.
-        space: of the architectures.
-        graph: whose nodes they classify.
-        selection: of the run.
+        space: space of the architectures.
+        graph: the graph whose nodes they classify.
+        selection: selection of the run.
     """
 
     def train(architecture: Architecture) -> list[float]:
@@ -146,7 +146,8 @@ def _test_accuracy(
     seed: int,
 ) -> float:
     """Return the test accuracy of one training from scratch, in per cent."""
-    # Not the weights of a query: what is reported is then no echo of the reward.
+    # Use another seed than the queries, so that the report is independent of the
+    # reward.
     seed = stream_seed("reported trainings", seed)
     network = new_graph_network(space, architecture, settings, graph, seed)
     train_graph_network(network, graph, training, seed)
@@ -181,6 +182,6 @@ def reported_landscape(report: PlannedReport) -> Landscape:
 
 
 def reports_of(reports: Sequence[PlannedReport | None]) -> list[PlannedReport]:
-    """Return the reports that there are, one per id, in order."""
+    """Return the reports without None, one per id, in order."""
     by_id = {report.id: report for report in reports if report is not None}
     return list(by_id.values())

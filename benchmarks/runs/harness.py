@@ -1,7 +1,7 @@
-"""Runs a study into a folder, in worker processes, and resumes it where it stopped.
+"""Run a study into a folder, in worker processes, and resume it if it was interrupted.
 
-Supernets come first, then the runs on them, then the final trainings of what they
-selected, each architecture once.
+Supernets come first, then the runs on them, then the final trainings of the selected
+architectures, each trained once.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class StudyOutcome:
     """The result of a command that runs a study.
 
     Attributes:
-        made: how many runs it finished.
-        kept: how many were finished before.
+        made: number of runs that the command finished.
+        kept: number of runs that were finished before.
         failed: ids of the runs that failed.
     """
 
@@ -76,24 +76,24 @@ def run_study(
     progress: Progress = ignore_progress,
     command: list[str] | None = None,
 ) -> StudyOutcome:
-    """Run what is missing of a study.
+    """Run the missing runs of a study.
 
     Args:
-        study: what to run.
-        root: the folder; may hold finished runs of the same study.
-        device, deterministic: see :func:`.machine.open_device`.
-        workers: how many; None for one per core or GPU, or all that a cluster has.
-        engine, engine_settings: where runs are done; see :mod:`.engines.registry`.
-        data_dir: where data sets are; None for the user's data folder.
-        rerun_other_code: make again what another commit of archselect made, and what
-            was made from that. A file stays until its successor is there.
-        notify: called with each line that a user must know.
-        progress: called with how far the study is.
-        command: noted in the folder as the way to reproduce it.
+        study: the study to run.
+        root: the folder; it can hold finished runs of the same study.
+        device, deterministic: device and mode, as in :func:`.machine.open_device`.
+        workers: number of workers; None for one per core or GPU, or for all workers of
+            a cluster.
+        engine, engine_settings: where runs are done (:mod:`.engines.registry`).
+        data_dir: folder of the data sets; None for the user's data folder.
+        rerun_other_code: whether to repeat work of another commit, and all based on it.
+        notify: function that gets each line that a user must know.
+        progress: function that gets the stage, and the numbers done and in total.
+        command: command that reproduces the results; it is noted in the folder.
 
     Raises:
-        UserError: before anything runs, if something that is needed is not there, or
-            the folder cannot be written, is of another study or in use.
+        UserError: before anything runs, if something is missing, or if the folder
+            cannot be written, holds another study, or is in use.
     """
     options = _StudyOptions(
         root,
@@ -119,19 +119,19 @@ def run_study(
             execution.make_supernets(replaced.supernets)
             execution.run_selectors()
             execution.train_selected()
-        remove_empty_folders(folder)  # no worker can be about to write there now
+        remove_empty_folders(folder)  # no worker writes there any more
     return _summarise(states)
 
 
 def _tell_all(notes: Sequence[str], notify: Callable[[str], None]) -> None:
-    """Hand each note of a study to the user."""
+    """Pass each note of a study to the user."""
     for note in notes:
         notify(note)
 
 
 @dataclass(frozen=True)
 class _StudyOptions:
-    """Where and how runs are done; see :func:`run_study`."""
+    """Where and how runs are done: the options of :func:`run_study`."""
 
     root: Path
     device: str
@@ -149,7 +149,7 @@ def _resolve(options: _StudyOptions) -> _StudyOptions:
     if options.engine == "local":
         device = find_device(options.device)
         return replace(options, device=str(device))
-    # Other machines do the runs: each finds its own device, and needs whole paths.
+    # Other machines do the runs: each finds its own device, and needs absolute paths.
     root = options.root.absolute()
     data_dir = options.data_dir
     if data_dir is not None:
@@ -179,7 +179,7 @@ def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
     for data in study.data:
         parts += data.truth
     spaces = [space.name for space in study.spaces]
-    # Before the data, which may be downloaded when they are read.
+    # Before the data sets, which may have to be downloaded.
     described = describe_truths(parts, spaces)
     landscapes = dict(zip(parts, described, strict=True))
     check_reward_columns(study, landscapes)
@@ -189,7 +189,7 @@ def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
 
 
 def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
-    """Raise UserError for each selector that draws more images than there are."""
+    """Raise UserError for each selector whose batch needs more images than exist."""
     faults = Faults()
     for job in jobs:
         if job.supernet is None:
@@ -212,7 +212,7 @@ def _prepare_folder(
     plan: _StudyPlan,
     command: Sequence[str],
 ) -> Folder:
-    """Write into a folder which study it is of, its landscapes and true fronts."""
+    """Write the study, its landscapes and its true fronts into a folder."""
     folder = Folder(root)
     claim_folder(folder, study, plan.jobs, command)
     landscapes = list(plan.landscapes.values())
@@ -238,7 +238,7 @@ def _find_states(
     rerun_other_code: bool,
     notify: Callable[[str], None],
 ) -> OtherCode:
-    """Find how far each run is; return the work of other commits that is made again.
+    """Find the stage of each run; return the work of other commits to repeat.
 
     A notice names the work of other commits that is kept.
     """

@@ -1,15 +1,15 @@
-"""The journal of a run: its task's answers, so that a selection can be resumed.
+"""The journal of a run: the answers of its task, to resume an interrupted selection.
 
-A selector is a function of the answers it is given. A run that starts again is given
-the journal's answers, in order and at once. Only when they are used up is anything
-computed. No selector needs to know.
+A selector is a function of the answers that it gets. When a run starts again, its
+selector gets the answers of the journal immediately, in the same order. Only then are
+new answers computed. Selectors need no code for that.
 
-`ID.jsonl` has one line per answer: its number, the question's name, the answer, the
-random streams that it moved, and the clock. After each tuning `ID.pt` holds the
-supernet's state. Both are removed when the run is finished.
+`ID.jsonl` has one line per answer: its number, the name of the question, the answer,
+the random streams that it advanced, and the clock. After each tuning, `ID.pt` holds the
+state of the supernet. Both files are removed when the run is finished.
 
-Two processes may write the same journal: a cluster can still do a run after the command
-that asked for it has ended. They are given the same answers, and of each number the
+Two processes can write the same journal, because a cluster may continue a run after the
+command that asked for it has ended. They give the same answers; for each number, the
 first line counts.
 """
 
@@ -49,7 +49,7 @@ from archselect.selectors.base import Evaluation, Task
 from archselect.selectors.proxies.base import Undefined
 
 _UNDEFINED = "undefined"
-"""The key of an answer that is not a score but the reason why there is none."""
+"""The key of an answer that is no score, but the reason why there is none."""
 _PARTS = {"number", "commit", "question", "answer", "streams", "networks", "clock"}
 """The keys of a line that answers a question."""
 
@@ -57,7 +57,7 @@ Line = dict[str, Any]
 
 
 class _SavedState(NamedTuple):
-    """The state of a supernet after a tuning, and the tuning's line and place."""
+    """The state of a supernet after a tuning, and the tuning's line and its number."""
 
     place: int
     line: Line
@@ -65,20 +65,21 @@ class _SavedState(NamedTuple):
 
 
 class Journal:
-    """The lines of one run's journal, those found and those to come.
+    """The journal of one run: the lines in the file, and new lines.
 
     Args:
-        path: of the journal, without suffix.
-        run: id of the run; a journal of another run is not used.
-        supernet_commit: that made the supernet; answers about another supernet are not
-            used.
-        other_code: whether answers that another commit of archselect gave are used.
+        path: path of the journal, without suffix.
+        run: id of the run. The journal of another run is not used.
+        supernet_commit: commit that made the supernet. Answers about a supernet of
+            another commit are not used.
+        other_code: whether to use answers that another commit of archselect gave.
 
     Attributes:
-        commit: that gives the answers; None if several did.
-        found: the lines found.
-        asked: how many answers were given, found or new.
-        state: of the supernet after the last tuning found; None if there was none.
+        commit: commit that gives the answers; None if several commits did.
+        found: lines that were in the file at the start.
+        asked: number of answers given so far, old or new.
+        state: state of the supernet after the last tuning in the file; None for no
+            tuning.
     """
 
     def __init__(
@@ -108,10 +109,10 @@ class Journal:
             _begin(self.path, header)
 
     def _lines_with_state(self, lines: list[Line]) -> list[Line]:
-        """Return the lines; none if the state after their last tuning is missing.
+        """Return the lines; no lines if the state after the last tuning is missing.
 
         A state is written before the line of its tuning. If a process ended between the
-        two, this adds the line, which the state holds too.
+        two, this method adds the line, which the state file also holds.
         """
         tunings = [
             place for place, line in enumerate(lines) if line["question"] == "tune"
@@ -129,7 +130,7 @@ class Journal:
         return lines if is_of_last_tuning else []
 
     def _read_state(self) -> _SavedState | None:
-        """Return the state that is there; None if it is damaged."""
+        """Return the saved state; None if its file is damaged."""
         try:
             saved = load_tensors(self.state_path)
         except UserError:
@@ -142,24 +143,24 @@ class Journal:
 
     @property
     def replaying(self) -> bool:
-        """True while the next answer is in the journal."""
+        """Whether the next answer is in the journal."""
         return self.asked < len(self.found)
 
     def next(self, question: str) -> Line:
-        """Return the journal's next line.
+        """Return the next line of the journal.
 
-        Raises UserError if it answers another question than the one asked.
+        Raises UserError if the line answers another question.
         """
         line = self.found[self.asked]
         if line["question"] != question:
             raise UserError(
-                f"{self.path} does not fit its run (line {self.asked + 2}): remove it and run again"
+                f"{self.path} does not match its run (line {self.asked + 2}): remove it and run again"
             )
         self.asked += 1
         return line
 
     def write(self, line: Line, state: dict[str, Any] | None = None) -> None:
-        """Add a line, and write the supernet's state that belongs to it."""
+        """Add a line, and write the supernet's state after it, if given."""
         line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
             saved = _SavedState(self.asked, line, state)
@@ -169,16 +170,16 @@ class Journal:
 
 
 def discard(path: Path) -> None:
-    """Remove a journal, whose path is without suffix, once its run's record is written.
+    """Remove the journal of a run whose record is written. `path` has no suffix.
 
-    The folder stays: another worker may be about to write its own journal there.
+    The folder stays, because another worker may be about to write its journal there.
     """
     path.with_suffix(".jsonl").unlink(missing_ok=True)
     path.with_suffix(".pt").unlink(missing_ok=True)
 
 
 def _begin(path: Path, header: Line) -> None:
-    """Write a journal without answers over what is there; never through a link."""
+    """Start a journal without answers, over an old one; never write through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.truncate(0)
@@ -201,9 +202,9 @@ def _text_of(line: Line) -> bytes:
 
 
 def _read(path: Path, header: Line) -> list[Line]:
-    """Return the answers of a journal, by number; none if it has another header.
+    """Return the answers of a journal in order; none if its header differs.
 
-    What follows the first broken line or gap is removed from the file.
+    Everything after the first broken line or gap is removed from the file.
     """
     try:
         with open_plain(path) as file:
@@ -225,7 +226,7 @@ def _read(path: Path, header: Line) -> list[Line]:
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[list[Line], int]:
-    """Return the lines up to the first broken one or gap, and their bytes."""
+    """Return the lines before the first broken line or gap, and their bytes."""
     lines: list[Line] = []
     whole = 0
     while text := file.readline(MOST_LINE_BYTES):
@@ -253,7 +254,7 @@ def _parse_line(text: bytes) -> Line | None:
 
 
 def _cut_off(path: Path, size: int) -> None:
-    """Shorten a journal to so many bytes; never write through a link."""
+    """Cut a journal to a size in bytes; never write through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.truncate(size)
@@ -262,7 +263,7 @@ def _cut_off(path: Path, size: int) -> None:
 
 
 def _is_answer(line: object) -> bool:
-    """Return whether a line has all that answers a question."""
+    """Return whether a line has all keys of an answer."""
     if not isinstance(line, dict) or not line.keys() >= _PARTS:
         return False
     return isinstance(line["number"], int)
@@ -270,16 +271,16 @@ def _is_answer(line: object) -> bool:
 
 @dataclass(frozen=True)
 class _Question:
-    """How a journal notes the answers to one of a task's questions.
+    """How a journal stores the answers to one question of a task.
 
     Attributes:
-        name: of the question in the journal.
-        encode: makes JSON of an answer.
-        decode: makes the answer of its JSON.
-        streams: random streams of the task that an answer may move.
-        one_per: place of the argument for whose every entry the answer has a score;
-            None if an answer is one value.
-        may_be_undefined: whether the journal notes the reason where there is no score.
+        name: name of the question in the journal.
+        encode: function that turns an answer into JSON values.
+        decode: function that turns JSON values into the answer.
+        streams: random streams of the task that an answer can advance.
+        one_per: index of the argument whose entries get one score each; None if an
+            answer is a single value.
+        may_be_undefined: whether the journal stores the reason if there is no score.
     """
 
     name: str
@@ -291,13 +292,13 @@ class _Question:
 
 
 class JournaledTask(DelegatingTask):
-    """A task that keeps a journal of its answers, and gives those that are in it.
+    """A task that keeps a journal of its answers, and gives the answers in it first.
 
     Args:
-        task: answers what the journal does not. Its clock is set to the journal's times
-            and counts when the journal's last answer has been given.
-        journal: of the run.
-        answers: notes what is asked.
+        task: the task that computes new answers. When the last stored answer is given,
+            its clock is set to the stored times and counts.
+        journal: journal of the run.
+        answers: log of the answers.
     """
 
     _task: SupernetTask | SupernetFreeTask
@@ -311,7 +312,7 @@ class JournaledTask(DelegatingTask):
         super().__init__(task)
         self._journal = journal
         self._answers = answers
-        # A reward that is looked up draws from no stream.
+        # A reward that is looked up draws no random numbers.
         drawn_from = ("validation",) if "validation" in task.streams else ()
         self._questions = {
             "evaluate": _Question(
@@ -336,7 +337,7 @@ class JournaledTask(DelegatingTask):
                 streams=("minibatches",),
             ),
             "_reward": _Question("query", _unchanged, _read_score, streams=drawn_from),
-            # The alphas are part of the answer: a selector may read them.
+            # The answer includes the alphas, because a selector can read them.
             "tune": _Question("tune", self._list_alphas, self._restore_alphas),
         }
 
@@ -346,9 +347,9 @@ class JournaledTask(DelegatingTask):
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
     ) -> Answer:
-        """Return the journal's answer, or a new one, which is noted.
+        """Return the journal's answer, or compute and store a new one.
 
-        Questions that the journal does not know are only handed on.
+        Questions that the journal does not store are passed on to the task.
         """
         noted = self._questions.get(question.__name__)
         if noted is None:
@@ -390,9 +391,9 @@ class JournaledTask(DelegatingTask):
         self._answers.answered(question.name, replayed=False)
 
     def _replay(self, question: str) -> Any:
-        """Return the journal's answer, and leave the task as after that answer.
+        """Return the journal's answer, and set the task to the state after that answer.
 
-        With the last answer the task takes over the supernet's state and the clock.
+        At the last stored answer, the task gets the stored supernet and clock.
         """
         line = self._journal.next(question)
         self._answers.answered(question, replayed=True)
@@ -416,9 +417,9 @@ class JournaledTask(DelegatingTask):
 
 
 def _decode(question: _Question, noted: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return an answer as it is noted in a journal.
+    """Return an answer from its stored form.
 
-    Raises ValueError if it is none to these arguments.
+    Raises ValueError if it does not fit the arguments.
     """
     answer = question.decode(noted)
     if question.one_per is not None:
@@ -433,13 +434,13 @@ def _unchanged(answer: Any) -> Any:
 
 
 def _read_score(noted: Any) -> float:
-    """Return a proxy's score, or a reward.
+    """Return the score of a proxy, or a reward.
 
-    Raises ValueError if it is not finite, which neither is.
+    Raises ValueError if it is not finite.
     """
     score = float(noted)
     if not math.isfinite(score):
-        raise ValueError(f"a score that is not finite: {score}")
+        raise ValueError(f"the score is not finite: {score}")
     return score
 
 
@@ -448,7 +449,7 @@ def _read_scores(noted: Any) -> list[float]:
 
 
 def _encode_information(answer: Any) -> Any:
-    """Return values by cell type, edge and operation; None for an infinite one."""
+    """Return values by cell type, edge and operation, with None for infinity."""
     return [
         [[value if math.isfinite(value) else None for value in row] for row in rows]
         for rows in answer
@@ -469,7 +470,7 @@ def _encode_score_or_reason(answer: float | Undefined) -> float | dict[str, str]
 
 
 def _read_score_or_reason(noted: Any) -> float | Undefined:
-    """Return a proxy's score, or the error with the reason why there is none."""
+    """Return a proxy's score, or the error that says why there is none."""
     if isinstance(noted, dict):
         return Undefined(str(noted[_UNDEFINED]))
     return _read_score(noted)

@@ -1,4 +1,4 @@
-"""Landscapes: what ground truths and final trainings say of a whole space."""
+"""Landscapes: statistics of ground truths and final trainings over a whole space."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from archselect.nasbench_adapters.truth.landscape import landscape
 
 
 def landscape_id(truth: GroundTruth, part: TruthPart) -> str:
-    """Return the id of a landscape: the hash of the truth's content and the column."""
+    """Return the id of a landscape: a hash of the truth's content and the column."""
     return content_id(
         [truth.checksum, truth.name, part.dataset, part.split, part.epochs]
     )
@@ -86,9 +86,9 @@ def describe_truths(
         spaces: names of the study's spaces.
 
     Raises:
-        UserError: a ground truth or column is not there; a truth is of none or of
-            several of the spaces; or a table lacks architectures, though whole tables
-            of its space exist: one of the missing ones could be selected.
+        UserError: a ground truth or column is missing; a truth fits none or several of
+            the spaces; or a table lacks architectures that could be selected, in a
+            space for which whole tables exist.
     """
     return [_read_landscape(part, spaces) for part in parts]
 
@@ -121,9 +121,9 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
 
 
 def _find_space(truth: GroundTruth, table: str, spaces: Sequence[str]) -> SearchSpace:
-    """Return the one of a study's spaces that a ground truth is of.
+    """Return the only one of a study's spaces that a ground truth fits.
 
-    Raises UserError if there is none, or more than one.
+    Raises UserError if it fits none or several.
     """
     known = map(get_space, dict.fromkeys(spaces))
     fitting = [space for space in known if truth.covers(space)]
@@ -134,7 +134,7 @@ def _find_space(truth: GroundTruth, table: str, spaces: Sequence[str]) -> Search
     if len(fitting) > 1:
         names = ", ".join(space.name for space in fitting)
         raise UserError(
-            f"truth '{table}' speaks for {names}: write a study for each of these spaces"
+            f"truth '{table}' fits several spaces ({names}): write a study for each of them"
         )
     return fitting[0]
 

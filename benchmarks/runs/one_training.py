@@ -1,4 +1,4 @@
-"""The final training of one architecture, in this process."""
+"""The final training of one architecture, in the current process."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def run_training(
     """Train one architecture to the end, or resume its training.
 
     Args:
-        job: what to train and how.
-        root: the folder; a training that is finished there is not repeated.
-        device: to train on.
-        threads: CPU threads of this process. With another number than one, sums have
-            another order, and numbers other last digits.
-        data_dir: where data sets are; None for the user's data folder.
+        job: what to train, and how.
+        root: the folder. A training that is finished there is not repeated.
+        device: device to train on.
+        threads: CPU threads of this process. Another number than 1 changes the order of
+            sums, and so the last digits of the results.
+        data_dir: folder of the data sets; None for the user's data folder.
         every: epochs between checkpoints.
-        rerun_other_code: train again if another commit of archselect made the training.
-        advance: called with the epochs done, the epochs in all, and the last epoch.
+        rerun_other_code: whether to repeat a training that another commit did.
+        advance: function that gets the epochs done, the total, and the last epoch.
 
     Returns:
         The record, and whether it was made now.
@@ -62,7 +62,7 @@ def run_training(
             trained = runner.train(job, every, advance)
         except FloatingPointError as error:
             raise UserError(
-                f"the training diverged ({error}); lower learning_rate"
+                f"the training diverged ({error}): lower learning_rate"
             ) from error
         write_fact(path, trained, root)
     return trained, True

@@ -1,4 +1,4 @@
-"""Finished work of other commits of archselect, which a command keeps or redoes."""
+"""Finished work of other commits of archselect, which a command keeps or repeats."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
 
 RERUN_OPTION = "--rerun-other-code"
-"""The option that makes such work again."""
+"""The option that repeats such work."""
 MOST_NAMED = 3
-"""Commits that a notice names, at most."""
+"""The maximal number of commits that a notice names."""
 
 
 @dataclass
 class OtherCode:
     """The ids of finished work of other commits, and these commits.
 
-    A run counts too if its supernet, or a training of what it selected, is of another
-    commit. A commit that is not known is None.
+    A run also counts if another commit made its supernet, or a training of the
+    architecture that it selected. An unknown commit is None.
     """
 
     runs: set[str] = field(default_factory=set)
@@ -33,7 +33,7 @@ class OtherCode:
     commits: set[str | None] = field(default_factory=set)
 
     def notice(self) -> str | None:
-        """Return the line that says what is kept; None if there is nothing to say."""
+        """Return the line that says what is kept; None if nothing is kept."""
         counts = {
             "run": len(self.runs),
             "supernet": len(self.supernets),
@@ -46,7 +46,7 @@ class OtherCode:
         return format_kept_notice(kept, self.commits) if kept else None
 
     def note_supernet(self, folder: Folder, id: str) -> None:
-        """Note a supernet if it is there and another commit made it."""
+        """Add a supernet if it exists and another commit made it."""
         commits = _commits_of_supernet(folder, id)
         commits.discard(commit())
         if commits:
@@ -54,9 +54,9 @@ class OtherCode:
             self.commits |= commits
 
     def note_run(self, folder: Folder, job: RunJob, record: Record) -> None:
-        """Note a finished run, and its final trainings, if another commit made them.
+        """Add a finished run, and its final trainings, if another commit made them.
 
-        Supernets must have been noted before.
+        Call :meth:`note_supernet` for all supernets first.
         """
         here = commit()
         trained = _read_trained(folder, job, record)
@@ -70,7 +70,7 @@ class OtherCode:
                 is_other = True
                 self.commits.add(training.commit)
                 self.trainings.add(training.id)
-        # A training may have been made again since the record was written.
+        # A training may have been repeated since the record was written.
         if is_other or not _has_accuracies_of(record, job, trained):
             self.runs.add(record.id)
 
@@ -79,21 +79,21 @@ def format_kept_notice(kept: Sequence[str], commits: Iterable[str | None]) -> st
     """Return the line that says what is kept of other commits.
 
     Args:
-        kept: the work in words, such as "8 runs".
-        commits: that made it.
+        kept: the work as text, such as "8 runs".
+        commits: commits that did the work.
     """
     *others, last = kept
     listed = f"{', '.join(others)} and {last}" if others else last
     makers = _name_commits(commits)
     here = short_commit(commit())
     return (
-        f"Kept: {listed} of other code of archselect ({makers}; this is {here}). "
-        f"{RERUN_OPTION} makes them again."
+        f"Kept: {listed} of other commits of archselect ({makers}; this is {here}). "
+        f"{RERUN_OPTION} repeats them."
     )
 
 
 def format_count(count: int, name: str) -> str:
-    """Return a number of things in words: "1 run", "1,200 runs"."""
+    """Return a number of things as text: "1 run", "1,200 runs"."""
     ending = "" if count == 1 else "s"
     return f"{count:,} {name}{ending}"
 
@@ -110,7 +110,7 @@ def _name_commits(commits: Iterable[str | None]) -> str:
 def is_selected_by_this_code(folder: Folder, job: RunJob, record: Record) -> bool:
     """Return whether the present commit made a selection and its supernet.
 
-    The supernet that is there now may be another one than the selection was read from;
+    The supernet in the folder may differ from the one that the selection was read from;
     both count.
     """
     commits = _makers(job, record)
@@ -120,14 +120,14 @@ def is_selected_by_this_code(folder: Folder, job: RunJob, record: Record) -> boo
 
 
 def _makers(job: RunJob, record: Record) -> set[str | None]:
-    """Return the commits that made a selection and the supernet it was read from."""
+    """Return the commits that made a selection and its supernet."""
     if job.supernet is None:
         return {record.commit}
     return {record.commit, record.supernet_commit}
 
 
 def _commits_of_supernet(folder: Folder, id: str) -> set[str | None]:
-    """Return the commit that made a supernet; an empty set if it is not there."""
+    """Return the commit that made a supernet; an empty set if the file is missing."""
     path = folder.supernet(id)
     return {read_commit(path)} if path.is_file() else set()
 
@@ -141,13 +141,13 @@ def plan_trainings(job: RunJob, architecture: str) -> list[TrainingJob]:
 
 
 def is_trained_by_this_code(folder: Folder, training: TrainingJob) -> bool:
-    """Return whether a training is finished and the present commit made it."""
+    """Return whether a training is finished and the present commit did it."""
     trained = _read_training(folder, training)
     return trained is not None and trained.commit == commit()
 
 
 def _read_training(folder: Folder, training: TrainingJob) -> Trained | None:
-    """Return the record of a training; None if it is not there."""
+    """Return the record of a training; None if it is missing."""
     path = folder.path(Trained, training.id)
     return read_fact_if_there(path, Trained)
 
@@ -157,7 +157,7 @@ def _read_trained(
     job: RunJob,
     record: Record,
 ) -> dict[str, Trained]:
-    """Return the records of a run's final trainings that are there, by id."""
+    """Return the existing records of a run's final trainings, by id."""
     trained = {}
     architecture = record.selected.architecture
     for training in plan_trainings(job, architecture):
@@ -172,7 +172,7 @@ def _has_accuracies_of(
     job: RunJob,
     trained: dict[str, Trained],
 ) -> bool:
-    """Return whether a record has the accuracies of the trainings that are there."""
+    """Return whether a record has the accuracies of the existing trainings."""
     architecture = record.selected.architecture
     for plan in job.trainings:
         ids = [training.id for training in plan.jobs(architecture)]

@@ -1,4 +1,4 @@
-"""Baselines of queries: what random search and the best by reward find in a space."""
+"""Baselines of queries: what random search, and the best reward, find in a space."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ from archselect.selectors.queries import is_listed
 
 
 class RewardPart(Protocol):
-    """The reward of a run as it is planned."""
+    """The planned reward of a run."""
 
     @property
     def part(self) -> TruthPart | None:
-        """Column of a ground truth; None where a supernet answers."""
+        """The column of a ground truth; None if a supernet answers."""
 
 
 class QueryingJob(Protocol):
-    """A run as it is planned, as far as a baseline needs it."""
+    """A planned run, as far as a baseline needs it."""
 
     @property
     def inputs(self) -> Inputs:
-        """All that determines the run."""
+        """Everything that determines the run."""
 
     @property
     def data(self) -> DataPart:
-        """Data of the run, with the truths that judge it."""
+        """The data of the run, with the ground truths that judge it."""
 
     @property
     def reward(self) -> RewardPart | None:
-        """Reward of its queries; None where it queries nothing."""
+        """The reward of the run's queries; None if the run makes no queries."""
 
 
 def write_query_baselines(
@@ -69,15 +69,16 @@ def write_query_baselines(
     jobs: Iterable[QueryingJob],
     landscapes: Mapping[TruthPart, Landscape],
 ) -> None:
-    """Write the baseline of every reward and ground truth of some runs.
+    """Write the baseline for every reward and ground truth of some runs.
 
-    One that is there already is not computed again. Where there is none, see
-    :func:`query_baseline`, nothing is written.
+    A baseline that exists is not computed again. If :func:`query_baseline` returns
+    None, nothing is written.
 
     Args:
-        folder: of the study.
+        folder: folder of the study.
         jobs: the runs.
-        landscapes: of the ground truths that answer queries and judge the runs.
+        landscapes: the landscapes of the ground truths that answer queries and judge
+            the runs.
     """
     open_once = cache(open_truth)
     seen: set[str] = set()
@@ -104,7 +105,7 @@ def write_query_baselines(
 
 
 class _Pair(NamedTuple):
-    """The landscapes of a reward and of what is reported."""
+    """The landscape of a reward, and the landscape that is reported."""
 
     reward: Landscape
     report: Landscape
@@ -118,7 +119,7 @@ class _Pair(NamedTuple):
         return query_baseline_id(self.reward.id, trial, self.report.id, budget)
 
     def is_of(self, space: SearchSpace) -> bool:
-        """Return whether both are of a space."""
+        """Return whether both landscapes are of a space."""
         return self.reward.space == self.report.space == space.name
 
 
@@ -139,16 +140,16 @@ def query_baseline(
 ) -> QueryBaseline | None:
     """Return what queries of a reward find, judged by another column of the space.
 
-    It is of all architectures that have a reward. See :class:`.QueryBaseline`.
+    The baseline covers all architectures that have a reward (:class:`.QueryBaseline`).
 
     Args:
         reward: the column that answers queries.
-        report: the column by which what is found is judged.
-        report_id: the id of its landscape.
-        inputs: how the column is queried, with the id of its landscape.
+        report: the column that judges the architectures found.
+        report_id: id of that column's landscape.
+        inputs: how the reward is queried, with the id of its landscape.
 
     Returns:
-        The baseline; None where one of the two predicts.
+        The baseline; None if one of the two columns is predicted.
     """
     if reward.truth.predicts or report.truth.predicts:
         return None
@@ -183,11 +184,11 @@ class _Queried(NamedTuple):
 
     Attributes:
         cells: the architectures.
-        rewards: of each.
-        reported: accuracy of each in per cent; NaN where there is none.
-        chances: of each, or of its class, in one draw of random search, up to a common
-            factor; None where that is not known.
-        left_out: how many classes are not among them, because their representative has
+        rewards: reward of each.
+        reported: reported accuracy of each, in per cent; NaN for none.
+        chances: chance of each, or of its class, in one draw of random search, up to a
+            common factor; None if unknown.
+        left_out: number of classes that are left out because their representative has
             no reward.
     """
 
@@ -199,7 +200,7 @@ class _Queried(NamedTuple):
 
 
 def _read_texts(reward: ReadColumn, report: ReadColumn, trial: str) -> _Queried:
-    """Return every architecture that has a reward, with what is reported of it."""
+    """Return every architecture that has a reward, with its reported accuracy."""
     space = reward.truth.space
     table = reward.truth.reference
     rewards = _read_rewards(table, reward.key, trial)
@@ -225,7 +226,7 @@ def _read_texts(reward: ReadColumn, report: ReadColumn, trial: str) -> _Queried:
 def _read_rewards(
     table: StoredAccuracies, key: tuple[str, str, int], trial: str
 ) -> Floats:
-    """Return the reward of each architecture of a table; NaN where there is none."""
+    """Return the reward of each architecture of a table; NaN for none."""
     if trial == "mean":
         return table.means(*key)
     trials = table.matrix(*key)
@@ -234,10 +235,10 @@ def _read_rewards(
 
 
 def _draw_chances(reward: ReadColumn, choices: np.ndarray) -> Floats | None:
-    """Return how likely random search draws each architecture; None: not known.
+    """Return how likely random search draws each architecture; None if unknown.
 
-    In a space that is listed, and where a part of the space has a reward, all are
-    equally likely: see :meth:`.Search.draw`.
+    In a listed space, and if only a part of the space has rewards, all architectures
+    are equally likely (:meth:`.Search.draw`).
     """
     space = reward.truth.space
     is_whole = reward.truth.holds_whole_space(*reward.key)
@@ -249,10 +250,11 @@ def _draw_chances(reward: ReadColumn, choices: np.ndarray) -> Floats | None:
 def _represent(space: SearchSpace, texts: _Queried, is_whole: bool) -> _Queried:
     """Return the representatives of the classes of some architectures.
 
-    A class whose representative has no reward has none.
+    A class has a reward only if its representative has one.
     """
     places = {cell: place for place, cell in enumerate(texts.cells)}
-    # The list of a whole space is made once; each of a few cells is faster by itself.
+    # The classes of a whole space are listed once. For a few cells, canonical is
+    # faster.
     has_list = is_whole and space.enumerable
     class_of = space.classes.__getitem__ if has_list else space.canonical
     representatives = [class_of(cell) for cell in texts.cells]
@@ -293,7 +295,7 @@ def _population(
 def _random_queries(
     queried: _Queried, numbers: Sequence[int]
 ) -> Iterator[RandomQueries]:
-    """Yield what random architectures have: equally likely ones, then as drawn."""
+    """Yield the averages of equally likely architectures, then of drawn ones."""
     chances = queried.chances
     is_equal = chances is not None and np.ptp(chances) <= 1e-12 * chances.max()
     equal = random_best(queried.rewards, queried.reported, numbers)
@@ -304,7 +306,7 @@ def _random_queries(
 
 
 def _as_fact(random: RandomBest, drawn: Drawn, is_random_search: bool) -> RandomQueries:
-    """Return averages as they are stored; what is not known is empty."""
+    """Return averages in their stored form; unknown ones are empty lists."""
     is_reported = not np.isnan(random.reported).any()
     lists = {}
     for key, values in random.averages().items():

@@ -17,24 +17,24 @@ from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 from archselect.selectors.queries import Counting, Queries
 
 Reward = Callable[[Architecture], float]
-"""A function that returns the reward of an architecture; more is better."""
+"""A function that returns the reward of an architecture; higher is better."""
 
 
 def table_reward(truth: GroundTruth, reward: TableReward, clock: PhaseClock) -> Reward:
     """Return a column of a ground truth as a reward, in per cent.
 
-    It raises UserError for an architecture that the truth does not hold.
+    The reward raises UserError for an architecture that the truth lacks.
 
     Args:
-        truth: of the space that is searched.
-        reward: the column, and which of its trials count.
-        clock: counts each query as a call of its phase "query".
+        truth: ground truth of the searched space.
+        reward: the column, and which of its trials to use.
+        clock: clock that counts each query as a call of phase "query".
     """
     column = (reward.dataset, reward.split, reward.epochs)
 
     def look_up(architecture: Architecture) -> float:
         with clock.phase("query"):
-            mean = truth.mean(architecture, *column)  # rounded: equal means are ties
+            mean = truth.mean(architecture, *column)  # rounded, so that equal means tie
             if mean is not None and reward.trial == "mean":
                 return mean
             return truth.lookup(architecture, *column).accuracies[0]
@@ -45,7 +45,7 @@ def table_reward(truth: GroundTruth, reward: TableReward, clock: PhaseClock) -> 
 def supernet_reward(task: SupernetTask, reward: SupernetReward) -> Reward:
     """Return the supernet's accuracy with one operation per edge, in per cent.
 
-    It is that on the validation images, with the supernet's present weights.
+    It is measured on the validation images, with the supernet's current weights.
     """
 
     def evaluate(architecture: Architecture) -> float:
@@ -62,15 +62,15 @@ def new_queries(
     """Return the account of the queries of one run.
 
     Args:
-        space: that is searched.
+        space: the searched space.
         planned: the reward and the budget.
-        truth: that answers; None if the supernet does.
+        truth: ground truth that answers; None if the supernet answers.
     """
     pool = None
     if truth is not None and planned.part is not None:
         pool = find_pool(truth, planned.part, planned.inputs.counting)
     queries = Queries(space, planned.queries, planned.inputs.counting, pool)
-    # A process lists a space once: no run is to pay for it in its time.
+    # A process lists a space only once: do not count that time in a run.
     _ = queries.listed
     return queries
 
@@ -78,13 +78,13 @@ def new_queries(
 def find_pool(
     truth: GroundTruth, part: TruthPart, counting: Counting
 ) -> tuple[Architecture, ...] | None:
-    """Return the architectures that have a reward; None if all of the space have one.
+    """Return the architectures that have a reward; None if the whole space has one.
 
-    They are in the order of the table, each once. Where classes are counted, they are
-    the representatives: a class whose representative has no reward is left out, however
-    many of its members have one, because a query of it has no answer.
+    Each occurs once, in the order of the table. If classes are counted, these are the
+    representatives of classes. A class whose representative has no reward is left out,
+    even if other members have one, because a query of the class has no answer.
 
-    Raises UserError if that leaves none.
+    Raises UserError if no architecture is left.
     """
     column = (part.dataset, part.split, part.epochs)
     if truth.predicts or truth.holds_whole_space(*column):
@@ -99,7 +99,7 @@ def find_pool(
     pool = tuple(architecture for architecture in asked_for if architecture in stored)
     if not pool:
         raise UserError(
-            f"truth '{truth.name}' has no representative of a class of {space.name}, which answers "
-            'for the class: set counting = "texts" in the data'
+            f"truth '{truth.name}' has no reward for a representative of a class of {space.name}, "
+            'so no query has an answer: set counting = "texts" in the data'
         )
     return pool

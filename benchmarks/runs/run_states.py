@@ -1,4 +1,4 @@
-"""How far each run of a study is, while a command works on it."""
+"""The stage of each run of a study, while a command works on it."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ from archselect.nasbench_adapters.foreign_text import (
 from archselect.nasbench_adapters.networks.step_memory import MemoryExceeded
 
 LONGEST_TRACEBACK = 50_000
-"""Letters of the longest traceback that is kept; a longer one loses its middle."""
+"""Characters of the longest traceback that is kept. A longer one loses its middle."""
 
 Stage = Literal["kept", "planned", "selected", "finished", "failed"]
-"""How far a run is.
+"""The stage of a run.
 
-* kept: a record was there before the command began, and stays.
-* planned: its selector is still to run, on a supernet that may be still to make.
-* selected: its selection is in the folder; its record is still to be written.
-* finished: this command has written its record.
-* failed: this command has written why there is no record.
+* kept: its record existed before the command began, and stays.
+* planned: its selector must still run, and its supernet may still be missing.
+* selected: its selection is in the folder; its record must still be written.
+* finished: this command wrote its record.
+* failed: this command wrote why there is no record.
 """
 
 
 @dataclass
 class RunState:
-    """How far one run is.
+    """The state of one run.
 
     Attributes:
         job: the run.
-        stage: how far it is.
-        selection_file: the file that holds what was selected, from the stage
-            "selected" on. Records are not kept in memory: a study can have very many.
-        architecture: what was selected, from that stage on.
+        stage: stage of the run.
+        selection_file: file that holds the selection, set at the stage "selected".
+            Records are not kept in memory, because a study can have very many.
+        architecture: the selected architecture, set at the same stage.
     """
 
     job: RunJob
@@ -68,7 +68,7 @@ class RunState:
 
     @property
     def supernet_id(self) -> str | None:
-        """The id of the supernet that the run reads from; None if from none."""
+        """The id of the supernet that the run reads; None if it reads none."""
         return self.job.supernet.id if self.job.supernet else None
 
     def select(self, record: Record, file: Path) -> None:
@@ -78,7 +78,7 @@ class RunState:
         self.architecture = record.selected.architecture
 
     def fail(self, folder: Folder, error: BaseException) -> None:
-        """Write why the run failed, and note that it did."""
+        """Write why the run failed, and set its stage."""
         text = "".join(traceback.format_exception(error))
         failure = Failure(
             id=self.id,
@@ -94,19 +94,19 @@ class RunState:
 
 
 def _refusal_of(error: BaseException) -> MemoryRefusal | None:
-    """Return what was needed where there was too little memory; None elsewhere."""
+    """Return the bytes needed if memory was too small; None for other errors."""
     if not isinstance(error, MemoryExceeded):
         return None
     return MemoryRefusal(needed=error.needed, budget=error.budget)
 
 
 def states_at(states: Sequence[RunState], stage: Stage) -> list[RunState]:
-    """Return the runs that are at a stage."""
+    """Return the runs at a stage."""
     return [state for state in states if state.stage == stage]
 
 
 def supernet_ids(states: Sequence[RunState]) -> list[str]:
-    """Return the ids of the supernets that runs read from, each once, in order."""
+    """Return the ids of the supernets that runs read, each once, in order."""
     ids = [state.supernet_id for state in states]
     return list(dict.fromkeys(id for id in ids if id is not None))
 
@@ -116,10 +116,10 @@ def find_kept_runs(
     states: Sequence[RunState],
     landscapes: Mapping[TruthPart, Landscape],
 ) -> OtherCode:
-    """Find the runs that are finished; return which of the work other commits made.
+    """Find the finished runs; return the work that other commits did.
 
-    A run is finished if its record has an accuracy of every ground truth and of every
-    training, and every cost, that the study names now.
+    A run is finished if its record has every cost, and an accuracy for every ground
+    truth and every training, that the study names now.
     """
     other = OtherCode()
     for supernet in supernet_ids(states):
@@ -140,14 +140,15 @@ def find_selections(
     landscapes: Mapping[TruthPart, Landscape],
     other_code: bool,
 ) -> None:
-    """Find what the planned runs selected when an earlier command did them.
+    """Find the selections that an earlier command made for planned runs.
 
     Args:
-        folder: of the study.
-        states: of its runs.
-        landscapes: of the ground truths that the study names now; a selection without
-            an accuracy of each, and every cost that it names, is not used.
-        other_code: whether selections of another commit are used.
+        folder: folder of the study.
+        states: states of its runs.
+        landscapes: the landscapes of the ground truths that the study names now. A
+            selection is used only if it has an accuracy for each of them, and every
+            cost that the study names.
+        other_code: whether to use selections of another commit.
     """
     for state in states_at(states, "planned"):
         selection_file = folder.selection(state.id)
@@ -187,9 +188,10 @@ def _is_looked_up(
     job: RunJob,
     landscapes: Mapping[TruthPart, Landscape],
 ) -> bool:
-    """Return whether a record has all that is looked up for it.
+    """Return whether a record has every looked-up value that its run needs.
 
-    That is an accuracy of every ground truth of its space, every cost, and the report.
+    These are an accuracy for every ground truth of its space, every cost, and the
+    report.
     """
     known = {(cost.name, cost.of, cost.unit, cost.origin) for cost in record.costs}
     for cost in job.costs:
@@ -205,7 +207,7 @@ def _is_looked_up(
 
 
 def _has_report(record: Record, report: PlannedReport) -> bool:
-    """Return whether a record has the trainings of a report, of all its seeds."""
+    """Return whether a record has a report's trainings, with all its seeds."""
     seeds = [str(seed) for seed in report.seeds]
     return any(
         accuracy.landscape == report.id and accuracy.trial_seeds == seeds

@@ -89,22 +89,22 @@ from archselect.nasbench_adapters.truth.surrogate import Surrogate
 from archselect.selectors.base import Selection
 
 Landscapes = Mapping[TruthPart, str]
-"""The id of the landscape of each ground truth of a study, as the command read it."""
+"""The id of each ground truth's landscape in a study, as the command read it."""
 
 
 class Runner:
     """Makes supernets and runs in one process, into one folder, on one device.
 
-    Keeps data and ground truths open.
+    Keeps data sets and ground truths open.
 
     Args:
-        folder: of the study; supernets are in its `supernets/`.
-        device: to run on.
-        data_dir: where data sets are; None for the user's data folder.
-        other_code: whether unfinished work of another commit of archselect is resumed.
-            If not, it begins again.
-        landscapes: of the ground truths, which are compared with what is read here. A
-            truth without one is not compared.
+        folder: folder of the study; its `supernets/` holds the supernets.
+        device: device to run on.
+        data_dir: folder of the data sets; None for the user's data folder.
+        other_code: whether to resume unfinished work of another commit of archselect.
+            Otherwise that work starts again.
+        landscapes: the landscapes of the ground truths, to compare with what this
+            process reads. A truth without one is not compared.
     """
 
     def __init__(
@@ -122,8 +122,8 @@ class Runner:
         self._landscapes = landscapes or {}
         self._images = lru_cache(maxsize=2)(self._load_images)
         self._training_images = lru_cache(maxsize=2)(self._load_training_images)
-        # A task copies what it is given, so the runs on one supernet read its file
-        # once.
+        # A task copies the supernet, so all runs on one supernet can share what was
+        # read from its file.
         self._supernet = lru_cache(maxsize=1)(_load_supernet)
         self._truth = lru_cache(maxsize=8)(open_truth)
         self._truth_of_space = lru_cache(maxsize=8)(self._open_truth_of_space)
@@ -147,15 +147,15 @@ class Runner:
         return self._truth(table).within(get_space(space))
 
     def _read_graph(self, name: str, checksum: str) -> GraphOnDevice:
-        """Return a graph on the device; raise UserError if it is another one."""
+        """Return a graph on the device; raise UserError if its content differs."""
         dataset = load_graph(name, self.data_dir)
         check_same_graph(name, dataset.checksum, checksum)
         return GraphOnDevice(dataset, self.device)
 
     def images(self, job: SupernetJob) -> Images:
-        """Return the images of a supernet on the device, read once.
+        """Return the images of a supernet on the device; read them once.
 
-        Raises UserError if the command read others.
+        Raises UserError if they differ from the images that the command read.
         """
         images = self._images(job.data.model_dump_json())
         described = DataInputs.model_validate(images.describe())
@@ -163,9 +163,9 @@ class Runner:
         return images
 
     def training_images(self, job: TrainingJob) -> Images | StreamedImages:
-        """Return the images of a final training, read once.
+        """Return the images of a final training; read them once.
 
-        Raises UserError if the command read others.
+        Raises UserError if they differ from the images that the command read.
         """
         images = self._training_images(job.data, job.settings)
         described = describe_training_data(images.dataset, job.settings)
@@ -173,7 +173,7 @@ class Runner:
         return images
 
     def supernet_path(self, job: SupernetJob) -> Path:
-        """Return where the supernet is kept."""
+        """Return the path of a supernet."""
         return self.folder.supernet(job.id)
 
     def make_supernet(self, job: SupernetJob) -> None:
@@ -201,14 +201,14 @@ class Runner:
                 target=path,
             )
             if trained.trace is not None:
-                # Before the supernet: a supernet in the folder always has its trace.
+                # Write the trace first: a supernet in the folder always has its trace.
                 write_trace(self.folder.trace(job.id), trained.trace)
             save_supernet(path, trained)
 
     def run(self, job: RunJob) -> Record:
         """Do one run and return its record.
 
-        Writes a journal and a log, and nothing else.
+        Writes only a journal and a log.
         """
         about = {
             "selector": job.label,
@@ -244,8 +244,8 @@ class Runner:
             self._answer_queries(task, job.reward, job)
         supernet_commit = trained.commit if trained else None
         journal = self._open_journal(job, supernet_commit)
-        # All that the task does not time is the selector's own work: sampling, sorting,
-        # deciding.
+        # Phase "select" has all time that no other phase takes: the selector's own
+        # work, such as sampling, sorting and deciding.
         with clock.phase("select"):
             selection = selector.select(JournaledTask(task, journal, answers))
         cost = _total_cost(trained, clock, memory, warmup)
@@ -310,7 +310,7 @@ class Runner:
         planned: PlannedReward,
         job: RunJob,
     ) -> None:
-        """Have a task answer queries: by a truth, its supernet, or by trainings."""
+        """Let a task answer queries: from a truth, its supernet, or trainings."""
         reward = planned.reward
         if isinstance(reward, TableReward):
             truth = self._truth_of_space(reward.table, task.space.name)
@@ -331,7 +331,7 @@ class Runner:
     def _train_reported(
         self, job: RunJob, space: SearchSpace, selection: Selection
     ) -> list[Accuracy]:
-        """Return the accuracy of the report, if a run has one."""
+        """Return the accuracy for the report, if the run has one."""
         report = job.report
         if report is None:
             return []
@@ -339,7 +339,7 @@ class Runner:
         return [report_accuracy(report, space, graph, selection)]
 
     def _read_supernet(self, job: SupernetJob) -> TrainedSupernet:
-        """Return a supernet, read again only if its file is another one than before."""
+        """Return a supernet; read its file again only if the file changed."""
         path = self.supernet_path(job)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return self._supernet(path, changed)
@@ -358,7 +358,7 @@ class Runner:
         every: int = 1,
         advance: Advance = ignore_progress,
     ) -> Trained:
-        """Train an architecture to the end, or resume; see :func:`.train_network`."""
+        """Train an architecture to the end, or resume, with :func:`.train_network`."""
 
         def log_and_advance(done: int, total: int, epoch: TrainingEpoch | None) -> None:
             measured = epoch.model_dump() if epoch else {}
@@ -381,7 +381,7 @@ class Runner:
             )
             if self.other_code or is_of_this_code:
                 return train_network(job, images, checkpoint, every, log_and_advance)
-            # The weights of the other commit stay until the new ones are trained.
+            # The weights of the other commit stay until the new training is finished.
             replacement = self.folder.checkpoint(f"{job.id}.anew")
             _remove_if_of_other_code(replacement)
             trained = train_network(job, images, replacement, every, log_and_advance)
@@ -389,7 +389,7 @@ class Runner:
             return trained
 
     def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
-        """Raise UserError if a ground truth is not the one that the command read."""
+        """Raise UserError if a ground truth changed since the command read it."""
         parts = self._parts_of_space(job, space)
         if job.reward is not None and job.reward.part is not None:
             parts.append(job.reward.part)
@@ -405,7 +405,7 @@ class Runner:
         space: SearchSpace,
         selection: Selection,
     ) -> list[Accuracy]:
-        """Return what each ground truth of the space says of a selection."""
+        """Return the accuracy of a selection in each ground truth of the space."""
         accuracies = []
         for truth, part in self._truths_of_space(job, space):
             accuracies.append(_look_up_in(truth, part, selection))
@@ -414,7 +414,7 @@ class Runner:
     def _truths_of_space(
         self, job: RunJob, space: SearchSpace
     ) -> list[tuple[GroundTruth, TruthPart]]:
-        """Return the ground truths of a run that are of its space, within it."""
+        """Return the ground truths of a run for its space, and their columns."""
         truths = []
         for part in self._parts_of_space(job, space):
             truth = self._truth_of_space(part.table, space.name)
@@ -422,7 +422,7 @@ class Runner:
         return truths
 
     def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
-        """Return the ground truths of a run that are of its space."""
+        """Return the columns of ground truths of a run for its space."""
         parts = []
         for part in job.data.truth:
             truth = self._truth(part.table)
@@ -431,9 +431,9 @@ class Runner:
         return parts
 
     def _warm_up(self) -> None:
-        """Use the device once in this process, so that no phase pays for its start.
+        """Use the device once in this process, so that no phase includes its start-up.
 
-        With its first optimiser torch imports its compiler, which takes seconds.
+        With its first optimiser, torch imports its compiler, which takes seconds.
         """
         if self._is_warm:
             return
@@ -444,14 +444,14 @@ class Runner:
         optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        # The libraries' hundreds of thousands of objects stay. To look for cycles among
-        # them takes a tenth of a second, and happens again and again.
+        # The libraries' many thousand objects stay alive. Searching them for cycles
+        # takes a tenth of a second each time, so exclude them.
         gc.freeze()
         self._is_warm = True
 
 
 def _load_supernet(path: Path, changed: int) -> TrainedSupernet:
-    """Return the supernet of a file; `changed` tells the cache when it was written."""
+    """Return the supernet of a file; `changed` (its time stamp) is a cache key."""
     del changed
     return load_supernet(path)
 
@@ -462,8 +462,10 @@ def _remove_if_of_other_code(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _log_epoch(done: int, total: int) -> None:
-    note("epoch", done=done, of=total)
+def _log_epoch(done: int, total: int, loss: float | None) -> None:
+    """Note the end of an epoch of a supernet, with the loss of its last batch."""
+    measured = {} if loss is None else {"loss": round(loss, 4)}
+    note("epoch", done=done, of=total, **measured)
 
 
 def _total_cost(
@@ -472,7 +474,7 @@ def _total_cost(
     memory: PeakMemory,
     warmup: float,
 ) -> SearchCost:
-    """Return what a run cost up to now, with the making of its supernet, if any."""
+    """Return what a run has cost, including its supernet, if it has one."""
     machine = describe_machine(clock.device)
     if trained is None:
         return SearchCost(
@@ -497,9 +499,9 @@ def _total_cost(
 
 
 def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Accuracy:
-    """Return what a ground truth says of a selection.
+    """Return the accuracy of a selection in a ground truth.
 
-    The selection is kept where the truth does not hold its architecture.
+    If the truth lacks the architecture, the accuracy says so; the selection is kept.
     """
     column = (part.dataset, part.split, part.epochs)
 
@@ -538,7 +540,7 @@ def _source_of(
 
 
 def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
-    """Return what a record says of a selection."""
+    """Return the description of a selection for a record."""
     architecture = selection.architecture
     architecture_scores = (
         records.ArchitectureScore(space.format(scored), value)

@@ -1,4 +1,4 @@
-"""The folder of a study: which study it is of, and what is removed at the end."""
+"""The folder of a study: claim it at the start, and clean it up at the end."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def claim_folder(
     jobs: Sequence[RunJob],
     command: Sequence[str],
 ) -> None:
-    """Write into a folder which study it is of.
+    """Write into a folder which study it holds.
 
     Args:
-        folder: to write into.
-        study: whose records it will hold.
-        jobs: the study's runs.
-        command: noted as the way to reproduce it.
+        folder: the folder.
+        study: the study whose records it will hold.
+        jobs: runs of the study.
+        command: command that reproduces the study, to note in the folder.
 
     Raises:
-        UserError: the folder is of another study.
+        UserError: the folder holds another study.
     """
     info = _describe_study(study, jobs, command)
     present = read_fact_if_there(folder.study_path, StudyInfo)
@@ -77,7 +77,7 @@ def _may_replace(
     info: StudyInfo,
     jobs: Sequence[RunJob],
 ) -> bool:
-    """Return whether one study may replace another: same name, and no run lost."""
+    """Return whether a study may replace another: same name, and no run is lost."""
     if present.name != info.name:
         return False
     known = {_hash_without_formulations(job.inputs) for job in jobs}
@@ -88,13 +88,13 @@ def _may_replace(
 def _may_drop(folder: Folder, run: str, known: set[str]) -> bool:
     """Return whether a folder may hold a run that its study no longer has.
 
-    It may if the run never finished, if it uses a file of the user's that was edited
-    since, or if it is one of the study's with other formulation numbers.
+    It may if the run never finished, if it uses a user's file that has changed since,
+    or if the study has the same run with other formulation numbers.
 
     Args:
-        folder: of the study.
-        run: its id.
-        known: the study's runs, by :func:`_hash_without_formulations`.
+        folder: folder of the study.
+        run: id of the run.
+        known: hashes of the study's runs, by :func:`_hash_without_formulations`.
     """
     path = folder.path(Record, run)
     record = read_fact_if_there(path, Record)
@@ -109,7 +109,7 @@ def _may_drop(folder: Folder, run: str, known: set[str]) -> bool:
 
 
 def _hash_without_formulations(inputs: Inputs) -> str:
-    """Return the hash of all that determines a run, except the formulation numbers."""
+    """Return the hash of everything that determines a run, without formulations."""
     content = inputs.model_dump(mode="json", exclude={"formulations"})
     return content_id(content)
 

@@ -1,4 +1,4 @@
-"""What a run records of the memory of a step, and of the sub-space that it searched."""
+"""The memory of a training step, and the sub-space that a run searched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from archselect.selectors.base import Task
 from archselect.selectors.selection import Selection, SubSpace
 
 DRAWS = 1_000
-"""Architectures that are drawn from a sub-space where no table lists them."""
+"""Number of architectures drawn from a sub-space that no table lists."""
 
 
 def describe_memory(
@@ -34,16 +34,16 @@ def describe_memory(
     memory_budget: int,
     truths: Iterable[tuple[GroundTruth, TruthPart]],
 ) -> StepMemoryFacts | None:
-    """Return what a record says of the memory of a step.
+    """Return the description of the memory of a step, for a record.
 
-    None where neither the selector nor the supernet has a budget.
+    Returns None if neither the selector nor the supernet has a memory budget.
 
     Args:
-        task: counts the memory.
-        selection: what was selected, and of which operations.
-        batch_size: of a step.
-        memory_budget: of the supernet's recipe, in bytes; 0 for none.
-        truths: ground truths of the space, and which columns of them.
+        task: task that counts the memory.
+        selection: the selection, with the sub-space that was searched.
+        batch_size: batch size of a step.
+        memory_budget: budget in the supernet's recipe, in bytes; 0 for none.
+        truths: ground truths of the space, with their columns.
     """
     undecided = task.space.undecided()
     searched = selection.sub_space
@@ -68,10 +68,10 @@ def describe_memory(
 def judge(
     truth: GroundTruth, part: TruthPart, decisions: Decisions
 ) -> SubSpaceAccuracy:
-    """Return what a ground truth says of the architectures of live operations.
+    """Return the accuracies of the architectures that live operations allow.
 
-    Of a table they are all that it holds; of a surrogate, :data:`DRAWS` draws, always
-    the same ones.
+    For a table, these are all architectures that it has. For a surrogate, these are
+    :data:`DRAWS` random architectures, the same in every call.
     """
     predicts = isinstance(truth, Surrogate)
     find_means = _draw_means if predicts else _list_means
@@ -88,7 +88,7 @@ def judge(
 def _list_means(
     truth: GroundTruth, part: TruthPart, decisions: Decisions
 ) -> np.ndarray:
-    """Return the means of trials of all architectures of a table, in per cent."""
+    """Return the mean accuracies of a table's allowed architectures, in per cent."""
     stored = truth.reference
     means = stored.means(part.dataset, part.split, part.epochs)
     inside = rows_within(truth.space, decisions, stored.population.choices)
@@ -98,7 +98,7 @@ def _list_means(
 def _draw_means(
     truth: GroundTruth, part: TruthPart, decisions: Decisions
 ) -> Sequence[float]:
-    """Return the predictions of drawn architectures, in per cent."""
+    """Return the predictions for random architectures, in per cent."""
     rng = np.random.default_rng(stream_seed("sub-space"))
     means = []
     for _ in range(DRAWS):

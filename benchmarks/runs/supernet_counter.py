@@ -1,4 +1,4 @@
-"""The cost of a supernet on a data set, counted without the data set."""
+"""Count the cost of a supernet on a data set, without the data set."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from archselect.selectors.proxies.base import Undefined
 
 CPU = torch.device("cpu")
 MEASURED = 2
-"""Images that a proxy's counts are measured on, and then on one more."""
+"""Number of images on which a proxy's counts are measured, first; then one more."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What of a data set determines the cost: image shape, images, classes."""
+    """The sizes of a data set that determine costs: image shape, images, classes."""
 
     channels: int
     side: int
@@ -56,11 +56,11 @@ class _ProxyCounts(NamedTuple):
 
 
 class SupernetCounter:
-    """Counts what it costs to make a supernet, to tune it and to ask about it.
+    """Counts what it costs to make a supernet, to tune it, and to answer questions.
 
     Args:
         space, data, recipe: parts of a study.
-        sizes: of the data set.
+        sizes: sizes of the data set.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SupernetCounter:
         valid_images = sizes.train - train_images
         self.train_images = min(train_images, data.limit or train_images)
         self.valid_images = min(valid_images, data.limit or valid_images)
-        self.images = Images(_random_images(sizes), CPU, split="first")
+        self.images = Images(random_images(sizes), CPU, split="first")
         optimiser = recipe.build()
         self.activation = optimiser.build_activation()
         self.supernet: Supernet = new_supernet(
@@ -95,12 +95,12 @@ class SupernetCounter:
         shape = self.images.dataset.image_shape
         self.forward = ForwardCost(self.supernet, shape)
         undecided = self.space.undecided()
-        self._full = mixture_of(self.space, self.alphas, undecided)
+        self.full_mixture = mixture_of(self.space, self.alphas, undecided)
         self._proxies: dict[str, _ProxyCounts] = {}
 
     @cached_property
     def step(self) -> Counts:
-        """One training step on two images, measured."""
+        """The counts of one training step on two images, measured."""
         tiny = self.recipe.model_copy(
             update={"epochs": 1, "batch_size": 2, "trace": False}
         )
@@ -118,19 +118,19 @@ class SupernetCounter:
         return self.count_epochs(self.recipe.epochs)
 
     def count_epochs(self, epochs: int, mixture: Mixture | None = None) -> Counts:
-        """Return the cost of epochs of training, under the full or another mixture."""
+        """Return the cost of some epochs of training, under a mixture if given."""
         steps = epochs * ceil(self._images_trained_on() / self.recipe.batch_size)
         images_per_step = self.recipe.batch_size / 2
         counts = scale_counts(self.step, steps, images_per_step)
         share = 1.0
         if mixture is not None:
-            whole = self.forward(self._full)
+            whole = self.forward(self.full_mixture)
             share = self.forward(mixture) / whole
         flops = round(counts.flops * share)
         return counts.model_copy(update={"flops": flops})
 
     def _images_trained_on(self) -> int:
-        """Return the number of images of an epoch."""
+        """Return the number of training images per epoch."""
         images_of_part = {
             "train": self.train_images,
             "valid": self.valid_images,
@@ -139,7 +139,7 @@ class SupernetCounter:
         return images_of_part[self.recipe.build().part]
 
     def count_pass(self, mixture: Mixture) -> Counts:
-        """Return the cost of a forward of every image that the recipe trains on."""
+        """Return the cost of one forward pass over all images of the recipe."""
         images = self._images_trained_on()
         return Counts(
             forwards=ceil(images / self.recipe.batch_size),
@@ -159,7 +159,7 @@ class SupernetCounter:
         )
 
     def count_proxy(self, name: str, mixture: Mixture, images: int) -> Counts:
-        """Return the cost of a proxy's score of the supernet on so many images."""
+        """Return the cost of a proxy's score of the supernet on a number of images."""
         flops = self.forward(mixture) * images
         return self._count_proxy(name, flops, images)
 
@@ -181,11 +181,11 @@ class SupernetCounter:
         return scale_counts(once, batches)
 
     def _count_proxy(self, name: str, flops: int, images: int) -> Counts:
-        """Return the cost of one score, whose forward takes so many FLOPs.
+        """Return the cost of one score whose forward pass takes a number of FLOPs.
 
-        How often a proxy goes forward and back, and with how many images, is measured
-        on two small batches. Both grow with the batch or stay: synflow, for example,
-        looks at one image of ones.
+        The numbers of forward and backward passes, and of images, are measured on two
+        small batches. They either grow with the batch or are constant: synflow, for
+        example, uses one image of ones.
         """
         if name not in self._proxies:
             few = self._measure_proxy(name, MEASURED)
@@ -195,13 +195,13 @@ class SupernetCounter:
         added = images - MEASURED
         images_seen = few.images + added * (more.images - few.images)
         flops_spent = few.flops + added * (more.flops - few.flops)
-        share = flops_spent / self.forward(self._full) / images
+        share = flops_spent / self.forward(self.full_mixture) / images
         return few.model_copy(
             update={"images": images_seen, "flops": round(share * flops)}
         )
 
     def _measure_proxy(self, name: str, images: int) -> Counts:
-        """Return the counts of a score of the whole supernet on so many images."""
+        """Return the counts of a score of the whole supernet on a number of images."""
         proxy = get_proxy(name)
         clock = PhaseClock(CPU)
         clock.count_passes(self.supernet, self.images.dataset.image_shape)
@@ -209,9 +209,9 @@ class SupernetCounter:
         batch = self.images.batch(index[:images])
 
         def forward(x: torch.Tensor) -> torch.Tensor:
-            return self.supernet(x, self._full)
+            return self.supernet(x, self.full_mixture)
 
-        # Where there is no score, its cost is the same.
+        # If there is no score, the cost is the same.
         with (
             suppress(Undefined),
             clock.phase("score"),
@@ -227,7 +227,7 @@ def count_network_flops(
     part: SpacePart,
     sizes: Sizes,
 ) -> int:
-    """Return the FLOPs of an image's forward through the stand-alone network."""
+    """Return the FLOPs of one image's forward pass in the stand-alone network."""
     skeleton = space.skeleton(**part.skeleton)
     network = build_network(
         space,
@@ -242,12 +242,12 @@ def count_network_flops(
     return count_flops()
 
 
-def _random_images(sizes: Sizes) -> ImageDataset:
-    """Return a few random images of the sizes' shape."""
-    shape = (8, sizes.side, sizes.side, sizes.channels)
+def random_images(sizes: Sizes, count: int = 8) -> ImageDataset:
+    """Return some random images of the given shape."""
+    shape = (count, sizes.side, sizes.side, sizes.channels)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-    labels = np.arange(8) % sizes.classes
+    labels = np.arange(count) % sizes.classes
     return make_dataset(
         "blank",
         (pixels, labels),
@@ -258,7 +258,7 @@ def _random_images(sizes: Sizes) -> ImageDataset:
 
 
 def scale_counts(counts: Counts, times: float, images: float = 1) -> Counts:
-    """Return the counts of so many repetitions, on so many times the images each."""
+    """Return the counts of repeated work, with a multiple of the images each."""
     return Counts(
         forwards=round(counts.forwards * times),
         backwards=round(counts.backwards * times),
@@ -268,7 +268,7 @@ def scale_counts(counts: Counts, times: float, images: float = 1) -> Counts:
 
 
 def add_counts(counts: Counts, more: Counts, times: int = 1) -> Counts:
-    """Return the counts and so many times the others."""
+    """Return the sum of counts and a multiple of other counts."""
     return Counts(
         forwards=counts.forwards + times * more.forwards,
         backwards=counts.backwards + times * more.backwards,

@@ -1,4 +1,4 @@
-"""The task of a run without a supernet: it answers queries, and nothing else."""
+"""The task of a run without a supernet, which answers only queries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class SupernetFreeTask(DelegatingTask):
     """A task whose only questions are queries of architectures.
 
     Args:
-        space: of the architectures.
-        rng: for choices.
-        clock: takes the times.
+        space: the search space.
+        rng: random generator for choices.
+        clock: clock that times the phases.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SupernetFreeTask(DelegatingTask):
     def answer_queries(
         self, queries: Queries, reward: Callable[[Architecture], float]
     ) -> None:
-        """Answer queries from now on; see :meth:`.SupernetTask.answer_queries`."""
+        """Answer queries with a reward, like :meth:`.SupernetTask.answer_queries`."""
         self.queries = queries
         self._measure_reward = reward
 
@@ -51,7 +51,7 @@ class SupernetFreeTask(DelegatingTask):
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
     ) -> NoReturn:
-        """Raise ValueError: there is no supernet to ask."""
+        """Raise ValueError, because there is no supernet that could answer."""
         del arguments, keywords
         raise ValueError(
             f"the run has no supernet, so task.{question.__name__} has no answer: "
@@ -59,5 +59,5 @@ class SupernetFreeTask(DelegatingTask):
         )
 
     def _reward(self, architecture: Architecture) -> float:
-        """See :meth:`.Task._reward`."""
+        """Return the reward of an architecture."""
         return self._measure_reward(architecture)

@@ -1,6 +1,6 @@
-"""The task that a selector is given, on a run's own copy of a supernet.
+"""The task that a selector gets, with its own copy of a supernet.
 
-It times its phases, and has one random stream per purpose.
+The task times its phases, and has one random stream per purpose.
 """
 
 from __future__ import annotations
@@ -46,29 +46,29 @@ from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
-from archselect.selectors.proxies.base import Undefined
+from archselect.selectors.proxies.base import Proxy, Undefined
 from archselect.selectors.queries import Queries
 
 SCORING_BATCH = 500
-"""Images per forward where the size of a batch does not change the result.
+"""Images per forward pass, if the batch size does not change the result.
 
-That is the case with running statistics and without augmentation.
+This is so with running statistics and without augmentation.
 """
 
 
 class SupernetTask(Task):
-    """A task that computes its answers; see :class:`archselect.selectors.base.Task`.
+    """A task that computes its answers (:class:`archselect.selectors.base.Task`).
 
     Args:
-        space, recipe, inputs: of the supernet.
-        trained: its weights; they are copied.
+        space, recipe, inputs: space, recipe and description of the supernet.
+        trained: trained weights, which are copied.
         images: the data, on the device to use.
-        clock: takes the times and counts.
-        supernet_seed, selection_seed: seed every random stream of the selection.
+        clock: clock for times and counts.
+        supernet_seed, selection_seed: seeds of all random streams of the selection.
 
     Attributes:
-        streams: the generators that answers to a selector draw from, by purpose.
-        networks: how many stand-alone networks have been scored.
+        streams: generators for the answers to a selector, by purpose.
+        networks: number of stand-alone networks that have been scored.
     """
 
     def __init__(
@@ -115,33 +115,34 @@ class SupernetTask(Task):
             for name in ("alphas", "minibatches", "validation")
         }
         self.networks = 0
+        self._proxies: dict[str, Proxy] = {}
         self._trainer: Trainer | None = None
 
     def answer_queries(
         self, queries: Queries, reward: Callable[[Architecture], float]
     ) -> None:
-        """Answer queries from now on.
+        """Answer queries with a reward.
 
         Args:
-            queries: their account.
-            reward: returns the reward of an architecture.
+            queries: account of the queries.
+            reward: function that returns the reward of an architecture.
         """
         self.queries = queries
         self._measure_reward = reward
 
     def _reward(self, architecture: Architecture) -> float:
-        """See :meth:`.Task._reward`."""
+        """Return the reward of an architecture."""
         return self._measure_reward(architecture)
 
     def _prepare_forwards(self) -> None:
-        """Prepare forwards with fewer and larger kernels, one per batch-norm mode."""
+        """Prepare forward passes with fewer, larger kernels, per batch-norm mode."""
         self._folded = FoldedSupernet(self.supernet)
         self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
             "running": self._folded,
             "batch": FusedSupernet(self.supernet),
         }
-        # Only evaluations use graphs. A proxy listens to modules, which a graph does
-        # not call, and would make the code of every candidate.
+        # Only evaluations use CUDA graphs. A proxy needs hooks on modules, which a
+        # graph does not call, and would capture a graph for every candidate.
         self._evaluated = dict(self._fast)
         if self._recipe.execution == "cuda-graphs":
             self._evaluated["batch"] = executed(
@@ -159,13 +160,13 @@ class SupernetTask(Task):
         decisions: Decisions,
         alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
-        """See :meth:`.Task.mixture`."""
+        """Return the mixture of the alphas under some decisions."""
         weights = self.alphas if alphas is None else alphas
         with torch.no_grad():
             return mixture_of(self.space, weights, decisions, self._activation)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """See :meth:`.Task.new_alphas`."""
+        """Return new initial alphas."""
         return self._activation.new_alphas(
             self.space,
             self.streams["alphas"],
@@ -179,10 +180,10 @@ class SupernetTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate`.
+        """Return the accuracy and loss of a mixture on the validation images.
 
-        In "batch" mode, and with augmentation, batches are the recipe's and shuffled,
-        as in the released code.
+        In "batch" mode, and with augmentation, batches have the recipe's size and are
+        shuffled, as in the released code.
         """
         if norm == "batch" or augment:
             batches = self.images.epoch(
@@ -209,7 +210,7 @@ class SupernetTask(Task):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """See :meth:`.Task.evaluate_tuned`."""
+        """Return the evaluation after tuning; undo the tuning."""
         leaves = [*self.supernet.parameters(), *self.alphas]
         state = deepcopy(self.state())
         was_training = self.supernet.training
@@ -224,14 +225,14 @@ class SupernetTask(Task):
                 leaf.grad = gradient
 
     def minibatch(self, size: int) -> Minibatch:
-        """See :meth:`.Task.minibatch`."""
+        """Return a random minibatch of training images."""
         with self.clock.phase("data"):
             try:
                 drawn = self.images.minibatch(
                     "train", size, self.streams["minibatches"], self._recipe.augment
                 )
             except UserError as error:
-                # A selector that asks for too many images fails its own run, not the
+                # A selector that asks for too many images fails only its run, not the
                 # whole study.
                 raise ValueError(
                     f"the selector asked for a minibatch that cannot be drawn: {error}"
@@ -245,15 +246,21 @@ class SupernetTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> float:
-        """See :meth:`.Task.proxy`."""
-        proxy = get_proxy(name)
+        """Return a proxy's score of the supernet under a mixture."""
+        proxy = self._get_proxy(name)
         forward = self.supernet if proxy.side_by_side is None else self._fast[norm]
         with (
             self.clock.phase("score"),
             scoring(self.supernet, norm),
-            _naming(name, _describe(self.space, mixture)),
+            _naming(proxy.name, _describe(self.space, mixture)),
         ):
             return proxy.measure(self.supernet, lambda x: forward(x, mixture), *batch)
+
+    def _get_proxy(self, name: str) -> Proxy:
+        """Return a proxy, that of a user's file as it was when it was first used."""
+        if name not in self._proxies:
+            self._proxies[name] = get_proxy(name)
+        return self._proxies[name]
 
     def proxies(
         self,
@@ -262,9 +269,9 @@ class SupernetTask(Task):
         batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
-        """See :meth:`.Task.proxies`."""
-        proxy = get_proxy(name)
-        # On a CPU, where launches cost nothing, one by one is as fast and takes less
+        """Return a proxy's score of the supernet under each mixture."""
+        proxy = self._get_proxy(name)
+        # On a CPU, kernel launches cost nothing: one by one is as fast and takes less
         # memory.
         together = (
             batch.images.device.type != "cpu"
@@ -281,7 +288,7 @@ class SupernetTask(Task):
                 len(mixtures),
             )
         for value, mixture in zip(values, mixtures, strict=True):
-            with _naming(name, _describe(self.space, mixture)):
+            with _naming(proxy.name, _describe(self.space, mixture)):
                 proxy.check(value)
         return values
 
@@ -292,7 +299,7 @@ class SupernetTask(Task):
         augment: bool = False,
         skips_flat: bool = False,
     ) -> list[list[list[float]]]:
-        """See :meth:`.Task.output_information`."""
+        """Return the output information by cell type, edge and operation."""
         batches = self.images.epoch(
             self._recipe.build().part,
             self._recipe.batch_size,
@@ -311,11 +318,11 @@ class SupernetTask(Task):
         batches: int,
         size: int,
     ) -> float:
-        """See :meth:`.Task.proxy_of_network`.
+        """Return a proxy's score of the stand-alone network of an architecture.
 
         The batch-norm mode is that of the proxy's definition.
         """
-        proxy = get_proxy(name)
+        proxy = self._get_proxy(name)
         with self.clock.phase("validate"):
             network = self._new_network(architecture)
             total = 0.0
@@ -323,13 +330,13 @@ class SupernetTask(Task):
                 batch = self.minibatch(size)
                 with (
                     scoring(network, proxy.norm or "running"),
-                    _naming(name, self.space.format(architecture)),
+                    _naming(proxy.name, self.space.format(architecture)),
                 ):
                     total += proxy.measure(network, network, *batch)
             return total
 
     def _new_network(self, architecture: Architecture) -> Network:
-        """Return the next stand-alone network, with initial weights of its own."""
+        """Return the next stand-alone network, with new initial weights."""
         dataset = self.images.dataset
         seed = self._stream("network weights", self.networks)
         self.networks += 1
@@ -345,23 +352,23 @@ class SupernetTask(Task):
         return network
 
     def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
-        """See :meth:`.Task.memory`."""
+        """Return the bytes of a training step under some decisions."""
         size = self._recipe.batch_size if batch_size is None else batch_size
         return self._memory.count(decisions).total(size)
 
     @cached_property
     def _memory(self) -> StepMemoryCounter:
-        """Counts the memory of steps of the supernet."""
+        """The counter of the memory of the supernet's steps."""
         return memory_counter(self.space, self._skeleton, self.images, self._activation)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`.
+        """Train the supernet for some epochs under some decisions.
 
-        As in the released code, the optimiser of the weights is a new one at the first
-        call, and that of the alphas resumes from the supernet's training. Both are kept
-        between calls.
+        As in the released code, the first call creates a new optimiser of the weights;
+        the optimiser of the alphas continues from the supernet's training. Both are
+        kept between calls.
 
-        Raises MemoryExceeded if a step takes more than the recipe's budget.
+        Raises MemoryExceeded if a step takes more memory than the recipe's budget.
         """
         if epochs and self._recipe.memory_budget:
             require_memory(self.memory(decisions), self._recipe.memory_budget)
@@ -392,20 +399,20 @@ class SupernetTask(Task):
         return self._trainer
 
     def state(self) -> dict[str, Any]:
-        """Return all that tuning has moved, for :meth:`load_state`.
+        """Return everything that tuning has changed, for :meth:`load_state`.
 
-        It is made of tensors, numbers and containers of them.
+        It consists of tensors, numbers and containers of them.
         """
         return self._tuner().state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state, from which tuning resumes bit by bit."""
+        """Set a state, from which tuning resumes with identical results."""
         self._tuner().load_state(state)
 
 
 @contextmanager
 def _naming(proxy: str, candidate: str) -> Iterator[None]:
-    """Name the proxy and the candidate in an Undefined error of the block."""
+    """Add the proxy and the candidate to an Undefined error of the block."""
     try:
         yield
     except Undefined as error:
@@ -415,7 +422,7 @@ def _naming(proxy: str, candidate: str) -> Iterator[None]:
 
 
 def _describe(space: SearchSpace, mixture: Mixture) -> str:
-    """Return in words which candidate a mixture is, by the edge that is tried."""
+    """Return text that names a candidate by the edge and operations of its mixture."""
     if mixture.origin is None:
         return "the supernet"
     cell_index, edge = mixture.origin.cell, mixture.origin.edge

@@ -1,8 +1,8 @@
-"""Final training: one architecture from scratch by a protocol, with checkpoints.
+"""Final training: train one architecture from scratch by a protocol, with checkpoints.
 
-Random numbers of an epoch come from streams of that epoch (order and augmentation,
-dropped paths), so a checkpoint is weights, optimiser and the epochs measured so far.
-The host waits for the device only once per epoch.
+Each epoch has its own random streams (order and augmentation, drop path). A checkpoint
+therefore needs only weights, optimiser and the epochs measured so far. The CPU waits
+for the device only once per epoch.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 
 Advance = Callable[[int, int, TrainingEpoch | None], None]
-"""A function that is called with the epochs done, the number in all, and the last."""
+"""A function that gets the epochs done, the total, and the last epoch."""
 
 
 def ignore_progress(done: int, total: int, epoch: TrainingEpoch | None) -> None:
@@ -74,14 +74,14 @@ def learning_rate(settings: TrainingSettings, epoch: int) -> float:
 
 
 def drop_path(settings: TrainingSettings, epoch: int) -> float:
-    """Return the probability with which an operation is dropped in an epoch, from 0."""
+    """Return the probability of dropping an operation in an epoch, counted from 0."""
     return settings.drop_path * epoch / settings.epochs
 
 
 def new_network(job: TrainingJob, image_channels: int, classes: int) -> Any:
     """Return the network of a training with its initial weights, on the CPU.
 
-    See :func:`.networks.build_network`.
+    :func:`.networks.build_network` builds it.
     """
     inputs = job.inputs
     space = get_space(inputs.space)
@@ -97,7 +97,7 @@ def new_network(job: TrainingJob, image_channels: int, classes: int) -> Any:
 
 
 class _LossAndAccuracy(NamedTuple):
-    """The mean loss and the accuracy in per cent of a pass over images."""
+    """The mean loss, and the accuracy in per cent, of a pass over images."""
 
     loss: float
     accuracy: float
@@ -107,13 +107,13 @@ class NetworkTrainer:
     """Trains the network of a job on a device, epoch by epoch.
 
     Args:
-        job: what to train and how.
+        job: what to train, and how.
         images: the data, on the device to use.
-        checkpoint: where it is kept, and taken from if it is there.
+        checkpoint: file of the checkpoint; training resumes from it if it exists.
 
     Attributes:
-        network: moved in place.
-        epochs: what was measured so far.
+        network: the network, trained in place.
+        epochs: the measurements of each epoch so far.
 
     Raises:
         UserError: the checkpoint is damaged or of another training.
@@ -166,9 +166,9 @@ class NetworkTrainer:
         )
 
     def _compile(self) -> None:
-        """Compile the network's code for every size of batch, apart from the training.
+        """Compile the network's code for every batch size, before the training starts.
 
-        Leaves the network as it is.
+        The weights do not change.
         """
         self._training_logits = torch.compile(self.network.training_logits)
         self._logits = torch.compile(self.network.forward)
@@ -188,14 +188,14 @@ class NetworkTrainer:
         self.network.load_state_dict(before)
 
     def _batch_sizes(self, part: str) -> list[int]:
-        """Return the sizes of batches of a part of the data, with the last one's."""
+        """Return the batch sizes of a part of the data, with that of the last batch."""
         size = self.settings.batch_size
         images = len(self.images.index(part))
         last = images % size or size
         return list(dict.fromkeys([size, last]))
 
     def _try_training(self, images: int, drop: float) -> None:
-        """Go forward and back with the first training images, without a step."""
+        """Do a forward and backward pass on first training images, without a step."""
         x, y = self._first_images(images)
         generator = torch.Generator().manual_seed(0)
         paths = self._paths(images, drop, generator)
@@ -207,9 +207,9 @@ class NetworkTrainer:
         return self.images.batch(index[:count])
 
     def epoch(self) -> TrainingEpoch:
-        """Train and test one more epoch, and return what was measured.
+        """Train and test for one epoch, and return the measurements.
 
-        Raises FloatingPointError if a loss is no longer finite.
+        Raises FloatingPointError if a loss is not finite.
         """
         done = len(self.epochs)
         rate = learning_rate(self.settings, done)
@@ -240,7 +240,7 @@ class NetworkTrainer:
         return measured
 
     def _train(self, epoch: int, drop: float) -> _LossAndAccuracy:
-        """Train one pass over the training images."""
+        """Train for one pass over the training images."""
         settings = self.settings
         seed = self.job.inputs.seed
         batches = torch.Generator()
@@ -263,7 +263,7 @@ class NetworkTrainer:
         return sums.read()
 
     def _step(self, loss: Tensor) -> None:
-        """Take a step of the optimiser down the gradient of a loss."""
+        """Take one optimiser step along the gradient of a loss."""
         self._optimizer.zero_grad()
         self._scaler.scale(loss).backward()
         longest = self.settings.grad_clip
@@ -296,7 +296,7 @@ class NetworkTrainer:
         drop: float,
         generator: torch.Generator,
     ) -> Tensor | None:
-        """Return factors (droppable, batch) of the operations' outputs.
+        """Return factors (droppable, batch) for the outputs of operations.
 
         Returns None if no operation is dropped.
         """
@@ -310,7 +310,7 @@ class NetworkTrainer:
         return scaled.to(device, dtype, non_blocking=True)
 
     def _test(self) -> _LossAndAccuracy:
-        """Measure the network on the test images."""
+        """Measure loss and accuracy on the test images."""
         self.network.eval()
         device = self.images.device
         sums = _RunningMeans(device)
@@ -324,9 +324,9 @@ class NetworkTrainer:
         return sums.read()
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all.
+        """Write the checkpoint atomically.
 
-        Raises UserError if the folder cannot take it.
+        Raises UserError if it cannot be written.
         """
         content = {
             "training": self.job.id,
@@ -342,7 +342,7 @@ class NetworkTrainer:
         save_tensors(self.checkpoint, content, self._commit)
 
     def _restore(self, content: dict[str, Any]) -> None:
-        """Take over the content of a checkpoint.
+        """Restore the content of a checkpoint.
 
         Raises UserError if it is of another training, or damaged.
         """
@@ -399,7 +399,7 @@ class NetworkTrainer:
         return sum(counts)
 
     def _total_cost(self) -> TrainingCost:
-        """Return times, counts and memory of all sessions."""
+        """Return the times, counts and memory of all sessions."""
         return TrainingCost(
             phases=self.clock.times(),
             counts=self._counts(),
@@ -411,7 +411,7 @@ class NetworkTrainer:
         )
 
     def _counts(self) -> dict[str, Counts]:
-        """Return forwards, backwards, images and FLOPs, which follow from the settings.
+        """Return the passes, images and FLOPs, which follow from the settings.
 
         The auxiliary head is not counted.
         """
@@ -438,7 +438,7 @@ class NetworkTrainer:
 
 
 class _RunningMeans:
-    """The mean loss and accuracy over batches, added up on the device."""
+    """The mean loss and accuracy over batches, summed on the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
@@ -468,14 +468,14 @@ def train_network(
     """Train an architecture to the end, from its checkpoint if there is one.
 
     Args:
-        job: what to train and how.
+        job: what to train, and how.
         images: the data, on the device to use.
-        checkpoint: its file, which is kept with the final weights.
-        every: epochs between checkpoints; the last epoch always has one.
-        advance: called with the epochs done, the epochs in all, and the last epoch.
+        checkpoint: file of the checkpoint, which also keeps the final weights.
+        every: epochs between checkpoints; the last epoch always writes one.
+        advance: function that gets the epochs done, the total, and the last epoch.
 
     Raises:
-        UserError: see :class:`NetworkTrainer`; or the checkpoint cannot be written.
+        UserError: the checkpoint is damaged, of another training, or cannot be written.
         FloatingPointError: the training diverged.
     """
     trainer = NetworkTrainer(job, images, checkpoint)

@@ -1,7 +1,7 @@
-"""Ground-truth tables that the product trains itself, each class with several seeds.
+"""Build ground-truth tables: train every class of a space with several seeds.
 
-All seeds of one cell train side by side as replicas of one grouped network, which takes
-less time than two trainings alone. The classes are divided into parts. Each finished
+All seeds of one cell train side by side, as replicas of one grouped network; this takes
+less time than two separate trainings. The classes are divided into parts. Each finished
 part is a file, so that an interrupted build can be resumed.
 """
 
@@ -37,13 +37,13 @@ from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
 from archselect.nasbench_adapters.truth.table import ColumnData, TruthTable
 
 PART = 16
-"""Classes of a part."""
+"""Number of classes in a part."""
 SPLITS = ("valid", "test")
 
 RightAnswers = dict[str, np.ndarray]
 """Numbers of right answers by split, int64; the last axis has one per seed."""
 Advance = Callable[[int, int], None]
-"""A function that is called with the classes done and the classes in all."""
+"""A function that gets the number of classes done, and the total."""
 
 
 def _ignore_progress(done: int, total: int) -> None:
@@ -54,9 +54,10 @@ def _ignore_progress(done: int, total: int) -> None:
 class TableRecipe:
     """The settings with which every network of a table is trained.
 
-    SGD with momentum, cosine to zero per step, on half the training images. `valid`
-    accuracy is measured on the other half, `test` on the test images. The learning rate
-    is for cross-entropy averaged over the batch. There is no augmentation.
+    The optimiser is SGD with momentum; the learning rate follows a cosine to zero, per
+    step, for cross-entropy averaged over the batch. Networks train on half the training
+    images; `valid` is the accuracy on the other half, `test` on the test images. There
+    is no augmentation.
     """
 
     name: str
@@ -95,7 +96,7 @@ RECIPES = {
 
 
 def load_recipe_images(recipe: TableRecipe) -> Images:
-    """Return the recipe's images on the CPU, the first half for training."""
+    """Return the recipe's images on the CPU; the first half is for training."""
     return Images(load_images(recipe.dataset), torch.device("cpu"), split="first")
 
 
@@ -106,14 +107,14 @@ def train_replicas(
     images: Images,
     seeds: Sequence[int],
 ) -> RightAnswers:
-    """Train one architecture once per seed and measure it.
+    """Train one architecture once per seed, and measure it.
 
     Args:
         recipe: how to train.
-        space: of the architecture.
-        architecture: to train.
+        space: space of the architecture.
+        architecture: architecture to train.
         images: the data.
-        seeds: of the replicas.
+        seeds: seeds of the replicas.
 
     Returns:
         For each of SPLITS the number of right answers, one per seed, int64 (seeds,).
@@ -156,7 +157,7 @@ def _new_replicas(
     images: Images,
     seeds: Sequence[int],
 ) -> Network:
-    """Return one grouped network that holds a replica per seed."""
+    """Return one grouped network with one replica per seed."""
     skeleton = space.skeleton(
         channels=recipe.channels, cells=recipe.cells, reduction=recipe.reduction
     )
@@ -176,7 +177,7 @@ def _draw_batches(
     size: int,
     orders: Sequence[torch.Generator],
 ) -> Iterator[torch.Tensor]:
-    """Yield the batches of an epoch: image numbers (size, replicas)."""
+    """Yield the batches of an epoch: image indices (size, replicas)."""
     count = len(images.train_index)
     permutations = [torch.randperm(count, generator=order) for order in orders]
     order_of_replicas = torch.stack(permutations, dim=1)
@@ -194,8 +195,8 @@ def _loss_of_replicas(
     x, y = images.batch(index.flatten())
     logits = network(_side_by_side(x, replicas))
     logits = logits.reshape(-1, images.dataset.classes)
-    # The mean over replicas, times their number: each replica sees its own loss and
-    # gradient.
+    # The mean over replicas times their number, so that each replica gets its own
+    # loss and gradient.
     return F.cross_entropy(logits, y) * replicas
 
 
@@ -240,7 +241,7 @@ def _start_worker(recipe: TableRecipe) -> None:
 
 
 def _train_part(start: int) -> tuple[int, RightAnswers]:
-    """Train a part, which begins with class `start`; return its right answers."""
+    """Train the part that begins with class `start`; return its right answers."""
     assert _worker is not None
     recipe, space, images = _worker
     results = [
@@ -259,13 +260,13 @@ def train_table(
     workers: int | None = None,
     advance: Advance = _ignore_progress,
 ) -> RightAnswers:
-    """Train every class of the recipe's space, except those of parts in `folder`.
+    """Train every class of the recipe's space, except classes of parts in `folder`.
 
     Args:
-        recipe: one of RECIPES, or a user's own.
-        folder: for the parts; of this recipe only.
-        workers: processes of one thread each; None for one per core.
-        advance: called at the start and after each part.
+        recipe: one of RECIPES, or another recipe.
+        folder: folder for the parts of this recipe.
+        workers: number of processes with one thread each; None for one per core.
+        advance: function that is called at the start and after each part.
 
     Returns:
         For each of SPLITS the number of right answers, int64 (classes, seeds), in the
@@ -295,9 +296,9 @@ def train_table(
 
 
 def _claim_folder(folder: Path, recipe: TableRecipe) -> None:
-    """Write into a folder which recipe its parts are of.
+    """Write into a folder which recipe its parts have.
 
-    Raises UserError if it holds parts of another one.
+    Raises UserError if it holds parts of another recipe.
     """
     path = folder / "recipe.json"
     text = json.dumps(asdict(recipe), indent=1) + "\n"
@@ -334,11 +335,11 @@ def build_table(
     workers: int | None = None,
     advance: Advance = _ignore_progress,
 ) -> Path:
-    """Train a table (see :func:`train_table`); return its path, `folder`/NAME.npz.
+    """Train a table with :func:`train_table`; return its path, `folder`/NAME.npz.
 
-    The table stores the representative of every class and speaks for the class. Raises
-    UserError as :func:`train_table` does, and if another command is building in the
-    folder.
+    The table stores the representative of every class, whose accuracies hold for the
+    class. Raises UserError as :func:`train_table` does, and if another command is
+    building in the folder.
     """
     with lock_folder(folder):
         right = train_table(recipe, folder, workers, advance)

@@ -1,8 +1,8 @@
-"""What worker processes do: make supernets, run selectors, train what was selected.
+"""The work of worker processes: make supernets, run selectors, train architectures.
 
-On Linux workers are forked from a process that has imported this module. Only imports
-may happen when it is imported. A process that computes, or asks CUDA anything, before
-it forks leaves its children with threads and a device that do not work.
+On Linux, workers are forked from a process that has imported this module. Importing it
+must only import: if a process computes or calls CUDA before it forks, threads and the
+device do not work in its children.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from archselect.benchmarks.store.records import Record, Trained
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker is started with.
+    """The settings with which a worker starts.
 
     Attributes:
-        root: the folder of the study.
-        data_dir: where data sets are; None for the user's data folder.
-        device: to run on.
-        deterministic: see :func:`.machine.open_device`.
-        other_code: whether unfinished work of another commit is resumed.
-        landscapes: of the ground truths, as the command read them.
+        root: folder of the study.
+        data_dir: folder of the data sets; None for the user's data folder.
+        device: device to run on.
+        deterministic: whether to repeat numbers exactly (:func:`.machine.open_device`).
+        other_code: whether to resume unfinished work of another commit.
+        landscapes: the landscapes of the ground truths, as the command read them.
         command_code: the code that the command runs.
     """
 
@@ -56,7 +56,7 @@ _worker: _StudyWorker | None = None
 def start_worker(settings: WorkerSettings) -> None:
     """Make this process a worker."""
     global _worker
-    running_code()  # looks at the source files before one of them can change
+    running_code()  # reads the source files before one of them can change
     runner = Runner(
         Folder(settings.root),
         open_device(settings.device, settings.deterministic),

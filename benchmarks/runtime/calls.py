@@ -1,7 +1,7 @@
-"""Calls that another process does, and their replies.
+"""Calls that another process runs, and their replies.
 
-A call's result or error comes back in bytes that can always be read. An error that
-cannot be pickled, or that the reader cannot construct, comes back as a
+The result or error of a call is sent back in bytes that can always be read. An error
+that cannot be pickled, or that the reader cannot construct, becomes a
 :class:`CallError` with its text.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from archselect.nasbench_adapters.errors import UserError
 
 MOST_DEATHS = 3
-"""Workers that may die of one call.
+"""The number of workers that may die during one call before it fails.
 
 A worker can also die for other reasons, such as the memory that other processes use.
 """
@@ -33,7 +33,7 @@ class CallError(Exception):
 
 
 class StartError(Exception):
-    """A worker cannot start, so that no call can be done.
+    """A worker cannot start, so no call can run.
 
     Args:
         why: The error, or its text.
@@ -73,8 +73,8 @@ class Reply(NamedTuple):
 
     def _error(self) -> Exception:
         if self.raised is not None:
-            # To unpickle an error calls its class, which may need other arguments than
-            # those that the error has kept.
+            # Unpickling an error calls its class, which may need other arguments than
+            # those stored in the error.
             with suppress(Exception):
                 error = pickle.loads(self.raised)  # noqa: S301 (made by our own worker)
                 str(error)
@@ -89,7 +89,7 @@ def pack(function: Callable[..., Any], *arguments: Any) -> bytes:
 
 
 def perform(content: bytes) -> Reply:
-    """Do a call of :func:`pack`, and return the reply, whatever the call raises."""
+    """Run a call of :func:`pack`, and return the reply, whatever the call raises."""
     try:
         function, arguments = pickle.loads(content)  # noqa: S301 (made by our own command)
         return Reply(returned=pickle.dumps(function(*arguments)))
@@ -106,7 +106,7 @@ def result_of(future: Future[Any]) -> Any:
         return future.result()
     except WorkerDied as error:
         raise UserError(
-            f"{error}; what is done is kept: run the command again, with fewer --workers"
+            f"{error}. Finished work is kept: rerun the command with fewer --workers"
         ) from error
 
 
@@ -114,7 +114,7 @@ def _error_reply(error: BaseException) -> Reply:
     summary = "".join(traceback.format_exception_only(error)).strip()
     lines = traceback.format_exception(error)
     raised = None
-    # A call that tries to end its process, as by sys.exit, has only failed.
+    # A call that tries to end its process, for example by sys.exit, has only failed.
     if isinstance(error, Exception):
         with suppress(Exception):
             raised = pickle.dumps(error)

@@ -26,7 +26,7 @@ TRAINING = 1
 SCORING = 1
 """Number to raise when `archselect score` (:mod:`.scorer`) changes on purpose.
 
-That is how it draws and scores networks.
+It covers how networks are drawn and scored.
 """
 
 
@@ -41,7 +41,7 @@ def run_formulations(
 ) -> Formulations:
     """Return the numbers of a run: of its supernet, its selector and its proxies.
 
-    Without an optimiser there is no supernet, and the space's number alone.
+    Without an optimiser there is no supernet: only the space's number remains.
     """
     numbers = {"space": space.formulation}
     if optimiser is not None:
@@ -63,8 +63,8 @@ def supernet_formulations(
 def selector_formulations(selector: Selector) -> FormulationNumbers:
     """Return the numbers of a selector and of its proxies.
 
-    A built-in selector uses the proxies that its settings name. Another one may use any
-    in its code, so all built-in proxies count.
+    A built-in selector uses the proxies that its settings name. Any other selector may
+    use any proxy in its code, so all built-in proxies count.
     """
     settings = selector.model_dump()
     names = [
@@ -105,4 +105,5 @@ def _network_formulations(space: SearchSpace) -> FormulationNumbers:
 
 
 def _proxy_formulations(names: Iterable[str]) -> FormulationNumbers:
-    return {f"proxy {name}": get_proxy(name).formulation for name in names}
+    chosen = [get_proxy(name) for name in names]
+    return {f"proxy {proxy.name}": proxy.formulation for proxy in chosen}

@@ -8,35 +8,35 @@ import platform
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from archselect.benchmarks.store.records import Machine
+from archselect.nasbench_adapters.distribution import installed_version
 from archselect.nasbench_adapters.errors import UserError
 
 
 @cache
 def code_version() -> str:
     """Return the version of the installed archselect."""
-    return version("archselect")
+    return installed_version()
 
 
 DIRTY = "-dirty"
-"""End of a commit's name if files were changed since, as in `git describe --dirty`."""
+"""Suffix of a commit's name if files have changed, as in `git describe --dirty`."""
 UNKNOWN = "unknown"
 """Name of a commit that is not known."""
 
 
 @cache
 def commit() -> str:
-    """Return the commit of the archselect that runs: equal texts mean equal code.
+    """Return the commit of the running archselect: equal texts mean equal code.
 
-    A wheel has it in a file; in an editable installation git gives it. Where files were
-    changed since (:data:`DIRTY`), or the commit is not known (:data:`UNKNOWN`), the
-    hash of the source files follows it.
+    A wheel has it in a file; in an editable installation git gives it. If files have
+    changed (:data:`DIRTY`), or the commit is unknown (:data:`UNKNOWN`), the hash of the
+    source files follows.
     """
     here = Path(__file__).parents[1]
     file = here / "commit.txt"
@@ -49,11 +49,11 @@ def commit() -> str:
 
 
 class Code(NamedTuple):
-    """Identity of the archselect that runs.
+    """Identity of the running archselect.
 
     Attributes:
         version: Its version.
-        commit: Its commit; see :func:`commit`.
+        commit: Its commit, by :func:`commit`.
         sources: Hash of its source files.
     """
 
@@ -69,7 +69,7 @@ def running_code() -> Code:
 
 
 def same_commit(*commits: str | None) -> str | None:
-    """Return the commit that all are; None if they differ, or one is not known."""
+    """Return the commit if all are the same; None if they differ or one is unknown."""
     first, *others = commits
     return first if all(other == first for other in others) else None
 
@@ -108,9 +108,9 @@ def _source_hash(root: Path) -> str:
 def cores(root: Path = Path("/")) -> int:
     """Return how many processor cores this process may use, at least one.
 
-    That is how many it may run on, or how many a container's quota lets it keep busy,
-    rounded down. A worker beyond the quota would have to pause, and its times would be
-    wrong.
+    This is the number of cores that it may run on, or that a container's quota lets it
+    keep busy, rounded down. A worker beyond the quota would have to pause, so its times
+    would be wrong.
 
     Args:
         root: Folder of `proc` and `sys`.
@@ -129,9 +129,9 @@ def _allowed_cores() -> int:
 def cpu_quota(root: Path = Path("/")) -> float:
     """Return how many cores this process's control groups let it keep busy.
 
-    Groups may be of version 1 or 2. A group's parents limit it, too. A container sees
-    its own group as the uppermost, so that the folder of the group's name may be
-    missing. Source: the Linux kernel's documentation, admin-guide/cgroup-v2 and
+    Groups can be of version 1 or 2. A group's parents also limit it. A container sees
+    its own group as the top, so the folder with the group's name can be missing.
+    Source: the Linux kernel's documentation, admin-guide/cgroup-v2 and
     scheduler/sched-bwc.
 
     Args:
@@ -197,7 +197,7 @@ def _lines(file: Path) -> list[str]:
 def find_device(name: str) -> torch.device:
     """Return the device of a name: "auto", "cpu", "cuda" or "cuda:1".
 
-    "auto" is CUDA where there is a CUDA device.
+    "auto" is CUDA if there is a CUDA device.
 
     Raises UserError if there is no such device.
     """
@@ -226,22 +226,22 @@ def visible_gpus() -> list[str]:
 
 
 def open_device(name: str, deterministic: bool = False) -> torch.device:
-    """Return the device of a name, after setting that float32 is not rounded.
+    """Return the device of a name; set torch to compute in full float32.
 
-    cuDNN would round the factors of float32 convolutions to TF32 (10 bits), so that
-    scores would differ in the third digit.
+    By default, cuDNN rounds the factors of float32 convolutions to TF32 (10 bits),
+    which changes scores in the third digit.
 
     Args:
-        name: See :func:`find_device`.
-        deterministic: Whether torch uses only algorithms that give the same numbers
-            each time; an operation without one raises RuntimeError. On a CPU with one
-            thread all algorithms do.
+        name: Name as in :func:`find_device`.
+        deterministic: Whether torch uses only algorithms that repeat their numbers
+            exactly; an operation without one raises RuntimeError. On a CPU with one
+            thread, all algorithms do.
 
     Raises UserError if there is no such device.
     """
     torch.backends.cudnn.allow_tf32 = False
     if deterministic:
-        # cuBLAS reads it when it starts. With several workspaces it is not
+        # cuBLAS reads this variable when it starts. With several workspaces it is not
         # deterministic.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
@@ -249,7 +249,7 @@ def open_device(name: str, deterministic: bool = False) -> torch.device:
 
 
 def describe_machine(device: torch.device) -> Machine:
-    """Return the facts of a record about this machine and a device."""
+    """Return the description of this machine and a device, for a record."""
     cuda = device.type == "cuda"
     return Machine(
         device=device.type,

@@ -24,9 +24,9 @@ KIBIBYTE = 1024
 
 
 class PhaseClock:
-    """Clock of the phases of a run, which also counts a model's passes.
+    """Clock for the phases of a run. It also counts a model's passes.
 
-    A phase within another interrupts it, so that no second counts twice.
+    A phase within another one interrupts it, so that no second counts twice.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -93,10 +93,10 @@ class PhaseClock:
             self._counts[name] = Counts(**counts)
 
     def count_passes(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        """Count the model's passes from now on, in the phases in which they happen.
+        """Start to count the model's passes, in the phases in which they happen.
 
         Args:
-            model: Its forward and backward passes are counted.
+            model: Model whose forward and backward passes are counted.
             image_shape: (channels, height, width) of its images.
         """
         cost = ForwardCost(model, image_shape)
@@ -105,7 +105,7 @@ class PhaseClock:
             _: nn.Module, inputs: tuple[Any, ...], output: Tensor
         ) -> None:
             images, *others = inputs
-            # Candidates that are computed together count one by one.
+            # Candidates that are computed together count separately.
             mixtures = others[2] if len(others) > 2 else others[:1] or [None]
             passes = len(mixtures)
             count = len(images)
@@ -133,7 +133,7 @@ class PeakMemory:
     """Meter of the peak memory since its construction.
 
     It reads CUDA's allocator, or else the process. Only Linux can reset the peak of a
-    process; elsewhere it is that since the process began.
+    process; on other systems it is the peak since the process began.
     """
 
     def __init__(self, device: torch.device) -> None:

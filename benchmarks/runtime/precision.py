@@ -13,7 +13,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     """Return a context in which operations run in a precision.
 
     "float32" changes nothing. Weights are cast at every use, because a CUDA graph must
-    not read a cast copy from before its replay.
+    not read an old cast copy.
     """
     dtype = AUTOCAST.get(precision)
     if dtype is None:

@@ -1,6 +1,6 @@
-"""Standard streams that make no command fail.
+"""Standard streams whose faults do not make a command fail.
 
-Marks that a terminal cannot show are replaced, and a closed output is ignored.
+Characters that a terminal cannot show are replaced, and a closed output is ignored.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ READABLE = {
     "‘": "'",
     "’": "'",
 }
-"""ASCII text for a mark that a terminal's encoding does not have."""
+"""ASCII text for characters that a terminal's encoding may lack."""
 _ERRORS = "archselect"
-"""Name of our error handler for letters that cannot be encoded."""
+"""Name of our error handler for characters that cannot be encoded."""
 
 
 def to_ascii(text: str) -> str:
     """Return a text in ASCII.
 
-    Marks become those of :data:`READABLE`, letters lose their accents, and anything
-    else becomes "?".
+    Characters in :data:`READABLE` are replaced, letters lose their accents, and any
+    other character becomes "?".
     """
     return "".join(map(_letter_to_ascii, text))
 
 
 def to_output_encoding(text: str) -> str:
-    """Return a text with the letters that standard output will show.
+    """Return a text with the characters that standard output will show.
 
     A table needs them for the widths of its columns.
     """
@@ -94,12 +94,12 @@ def _letter_to_ascii(letter: str) -> str:
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return the text for a letter that cannot be encoded, and the next index."""
+    """Return the text for a character that cannot be encoded, and the next index."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     letter = error.object[error.start]
     if "\udc80" <= letter <= "\udcff":
-        # Python shows a byte of a file's name that is no text as such a letter.
+        # Python represents a byte of a file name that is no text as such a character.
         return letter.encode(errors="surrogateescape"), error.start + 1
     return to_ascii(letter), error.start + 1
 
@@ -108,7 +108,7 @@ codecs.register_error(_ERRORS, _replace)
 
 
 _COMMAND = re.compile(r"(?:(?:\A|(?<=[\n\r]))[^\S\n\r]*:(?=:))|#(?=#\[)")
-"""Start of a text in a step's output that GitHub's runners take for a command."""
+"""Start of text in a step's output that GitHub's runners treat as a command."""
 
 _LINE_BREAK = re.compile(r"[\n\r]")
 
@@ -116,8 +116,8 @@ _LINE_BREAK = re.compile(r"[\n\r]")
 class GuardedStream:
     """A text stream for standard output or error whose faults stop nothing.
 
-    It drops what is written after the first fault. It escapes a line that GitHub would
-    take for a command to its runner, such as `::set-output name=result::holds`.
+    After the first fault it drops what is written. It escapes a line that GitHub would
+    treat as a command to its runner, such as `::set-output name=result::holds`.
 
     Args:
         stream: The stream that the text goes to.
@@ -159,7 +159,7 @@ class GuardedStream:
                 self._fail(error)
 
     def __getattr__(self, name: str) -> Any:
-        # Typer would write UTF-8 to the buffer of a stream in ASCII.
+        # Typer would write UTF-8 to the buffer of an ASCII stream.
         encoding = self._stream.encoding if name == "buffer" else None
         if encoding and codecs.lookup(encoding).name == "ascii":
             raise AttributeError(name)
@@ -167,7 +167,7 @@ class GuardedStream:
 
     def _without_commands(self, text: str) -> str:
         """Return a text in which the first letter of each command is escaped."""
-        # The rest of a line starts no line.
+        # Text in the middle of a line starts no line.
         before = "." if self._is_within_line else ""
         safe = _COMMAND.sub(_escape_command, before + text)
         last_line = _LINE_BREAK.split(before + text)[-1]
@@ -176,7 +176,7 @@ class GuardedStream:
 
     def _fail(self, error: OSError) -> None:
         self.fault = error
-        # At its end Python tries again to write the rest; now that succeeds.
+        # When Python exits, it tries again to write the rest; now that succeeds.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -213,19 +213,19 @@ def guarded_streams() -> Iterator[None]:
 def fault_of_output() -> OSError | None:
     """Return why standard output failed.
 
-    Returns None if it did not fail, or only because its reader has ended.
+    Returns None if it did not fail, or only because its reader has closed the pipe.
     """
     fault = sys.stdout.fault if isinstance(sys.stdout, GuardedStream) else None
     return None if isinstance(fault, BrokenPipeError) else fault
 
 
 def _open_missing() -> None:
-    """Open descriptors of standard streams that are closed.
+    """Open the descriptors of standard streams that are closed.
 
-    Otherwise the next file that is opened would get such a descriptor, and the output.
+    Otherwise the next opened file would get such a descriptor, and the output.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest one that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor

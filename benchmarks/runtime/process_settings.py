@@ -1,7 +1,7 @@
 """Settings of every process that computes: threads, subnormal numbers, freed memory.
 
-A worker of this machine, a worker of a cluster, and a command that trains call
-:func:`configure_process` before they compute; workers do so by :func:`start_worker`.
+A local worker, a worker of a cluster, and a command that trains call
+:func:`configure_process` before they compute; workers do so in :func:`start_worker`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import torch
 THREADS = 1
 """CPU threads of a worker.
 
-With one, sums have one order, and the same study gives the same records anywhere.
+With one thread, sums have a fixed order, and the same study gives the same records
+anywhere.
 """
 
 _M_TRIM_THRESHOLD = -1
@@ -40,7 +41,7 @@ def configure_process(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     for dtype in (np.float32, np.float64):
-        # numpy keeps what it finds here. Later it would find no subnormal numbers, and
+        # numpy caches what it finds here. Later it would find no subnormal numbers, and
         # warn.
         np.finfo(dtype)
     configure_thread()
@@ -48,7 +49,7 @@ def configure_process(threads: int) -> None:
 
 
 def configure_thread() -> None:
-    """Have this thread take numbers below the smallest normal one for 0.
+    """Make this thread treat subnormal numbers as 0.
 
     They cost time and change no result.
     """
@@ -56,9 +57,9 @@ def configure_thread() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep freed memory for the next tensor.
+    """Make the C library keep freed memory for the next tensor.
 
-    A forward pass of NAS-Bench-201's supernet takes and frees 290 MB. Otherwise the
+    A forward pass of NAS-Bench-201's supernet allocates and frees 290 MB. Otherwise the
     system would provide 74,000 pages again each time. The peak memory stays the same.
     """
     if platform.libc_ver()[0] != "glibc":

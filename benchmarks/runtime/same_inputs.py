@@ -1,8 +1,8 @@
-"""Checks that a worker has the code and the inputs of the command.
+"""Check that a worker has the code and the inputs of the command.
 
-A record states the code and the inputs of both. But a worker may be on another machine,
-where a file of the same name has another content, and it may start after a file was
-changed. It then refuses its calls with a message of one line that says how to fix it.
+A record states the code and the inputs of both. But a worker can be on another machine,
+where a file of the same name has another content, and it can start after a file has
+changed. It then refuses its calls, with a message in one line that says how to fix it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 def check_same_code(of_command: Code) -> None:
-    """Raise UserError if this process runs other code of archselect than the command.
+    """Raise UserError if this process runs another version of archselect.
 
-    Where the commit is not known, as without git, equal source files count as equal
+    If the commit is unknown, for example without git, equal source files count as equal
     code.
     """
     here = running_code()
@@ -29,9 +29,9 @@ def check_same_code(of_command: Code) -> None:
     if is_same_commit and is_same_version and here.sources == of_command.sources:
         return
     raise UserError(
-        f"archselect on {platform.node()} is other code ({_describe(here)}) than that of "
-        f"the command ({_describe(of_command)}): install the same on all machines, "
-        "change none of its files while a command runs, and run the command again"
+        f"archselect on {platform.node()} ({_describe(here)}) differs from that of "
+        f"the command ({_describe(of_command)}): install the same version on all machines, "
+        "do not change its files while a command runs, and rerun the command"
     )
 
 
@@ -54,23 +54,23 @@ def check_same_images(
         value = getattr(here, key)
         wanted = getattr(of_command, key)
         if value != wanted:
-            differences.append(f"{key} {value} in place of {wanted}")
+            differences.append(f"{key} {value} instead of {wanted}")
     if differences:
         raise _other_file(f"data set '{name}'", ", ".join(differences))
 
 
 def check_same_source(name: str, here: str | None, of_command: str | None) -> None:
-    """Raise UserError if a selector or optimiser has another source than the command's.
+    """Raise UserError unless a component has the source of the command.
 
     Args:
-        name: Name of the selector or optimiser in the study.
+        name: Name of the selector or optimiser in the study, or names of proxies.
         here: Hash of its file, or its package and version, in this process.
         of_command: The same in the command.
     """
     if here != of_command:
         raise UserError(
-            f"{name} was changed while the study ran; run it again, with the same file "
-            f"or package on all machines ({platform.node()} has {here or 'none'} in place "
+            f"{name} changed while the command ran: rerun it with the same file "
+            f"or package on all machines ({platform.node()} has {here or 'none'} instead "
             f"of {of_command or 'none'})"
         )
 
@@ -85,7 +85,7 @@ def check_same_graph(name: str, here: str, of_command: str) -> None:
     """
     if here != of_command:
         raise _other_file(
-            f"graph '{name}'", f"its checksum is {here} in place of {of_command}"
+            f"graph '{name}'", f"its checksum is {here} instead of {of_command}"
         )
 
 
@@ -94,12 +94,12 @@ def check_same_truth(name: str, here: str, of_command: str) -> None:
 
     Args:
         name: Name or path of the ground truth.
-        here: Id of its landscape in this process; the id has its checksum in it.
+        here: Id of its landscape in this process, which depends on its checksum.
         of_command: Id of its landscape in the command.
     """
     if here != of_command:
         raise _other_file(
-            f"truth '{name}'", f"its landscape is {here} in place of {of_command}"
+            f"ground truth '{name}'", f"its landscape is {here} instead of {of_command}"
         )
 
 
@@ -108,16 +108,16 @@ def check_same_cost(name: str, here: str, of_command: str) -> None:
 
     Args:
         name: Name of the cost in the study.
-        here: Its origin in this process; that of a table has its checksum in it.
+        here: Its origin in this process. The origin of a table includes its checksum.
         of_command: Its origin in the command.
     """
     if here != of_command:
-        raise _other_file(f"cost '{name}'", f"it is {here} in place of {of_command}")
+        raise _other_file(f"cost '{name}'", f"it is {here} instead of {of_command}")
 
 
 def _other_file(what: str, how: str) -> UserError:
     return UserError(
-        f"{what} on {platform.node()} is not what the command read ({how}): copy the "
-        "same file to all machines, change none while a command runs, and run the command "
-        "again"
+        f"{what} on {platform.node()} differs from what the command read ({how}): copy the "
+        "same file to all machines, do not change it while a command runs, and rerun the command"
+        ""
     )

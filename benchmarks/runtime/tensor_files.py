@@ -1,15 +1,15 @@
 """Files of tensors, such as supernets, checkpoints and journals.
 
-To a plain file of torch these files add:
+They add to a plain file of torch:
 
-* a checksum, so that damage is noticed;
+* a checksum, to detect damage;
 * the commit of archselect that made the content, readable without the tensors;
-* limits when a file is read: it cannot ask for more memory than it has bytes;
-* speed: torch takes as long for each tensor as for a thousand numbers, so the tensors
-  of one type lie one after the other in one tensor.
+* limits: reading a file cannot use more memory than the file has bytes;
+* speed: for torch, one tensor costs as much time as a thousand numbers, so all tensors
+  of one type are stored in one tensor.
 
 A file has three parts: the SHA-256 of the other two, a line of JSON with the commit,
-and a file of torch. It is written whole or not at all.
+and a file of torch. It is written atomically.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DIGEST_BYTES = 32
 _MOST_HEADER_BYTES = 1_000
 """Longest line of JSON with the commit."""
 PLACE = "tensor at"
-"""Key of the table that stands for a tensor: type, start, shape and strides."""
+"""Key of the table that replaces a tensor: type, start, shape and strides."""
 
 
 def save_tensors(
@@ -49,11 +49,11 @@ def save_tensors(
     Args:
         path: Path of the file, in a folder of a study's folder.
         content: Values to write.
-        commit: Commit of the archselect that made the content; None if several did. See
-            :func:`read_commit`.
+        commit: Commit of archselect that made the content; None if several did
+            (:func:`read_commit`).
 
     Raises:
-        UserError: The folder cannot take the file.
+        UserError: The file cannot be written.
     """
     buffer = io.BytesIO()
     buffer.write(json.dumps({"commit": commit}).encode() + b"\n")
@@ -104,12 +104,12 @@ def _parse(whole: bytes) -> dict[str, Any]:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        f"{path} is not a file of ours or is damaged: remove it and run again"
+        f"{path} is damaged, or archselect did not write it: remove it and run again"
     )
 
 
 def read_commit(path: Path) -> str | None:
-    """Return the commit of the archselect that made a file, without its tensors.
+    """Return the commit of archselect that made a file, without reading its tensors.
 
     Returns None if several commits made it, if another process has removed it, and for
     any other file, which :func:`load_tensors` refuses.
@@ -126,7 +126,7 @@ def read_commit(path: Path) -> str | None:
 
 @contextmanager
 def restoring_from(path: Path) -> Iterator[None]:
-    """Turn errors of a state of another form into a UserError that names its file.
+    """Turn errors about a state of another form into a UserError that names its file.
 
     Restore the state of the file within the block.
     """
@@ -141,13 +141,13 @@ def restoring_from(path: Path) -> Iterator[None]:
 def check_same_structure(state: Any, wanted: Any) -> None:
     """Raise TypeError unless a state has the structure of another one.
 
-    Lists must have the same lengths, and values under common keys the same types.
+    Lists must have the same lengths, and values of common keys the same types.
     """
     if type(state) is not type(wanted):
-        raise TypeError(f"{type(state).__name__} in place of {type(wanted).__name__}")
+        raise TypeError(f"{type(state).__name__} instead of {type(wanted).__name__}")
     if isinstance(wanted, list | tuple):
         if len(state) != len(wanted):
-            raise TypeError(f"{len(state)} parts in place of {len(wanted)}")
+            raise TypeError(f"{len(state)} parts instead of {len(wanted)}")
         for part, wanted_part in zip(state, wanted, strict=True):
             check_same_structure(part, wanted_part)
     elif isinstance(wanted, dict):
@@ -156,7 +156,7 @@ def check_same_structure(state: Any, wanted: Any) -> None:
 
 
 def check_optimizer_state(state: Any, wanted: Any) -> None:
-    """Raise TypeError unless a state can be one of torch's optimiser `wanted`.
+    """Raise TypeError unless a state fits torch's optimiser `wanted`.
 
     It must have the same settings, and a table of tensors for each parameter.
     """
@@ -173,7 +173,7 @@ def _is_tensor_or_none(value: Any) -> bool:
 
 
 def _pack(content: Any) -> dict[str, Any]:
-    """Return the content with places for tensors, and the tensors, joined by type."""
+    """Return the content with places for tensors, and the tensors joined by type."""
     parts: dict[torch.dtype, list[Tensor]] = {}
     lengths: dict[torch.dtype, int] = {}
 
@@ -197,14 +197,14 @@ def _pack(content: Any) -> dict[str, Any]:
 
 
 def _unpack(packed: dict[str, Any], size: int) -> Any:
-    """Return the content of :func:`_pack`, each tensor in memory of its own.
+    """Return the content of :func:`_pack`; each tensor has its own memory.
 
     Args:
         packed: Result of :func:`_pack`, as read from the file of torch.
         size: Size of the file of torch in bytes.
 
     Raises ValueError if there are more values, or more bytes of tensors, than a file of
-    that size can hold: a file may name a small tensor, or a list, any number of times.
+    that size can hold: a file can refer to one small tensor or list many times.
     """
     values = 0
     tensor_bytes = 0
@@ -227,7 +227,7 @@ def _unpack(packed: dict[str, Any], size: int) -> Any:
 
 
 def _map_values(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a value with `change` applied to it, or else to all values that it holds.
+    """Return a value with `change` applied to it, or else to all values inside it.
 
     A value that `change` has replaced is not searched further.
     """
@@ -242,7 +242,7 @@ def _map_values(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _is_dense(tensor: Tensor) -> bool:
-    """Return whether a tensor's numbers lie side by side in memory, in any order."""
+    """Return whether a tensor's numbers are contiguous in memory, in any order."""
     dimensions = zip(tensor.stride(), tensor.shape, strict=True)
     expected_stride = 1
     for stride, size in sorted(dimensions, key=itemgetter(0)):

@@ -1,8 +1,8 @@
 """Worker processes, which have one thread, ignore Ctrl-C and end with the command.
 
-Each worker has a pipe of its own, and a thread of the command that hands it one call
-after the other. So it is certain which call a worker died of, no worker dies with
-another, and no pipe fills up, however many calls there are.
+Each worker has its own pipe, and a thread of the command that gives it one call after
+the other. So it is certain during which call a worker died, workers do not affect each
+other, and no pipe fills up, for any number of calls.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ _METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 """Method to start workers.
 
 On Linux they are forked from a process that has imported what they need, so that they
-are ready in milliseconds and share its memory. The libraries of other systems may not
+are ready in milliseconds and share its memory. On other systems, libraries may not
 survive a fork.
 """
 _GRACE_SECONDS = 10.0
-"""Seconds in which a worker without work must end by itself."""
+"""Seconds in which a worker without work must end on its own."""
 _SAFE_PATH = "PYTHONSAFEPATH"
 """Environment variable that keeps Python from importing files of the current folder."""
 _BEGUN = b"begun"
-"""Message of a worker that has received a call, before it does the call."""
+"""Message of a worker that has received a call, before it runs the call."""
 _RETURNED = b"returned"
 """Message of a worker before the result of a call."""
 _RAISED = b"raised"
@@ -75,17 +75,18 @@ def worker_pool(
 ) -> Iterator[Submit]:
     """Yield `submit(function, *arguments)`, which runs a call in a worker process.
 
-    The workers end with the block. At its end, running calls are waited for and the
-    others are dropped; where the block raises, as on Ctrl-C, all are dropped at once. A
-    call whose worker dies is done again, after all others. After :data:`.MOST_DEATHS`
-    deaths it raises :class:`.WorkerDied`. Where workers cannot start, every call raises
-    the reason: a UserError, or :class:`.StartError` in place of any other error.
+    The workers end with the block. At its end, running calls are waited for and all
+    others are dropped. If the block raises, for example on Ctrl-C, all calls are
+    dropped at once. If a worker dies, its call is repeated after all others. After
+    :data:`.MOST_DEATHS` deaths the call raises :class:`.WorkerDied`. If workers cannot
+    start, every call raises the reason: a UserError, or :class:`.StartError` for any
+    other error.
 
     Args:
-        workers: Most processes; no more are started than there are calls.
+        workers: Maximal number of processes; there are never more than calls.
         start: Function that every worker calls before its first call.
         arguments: Arguments of `start`.
-        gpus: GPUs by name as in CUDA_VISIBLE_DEVICES. Each worker sees one of them, in
+        gpus: Names of GPUs as in CUDA_VISIBLE_DEVICES. Each worker sees one of them, in
             turn. Without them, workers see what this process sees.
     """
     pool = _Pool(workers, partial(start, *arguments), gpus)
@@ -115,7 +116,7 @@ class _Pool:
         self._fault: Exception | None = None
 
     def submit(self, *function: Any) -> Future[Any]:
-        """Queue a call and return the future of its result; see :func:`worker_pool`."""
+        """Queue a call and return the future of its result."""
         call = Call(Future(), function)
         self.wait(call)
         return call.future
@@ -140,7 +141,7 @@ class _Pool:
         slot.thread.start()
 
     def take(self) -> Call | None:
-        """Wait for a call and return it; return None when there will be none."""
+        """Wait for a call and return it; return None after the last call."""
         with self._changed:
             self._idle += 1
             self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -153,7 +154,7 @@ class _Pool:
         Raises OSError if it cannot start.
         """
         with self._changed:
-            # A pool that closes ends only the workers that are in their slots.
+            # A pool that closes ends only workers that are in their slots.
             slot.worker = None if self._closed else _Worker()
             return slot.worker
 
@@ -191,14 +192,14 @@ class _Pool:
         for slot in self._slots:
             slot.end()
         for slot in self._slots:
-            # A signal may come before the thread of the last slot has started. That
+            # A signal may arrive before the thread of the last slot has started. That
             # thread finds the pool closed, and ends.
             if slot.thread.is_alive():
                 slot.thread.join()
 
 
 class _WorkerSlot:
-    """A slot for one worker, with a thread that hands it calls and replaces it."""
+    """A slot for one worker, with a thread that gives it calls and replaces it."""
 
     def __init__(self, pool: _Pool, start: bytes) -> None:
         self._pool = pool
@@ -221,7 +222,7 @@ class _WorkerSlot:
             self.worker.dismiss()
 
     def _do(self, call: Call) -> None:
-        """Have the worker do a call.
+        """Let the worker run a call.
 
         If the worker dies, the call is queued again, or fails.
         """
@@ -242,8 +243,8 @@ class _WorkerSlot:
         except (EOFError, OSError):
             self._replace_dead_worker(call, begun)
         except Exception as error:
-            # There is no memory for the reply, and its rest would be taken for the next
-            # one.
+            # There is no memory for the reply. Its rest would be read as the next
+            # reply.
             self._remove_worker()
             call.fail(error)
         else:
@@ -261,7 +262,7 @@ class _WorkerSlot:
             worker = self._pool.start_worker(self)
         except OSError as error:
             self._pool.give_up(
-                UserError(f"cannot start another worker: {error}; give fewer --workers")
+                UserError(f"cannot start another worker: {error}: use fewer --workers")
             )
             return None
         if worker is None:
@@ -277,7 +278,8 @@ class _WorkerSlot:
     def _replace_dead_worker(self, call: Call, begun: bool) -> None:
         """Remove a dead worker, and queue its call again.
 
-        If too many workers died, the call fails; the pool gives up if none began it.
+        If too many workers died, the call fails. If none of them began it, the pool
+        gives up.
         """
         how = self._remove_worker()
         if begun:
@@ -285,20 +287,19 @@ class _WorkerSlot:
         else:
             self._idle_deaths += 1
         if call.deaths == MOST_DEATHS:
-            call.fail(WorkerDied(f"{MOST_DEATHS} workers died of it: {how}"))
+            call.fail(WorkerDied(f"{MOST_DEATHS} workers died during this call: {how}"))
             return
         if self._idle_deaths == MOST_DEATHS:
             line = (
-                f"{MOST_DEATHS} workers died one after the other before they began "
-                f"anything: {how}"
+                f"{MOST_DEATHS} workers in a row died before they began a call: {how}"
             )
             self._pool.give_up(
-                UserError(f"{line}; give fewer --workers, and run the command again")
+                UserError(f"{line}. Rerun the command with fewer --workers")
             )
         self._pool.wait(call)
 
     def _remove_worker(self) -> str:
-        """Kill the worker of this slot, and return in words how it ended."""
+        """Kill the worker of this slot, and return text that says how it ended."""
         worker = self.worker
         self.worker = None
         return worker.end() if worker is not None else ""
@@ -310,9 +311,9 @@ _STARTING = threading.Lock()
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Have a worker that starts not run the user's script a second time.
+    """Prevent a new worker from running the user's script a second time.
 
-    `multiprocessing` does so for what the script defines. Workers need nothing of it,
+    `multiprocessing` runs the script for what it defines. Workers need nothing of it,
     and a script without `if __name__ == "__main__":` would start the study again.
     """
     with _STARTING:
@@ -347,9 +348,9 @@ class _Worker:
         self._pipe.send_bytes(content)
 
     def receive(self) -> bytes:
-        """Wait for bytes of the worker, and return them.
+        """Wait for bytes from the worker, and return them.
 
-        Raises EOFError or OSError if the worker dies before.
+        Raises EOFError or OSError if the worker dies first.
         """
         while not self._pipe.poll(_POLL_SECONDS):
             is_dead = not self.process.is_alive()
@@ -366,13 +367,13 @@ class _Worker:
         return Reply(None, raised, summary, traceback)
 
     def dismiss(self) -> None:
-        """End the worker, which has no work."""
+        """End an idle worker."""
         self._pipe.close()
         self.process.join(_GRACE_SECONDS)
         self.end()
 
     def end(self) -> str:
-        """Kill the worker, whatever it does, and return in words how it ended."""
+        """Kill the worker, whatever it does, and return text that says how it ended."""
         self.process.kill()
         self.process.join()
         self._pipe.close()
@@ -380,7 +381,7 @@ class _Worker:
 
 
 def _ending(code: int | None) -> str:
-    """Return in words how a process ended, by its exit code (None if not known)."""
+    """Return text that says how a process ended; its exit code is None if unknown."""
     if code is None or code == -getattr(signal, "SIGKILL", 0):
         return "killed, or out of memory"
     if code < 0:
@@ -389,10 +390,10 @@ def _ending(code: int | None) -> str:
 
 
 def _work(pipe: Connection) -> None:
-    """Run as a worker: start, then do the calls that come through a pipe."""
+    """Run as a worker: start, then run the calls that come through a pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # What a user's selector prints must not fail its run if nobody reads the command's
-    # output any more.
+    # If nobody reads the command's output any more, the output of a user's selector
+    # must not fail its run.
     guard_streams()
     with suppress(EOFError, OSError):
         _send_reply(pipe, perform(pipe.recv_bytes()))
@@ -408,7 +409,7 @@ def _send_reply(pipe: Connection, reply: Reply) -> None:
         pipe.send_bytes(_RAISED)
         pipe.send_bytes(pickle.dumps((reply.raised, reply.summary, reply.traceback)))
     else:
-        # A large result is sent by itself, so that it is not copied once more.
+        # A large result is sent separately, to avoid another copy.
         pipe.send_bytes(_RETURNED)
         pipe.send_bytes(reply.returned)
 
@@ -423,17 +424,17 @@ def _start(
         environment: Environment variables of the command.
         gpu: The GPU that the worker sees; None for all that the command sees.
     """
-    # A forked process has the environment of when the first worker started.
+    # A forked process has the environment of the time when the first worker started.
     os.environ.clear()
     os.environ.update(environment)
     if gpu is not None:
-        # This must come before anything asks CUDA.
+        # This must come before any call of CUDA.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     start_worker(start)
 
 
 def _end_with_parent() -> None:
-    """End this worker when the command has ended, however it ended."""
+    """End this worker when the command has ended, in whatever way."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -441,10 +442,10 @@ def _end_with_parent() -> None:
 
 
 def block_terminal_signals() -> None:
-    """Block Ctrl-C and the terminal's end in this thread and the processes it starts.
+    """Block Ctrl-C and the terminal's hang-up in this thread and its child processes.
 
     A terminal sends these signals to workers too, even before their first line of
-    Python runs, but they are for the command.
+    Python runs, but they are meant for the command.
     """
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
@@ -473,7 +474,7 @@ def _start_forkserver() -> None:
     """Start the process that workers are forked from, if it does not run yet.
 
     Like the command, it imports no file of the current folder, such as a torch.py
-    beside the study.
+    next to the study.
     """
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"

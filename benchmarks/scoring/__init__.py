@@ -1,1 +1,1 @@
-"""Proxies over whole populations of architectures, and files of operation scores."""
+"""Score populations of architectures with proxies; read files of operation scores."""

@@ -1,4 +1,4 @@
-"""The plan of a scoring: what is scored and how, checked before anything is scored."""
+"""The plan of a scoring: what to score and how, checked before any work."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks.network import NORM_MODES
 from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies import get_proxy, proxy_source
 
 OWN_NORM = "own"
-"""The batch-norm mode that stands for the one of each proxy's definition."""
+"""The batch-norm mode that means the mode of each proxy's definition."""
 NORMS = (OWN_NORM, *NORM_MODES)
 
 
@@ -37,39 +37,39 @@ def scoring_inputs(
     fresh_batches: bool = False,
     supernet_operations: bool = False,
 ) -> ScoringInputs:
-    """Return what is to be scored and how.
+    """Return what to score, and how.
 
     Args:
         population: the architectures.
-        proxies: by name.
-        data: a data set by name or path.
-        data_dir: where data sets are; None for the user's data folder.
-        skeleton: the settings of the networks' size.
-        norm: the batch-norm mode; one of :data:`NORMS`.
+        proxies: names of the proxies, or FILE.py:OBJECT.
+        data: name or path of a data set.
+        data_dir: folder of the data sets; None for the user's data folder.
+        skeleton: settings of the networks' size.
+        norm: batch-norm mode, one of :data:`NORMS`.
         batch_size: images per minibatch.
-        batches: minibatches, whose scores are summed.
-        fresh_batches: whether each architecture has minibatches of its own.
-        supernet_operations: whether normalisation is without scale and shift, and
-            poolings are normalised, as in a supernet.
+        batches: number of minibatches, whose scores are summed.
+        fresh_batches: whether each architecture gets its own minibatches.
+        supernet_operations: whether normalisation has no scale and shift, and poolings
+            are normalised, as in a supernet.
 
     Raises:
         UserError: a name is unknown, or a setting does not fit.
     """
     space = get_space(population.space)
     build_skeleton(space, skeleton or {})
-    check_proxies(proxies, norm)
+    names = check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
     if batch_size * batches > MOST_IMAGES_AT_ONCE:
         raise UserError(
-            f"{batches:,} batches of {batch_size:,} images are more than the {MOST_IMAGES_AT_ONCE:,} images that a "
-            "network is scored on: name fewer or smaller ones"
+            f"{batches:,} batches of {batch_size:,} images exceed the limit of {MOST_IMAGES_AT_ONCE:,} images for "
+            "one network: use fewer or smaller batches"
         )
     return ScoringInputs(
         space=space.name,
         skeleton=skeleton or {},
         data=DataInputs.model_validate(images.describe()),
-        proxies=list(proxies),
+        proxies=list(names),
         norm=norm,
         batch_size=batch_size,
         batches=batches,
@@ -77,20 +77,24 @@ def scoring_inputs(
         supernet_operations=supernet_operations,
         population=content_id(population.architectures),
         formulations=scoring_formulations(space, proxies),
+        source=proxy_source(proxies),
     )
 
 
-def check_proxies(proxies: Sequence[str], norm: str) -> None:
-    """Raise UserError, with all faults, for proxies or a batch-norm mode.
+def check_proxies(proxies: Sequence[str], norm: str) -> tuple[str, ...]:
+    """Return the names of proxies, each given by name or as FILE.py:OBJECT.
 
-    A name may be unknown, and a proxy may come twice.
+    Raises UserError, with all faults, for wrong proxies or a wrong batch-norm mode. A
+    name can be unknown, and a proxy can be repeated.
     """
     faults = Faults()
     if norm not in NORMS:
         faults.add(unknown("batch-norm mode", norm, NORMS))
+    names = []
     for name in proxies:
         with faults.collect():
-            get_proxy(name)
-    if len(set(proxies)) < len(proxies):
-        faults.add(UserError(f"proxies: {', '.join(proxies)}: one of them comes twice"))
+            names.append(get_proxy(name).name)
+    if len(set(names)) < len(names):
+        faults.add(UserError(f"proxies: {', '.join(proxies)}: name each proxy once"))
     faults.raise_any()
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""Files of operation scores: what scorers think of every operation on every edge.
+"""Files of operation scores: the scores that scorers give to operations on edges.
 
 Papers release such files as CSV or Parquet.
 """
@@ -24,26 +24,26 @@ from archselect.nasbench_adapters.truth.rows import Rows, refuse
 from archselect.selectors.selection import Better
 
 COLUMNS = ("source_node", "target_node", "operation", "scorer", "score", "better")
-"""Of a file; `cell` may join them in a space of several cell types, by name. `better`
-is "higher" or "lower".
+"""Columns of a file. In a space of several cell types, `cell` names the cell type.
+`better` is "higher" or "lower".
 """
 TEXTS = ("source_node", "target_node", "operation", "scorer", "better", "cell")
-"""The columns that are read as texts."""
+"""Columns that are read as text."""
 IDENTITY = ("cell", "source_node", "target_node", "operation", "scorer")
-"""The columns that name a score; no two rows have the same values there."""
+"""Columns that identify a score; no two rows have the same values in them."""
 
 
 class _Row(NamedTuple):
     """A row of a file.
 
     Attributes:
-        number: 1 is the first below the header.
-        cell: the cell type's name.
-        source: the node that the edge comes from.
-        target: the node that the edge leads to.
-        operation: by name.
-        scorer: by name.
-        score: a finite number.
+        number: number of the row; 1 is the first row below the header.
+        cell: name of the cell type.
+        source: node where the edge starts.
+        target: node where the edge ends.
+        operation: name of the operation.
+        scorer: name of the scorer.
+        score: the score, a finite number.
         better: "higher" or "lower".
     """
 
@@ -58,7 +58,7 @@ class _Row(NamedTuple):
 
 
 class _OperationPlace(NamedTuple):
-    """An operation of an edge, by numbers."""
+    """The indices of an operation: its cell type, edge and choice."""
 
     cell: int
     edge: int
@@ -66,19 +66,19 @@ class _OperationPlace(NamedTuple):
 
 
 def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
-    """Return the scorers of a CSV or Parquet file, in its order.
+    """Return the scorers in a CSV or Parquet file, in its order.
 
-    A score is a finite number. An operation without one is left out of the file, and
-    then of the correlation on its edge.
+    A score is a finite number. An operation without a score is not in the file, and
+    then does not count in the correlation on its edge.
 
     Args:
-        path: of the file.
-        space: of the edges and operations.
+        path: path of the file.
+        space: space of the edges and operations.
 
     Raises:
-        UserError: a column is missing; the space does not have an edge or operation; a
-            score is not a finite number, or comes twice; or a scorer has two
-            directions. The message names the row.
+        UserError: a column is missing; the space lacks an edge or operation; a score is
+            not a finite number, or is repeated; or a scorer has two directions. The
+            message names the row.
     """
     frame = read_frame(path, TEXTS)
     for column in COLUMNS:
@@ -94,7 +94,7 @@ def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
 
 
 def _refuse_bad_values(path: Path, frame: pd.DataFrame) -> None:
-    """Raise UserError for the first row with a value that cannot be one."""
+    """Raise UserError for the first row with a value that is not valid."""
     for column in COLUMNS:
         refuse(path, frame[column].isna(), f"{column} is missing")
     score = _numbers(frame)
@@ -102,7 +102,7 @@ def _refuse_bad_values(path: Path, frame: pd.DataFrame) -> None:
     refuse(
         path,
         ~np.isfinite(score),
-        "score must be finite; leave out the rows of operations without a score",
+        "score must be finite; remove the rows of operations without a score",
     )
     refuse(
         path,
@@ -112,12 +112,12 @@ def _refuse_bad_values(path: Path, frame: pd.DataFrame) -> None:
     refuse(
         path,
         frame.duplicated([*IDENTITY]),
-        "this score came before; keep one row of it",
+        "this score is repeated; keep one row of it",
     )
 
 
 def _numbers(frame: pd.DataFrame) -> pd.Series:
-    """Return the scores of a file; NaN where there is no number."""
+    """Return the scores of a file; NaN for values that are no numbers."""
     return pd.to_numeric(frame["score"], errors="coerce")
 
 
@@ -132,8 +132,8 @@ def _rows_of(frame: pd.DataFrame) -> Iterator[_Row]:
 def _scorers(path: Path, space: SearchSpace, frame: pd.DataFrame) -> list[ScorerFacts]:
     """Return the scorers of a file whose values have been checked.
 
-    Raises UserError for an edge or operation that the space does not have, and for a
-    scorer of two directions.
+    Raises UserError for an edge or operation that the space lacks, and for a scorer
+    with two directions.
     """
     scales: dict[str, Scale] = {}
     scores: dict[str, list[OperationScore]] = {}
@@ -146,7 +146,7 @@ def _scorers(path: Path, space: SearchSpace, frame: pd.DataFrame) -> list[Scorer
         scale = scales.setdefault(row.scorer, scale)
         if scale.better != row.better:
             raise UserError(
-                f"{path}, row {row.number}: better is '{row.better}', and before it was '{scale.better}' for "
+                f"{path}, row {row.number}: better is '{row.better}', but an earlier row has '{scale.better}' for "
                 f"{row.scorer}"
             )
         score = OperationScore(
@@ -160,7 +160,7 @@ def _scorers(path: Path, space: SearchSpace, frame: pd.DataFrame) -> list[Scorer
 
 
 def _find_operation(space: SearchSpace, row: _Row) -> _OperationPlace:
-    """Return where a row's operation is; raise UserError if the space has none such."""
+    """Return the indices of a row's operation; raise UserError if there is none."""
     names = [known.name for known in space.cells]
     cell_name = str(row.cell)
     if cell_name not in names:

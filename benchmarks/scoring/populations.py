@@ -1,6 +1,6 @@
 """The architectures to score.
 
-They are a whole space, a random sample, the best of a truth, or those of a file.
+They are a whole space, a random sample, the best by a ground truth, or those in a file.
 """
 
 from __future__ import annotations
@@ -31,26 +31,25 @@ from archselect.nasbench_adapters.truth.frames import (
 from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
-"""Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
+"""Other names of proxies in published files (of NASLib and Zero-Cost-PT)."""
 ARCHITECTURE_COLUMNS = ("architecture", "arch", "genotype")
-"""The columns of a file that may hold its architectures; the first one there counts."""
+"""Columns of a file that can hold its architectures; the first one present counts."""
 EMPTY = ("", "nan", "none", "null", "na")
-"""Values that stand for no published score in a file, in small letters."""
+"""Values in a file that mean no published score, in lower case."""
 ATTEMPTS = 1_000
-"""Draws in a row that bring nothing new, after which a space is taken to have no more.
-"""
+"""Consecutive draws without a new architecture that mean a space is exhausted."""
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class CellsRequest:
-    """Which architectures are wanted, as the option `--cells` says.
+    """Which architectures to score, as the option `--cells` says.
 
     Attributes:
-        kind: "all" of the space, a random "sample", the "top" of a truth, or those of a
-            "file".
-        amount: how many ("sample"), or which share ("top").
-        population: of the file.
+        kind: "all" of the space, a random "sample", the "top" of a ground truth, or
+            those in a "file".
+        amount: number ("sample") or fraction ("top").
+        population: population in the file.
     """
 
     kind: Literal["all", "sample", "top", "file"]
@@ -62,10 +61,10 @@ class _Columns(NamedTuple):
     """The columns of a file.
 
     Attributes:
-        architecture: named by the user; None for the first of
+        architecture: name that the user gives; None for the first of
             :data:`ARCHITECTURE_COLUMNS`.
-        accuracy: named by the user; None if accuracies are not read.
-        proxies: whose published scores are read.
+        accuracy: name that the user gives; None if accuracies are not read.
+        proxies: proxies whose published scores are read.
     """
 
     architecture: str | None
@@ -82,34 +81,34 @@ def read_cells(
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
 ) -> CellsRequest:
-    """Return what a text asks for; a file is read whole.
+    """Return which architectures a text asks for; read the file, if it names one.
 
-    Enumerates no space and opens no truth.
+    Enumerates no space and opens no ground truth.
 
     Args:
-        space: of the architectures.
-        text: "all" (one of each class of equal function), "sample:N" (N different ones,
-            drawn as the space draws), "top:F" (the best share F of those a truth holds,
-            by its mean of trials), or the path of a CSV or Parquet.
-        has_truth: whether accuracies are looked up in a truth.
-        architecture_column: of a file.
-        accuracy_column: of a file.
-        proxies: whose published scores a file may have, in columns of their names. An
-            empty cell says that a proxy has no score of the architecture; an infinite
-            value is kept as it was published.
+        space: space of the architectures.
+        text: "all" (one per class of equal functions), "sample:N" (N different ones,
+            drawn as the space draws), "top:F" (the best fraction F of a ground truth,
+            by mean accuracy), or the path of a CSV or Parquet file.
+        has_truth: whether accuracies are looked up in a ground truth.
+        architecture_column: column of architectures in a file.
+        accuracy_column: column of accuracies in a file.
+        proxies: proxies whose published scores a file can have, in columns with their
+            names. An empty cell means that a proxy has no score of the architecture; an
+            infinite value is kept as published.
 
     Raises:
-        UserError: the text names none, or a file, a column or a row cannot be read;
-            accuracies are given twice.
+        UserError: the text is not valid; a file, a column or a row cannot be read; or
+            there are two sources of accuracies.
     """
     is_file = _names_file(text)
     if not is_file and (architecture_column or accuracy_column):
         raise UserError(
-            f"--cells {text} is no file: leave out --architecture-column and --accuracy-column"
+            f"--cells {text} is not a file: remove --architecture-column and --accuracy-column"
         )
     if accuracy_column and has_truth:
         raise UserError(
-            "give accuracies once: --accuracy-column of the file, or a truth with --table"
+            "there are two sources of accuracies: use --accuracy-column of the file, or a ground truth with --table"
         )
     if is_file:
         columns = _Columns(architecture_column, accuracy_column, proxies)
@@ -121,7 +120,7 @@ def read_cells(
     if kind == "top":
         if not has_truth:
             raise UserError(
-                f"--cells {text} needs a truth: --table, --dataset, --split and --epochs"
+                f"--cells {text} needs a ground truth: --table, --dataset, --split and --epochs"
             )
         return CellsRequest("top", _share(amount))
     return CellsRequest("all")
@@ -142,17 +141,17 @@ def gather(
     seed: int = 0,
     truth: TruthPart | None = None,
 ) -> Population:
-    """Return the population that was asked for, with what a truth says of it.
+    """Return the requested population, with its accuracies in a ground truth.
 
     Args:
-        space: of the architectures.
-        request: which ones; see :func:`read_cells`.
-        seed: of a sample.
-        truth: the column that accuracies are looked up in.
+        space: space of the architectures.
+        request: which architectures, from :func:`read_cells`.
+        seed: seed of a sample.
+        truth: column in which to look up accuracies.
 
     Raises:
-        UserError: the space has fewer architectures, or the truth is of another space
-            or lacks an architecture.
+        UserError: the space has fewer architectures, or the ground truth is of another
+            space or lacks an architecture.
     """
     if request.population is not None:
         population = request.population
@@ -178,9 +177,9 @@ def populate(
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
 ) -> Population:
-    """Return the population that a text names.
+    """Return the population that a text asks for.
 
-    See :func:`read_cells` and :func:`gather` for the arguments and errors.
+    Arguments and errors are those of :func:`read_cells` and :func:`gather`.
     """
     request = read_cells(
         space,
@@ -194,31 +193,31 @@ def populate(
 
 
 def _names_file(text: str) -> bool:
-    """Return whether a text, as of :func:`read_cells`, names a file."""
+    """Return whether a text for :func:`read_cells` names a file."""
     kind, colon, _ = text.partition(":")
     is_amount = colon and kind in ("sample", "top")
     return text != "all" and not is_amount
 
 
 def _count(amount: str) -> int:
-    """Return the N of "sample:N"; raise UserError if it is none."""
+    """Return the N of "sample:N"; raise UserError if N is not valid."""
     count = int(amount) if _COUNT.fullmatch(amount) else 0
     if not 1 <= count <= MOST_CELLS_SAMPLED:
         raise UserError(
-            f"--cells sample:{amount}: write how many, such as sample:100, and at most {MOST_CELLS_SAMPLED:,}"
+            f"--cells sample:{amount}: write a number, such as sample:100, of at most {MOST_CELLS_SAMPLED:,}"
         )
     return count
 
 
 def _share(amount: str) -> float:
-    """Return the F of "top:F"; raise UserError if it is none."""
+    """Return the F of "top:F"; raise UserError if F is not valid."""
     try:
         share = float(amount)
     except ValueError:
         share = 0
     if not 0 < share <= 1:
         raise UserError(
-            f"--cells top:{amount}: write a share, such as top:0.1 for the best tenth"
+            f"--cells top:{amount}: write a fraction, such as top:0.1 for the best tenth"
         )
     return share
 
@@ -234,14 +233,14 @@ def _population(
 
 
 def _all(space: SearchSpace) -> Population:
-    """Return one architecture of each class of equal function."""
+    """Return one architecture of each class of equal functions."""
     representatives = space.representatives
     source = f"all {len(representatives):,} classes of {space.name}"
     return _population(space, representatives, source)
 
 
 def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
-    """Return so many different architectures, drawn as the space draws."""
+    """Return a number of different architectures, drawn as the space draws."""
     rng = np.random.default_rng(stream_seed("population", seed))
     drawn: dict[Architecture, None] = {}
     fruitless = 0
@@ -251,26 +250,26 @@ def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
         fruitless = fruitless + 1 if len(drawn) == before else 0
         if fruitless == ATTEMPTS:
             raise UserError(
-                f"--cells sample:{amount}: {space.name} seems to have only {before}; use --cells all"
+                f"--cells sample:{amount}: {space.name} seems to have only {before} architectures: use --cells all"
             )
     source = f"{len(drawn):,} of {space.name} at random, seed {seed}"
     return _population(space, tuple(drawn), source)
 
 
 def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
-    """Return the best share of the architectures that a table holds."""
+    """Return the best fraction of the architectures in a table."""
     table = open_truth(truth.table)
     if table.predicts:
         raise UserError(
-            f"--cells top:{share:g} needs a table; '{truth.table}' is a surrogate"
+            f"--cells top:{share:g} needs a table, but '{truth.table}' is a surrogate"
         )
     within = table.within(space)
 
     def mean(architecture: Architecture) -> float | None:
         return within.mean(architecture, truth.dataset, truth.split, truth.epochs)
 
-    # One of each class: its representative, or, where the table does not hold that, the
-    # first one it holds.
+    # Each class is represented by its representative. If the table lacks that one, by
+    # the first member that the table has.
     classes: dict[Architecture, Architecture] = {}
     for row in within.reference.architectures:
         architecture = unflatten(space, row)
@@ -293,13 +292,13 @@ def _column_name(truth: TruthPart) -> str:
 
 
 def _read_file(space: SearchSpace, path: Path, columns: _Columns) -> Population:
-    """Return the population of a file, with its accuracies and published scores."""
+    """Return the population in a file, with its accuracies and published scores."""
     column = columns.architecture
     frame = read_frame(path, ARCHITECTURE_COLUMNS if column is None else (column,))
     names = columns_of(frame)
     architecture = _architecture_column(path, names, columns.architecture)
     if frame.empty:
-        raise UserError(f"{path} holds no architecture: give a file that has some")
+        raise UserError(f"{path} has no architecture: use another file")
     accuracy = columns.accuracy
     if accuracy is not None and accuracy not in names:
         raise unknown(f"column of {path}", accuracy, names)
@@ -309,7 +308,7 @@ def _read_file(space: SearchSpace, path: Path, columns: _Columns) -> Population:
     parsed = rows.parse(architecture, space)
     rows.refuse(
         parsed.duplicated() & rows.good,
-        "this architecture came before; keep one row of it",
+        "this architecture is repeated; keep one row of it",
     )
     trials: list[list[float]] = []
     if accuracy is not None:
@@ -338,7 +337,7 @@ def _architecture_column(path: Path, names: Sequence[str], named: str | None) ->
         if column in names:
             return column
     raise UserError(
-        f"{path} has no column architecture, arch or genotype: name the one that holds the architectures with "
+        f"{path} has no column architecture, arch or genotype: name the column of architectures with "
         f"--architecture-column; its columns are {', '.join(names)}"
     )
 
@@ -356,19 +355,19 @@ def _published_scores(
 
 
 def _read_scores(rows: Rows, column: str) -> list[float | None]:
-    """Return the scores of a column, None where it is empty; refuse any other value."""
+    """Return the scores of a column, None for empty cells; refuse any other value."""
     values = rows.frame[column]
     numbers = pd.to_numeric(values, errors="coerce")
     lower = values.astype(str).str.strip().str.lower()
     empty = values.isna() | lower.isin(EMPTY)
-    rows.refuse(numbers.isna() & ~empty, f"{column} must be a number, or nothing")
+    rows.refuse(numbers.isna() & ~empty, f"{column} must be a number or empty")
     return [None if np.isnan(number) else float(number) for number in numbers]
 
 
 def _with_accuracies(
     space: SearchSpace, population: Population, column: TruthPart
 ) -> Population:
-    """Return a population with the accuracies that a truth has of it."""
+    """Return a population with its accuracies in a ground truth."""
     truth = open_truth(column.table)
     if not truth.covers(space):
         raise UserError(
@@ -388,7 +387,7 @@ def _with_accuracies(
 
 
 def _trials_name(counts: set[int]) -> str:
-    """Return in words how many trials each architecture has."""
+    """Return text with the number of trials of each architecture."""
     most = max(counts)
     if len(counts) > 1:
         return f"{min(counts)} to {most} trials"

@@ -1,4 +1,4 @@
-"""Scores a population on an engine, part by part; a rerun scores what is missing."""
+"""Score a population with an engine, in parts; a rerun scores missing parts."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import UserError
 
 PART = 16
-"""Architectures to a file: what an interruption can lose of each worker."""
+"""Number of architectures in a file, which an interruption can lose per worker."""
 
 
 class PopulationPart(NamedTuple):
     """Consecutive architectures of the population, scored in one call.
 
     Attributes:
-        seed: of weights and minibatches.
-        start: the place of the first one in the population.
+        seed: seed of weights and minibatches.
+        start: index of the first architecture in the population.
     """
 
     seed: int
@@ -56,8 +56,8 @@ class ScoredCounts(NamedTuple):
     """How many pairs of architecture and seed have scores.
 
     Attributes:
-        made: scored now.
-        kept: that were there before.
+        made: pairs scored now.
+        kept: pairs scored before.
     """
 
     made: int
@@ -66,21 +66,24 @@ class ScoredCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """What is to be scored.
+    """What to score.
 
     Attributes:
-        inputs: what is scored and how.
+        inputs: what to score, and how.
         population: the architectures.
-        seeds: each scores the whole population.
+        seeds: seeds; each scores the whole population.
+        proxies: proxies of the inputs, by name or as FILE.py:OBJECT; None if no proxy
+            is of a user's file.
     """
 
     inputs: ScoringInputs
     population: Population
     seeds: Sequence[int]
+    proxies: Sequence[str] | None = None
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """The number of architectures."""
         return len(self.population.architectures)
 
     def parts(self) -> list[PopulationPart]:
@@ -98,13 +101,13 @@ class ScoringExecution:
     """Where scores are computed, and from which data.
 
     Attributes:
-        data: the data set's name or path, that of the inputs.
-        data_dir: where data sets are; None for the user's data folder.
-        device: see :func:`.machine.find_device`.
-        workers: how many; None for one per core, or GPU, of this machine, and as many
-            as a cluster has.
-        engine: see :data:`.engines.registry.ENGINES`.
-        engine_settings: of the engine's own.
+        data: name or path of the data set in the inputs.
+        data_dir: folder of the data sets; None for the user's data folder.
+        device: device, as in :func:`.machine.find_device`.
+        workers: number of workers; None for one per core or GPU of this machine, or for
+            all workers of a cluster.
+        engine: name of the engine, in :data:`.engines.registry.ENGINES`.
+        engine_settings: settings of the engine.
     """
 
     data: str
@@ -133,23 +136,23 @@ def run_scoring(
     progress: Callable[[int, int], None] = _ignore_progress,
     command: Sequence[str] = (),
 ) -> ScoredCounts:
-    """Score what is missing, and return how much was scored and how much was there.
+    """Score what is missing; return how much was scored now and before.
 
     Args:
         task: what to score.
         root: the folder.
-        execution: where it is done.
-        rerun_other_code: score again what another commit of archselect scored; scores
-            stay until the new ones are there.
-        notify: called with a line that says what of other commits is kept, before
-            anything is scored.
-        progress: called with how many pairs of architecture and seed are done, and how
-            many there are.
-        command: noted in the folder.
+        execution: where to score.
+        rerun_other_code: whether to repeat scores of another commit of archselect; old
+            scores stay until the new ones are written.
+        notify: function that gets a line about work of other commits that is kept,
+            before any work starts.
+        progress: function that gets the number of pairs of architecture and seed that
+            are done, and the total.
+        command: command that is noted in the folder.
 
     Raises:
         UserError: the folder holds other scores or cannot be written, or the device or
-            the engine is not there.
+            the engine is missing.
     """
     code_of_command = running_code()
     get_engine(execution.engine)
@@ -191,16 +194,23 @@ def _score(
     code_of_command: Code,
     save: Callable[[Scored], None],
 ) -> None:
-    """Score parts on an engine, and save each as soon as a worker has finished it."""
+    """Score parts with an engine, and save each as soon as a worker has finished it."""
     open_engine = get_engine(execution.engine)
     data_dir = execution.data_dir and execution.data_dir.absolute()
     device = execution.device
-    arguments = (task.inputs, execution.data, data_dir, device, code_of_command)
+    arguments = (
+        task.inputs,
+        task.proxies,
+        execution.data,
+        data_dir,
+        device,
+        code_of_command,
+    )
     start: Start = (start_worker, arguments)
     settings = execution.engine_settings
     with open_engine(execution.workers, device, start, settings) as submit:
-        # Nothing but `as_completed` holds the futures, or all scores would stay in
-        # memory to the end.
+        # Only `as_completed` holds the futures, or all scores would stay in memory
+        # until the end.
         for future in as_completed(
             [
                 submit(score_part, part.seed, part.start, task.texts(part))
@@ -213,7 +223,7 @@ def _score(
 def _scored_by_other_code(
     folder: Folder, parts: Sequence[PopulationPart]
 ) -> dict[PopulationPart, Scored]:
-    """Return the scores of other commits than the present one, by part."""
+    """Return the scores that other commits computed, by part."""
     foreign = {}
     for part in parts:
         scored = read_fact_if_there(folder.scored(part.seed, part.start), Scored)
@@ -223,7 +233,7 @@ def _scored_by_other_code(
 
 
 def _kept_notice(foreign: Iterable[Scored]) -> str:
-    """Return the line that says what of other commits is kept."""
+    """Return the line about work of other commits that is kept."""
     networks = 0
     commits = set()
     for scored in foreign:
@@ -235,9 +245,9 @@ def _kept_notice(foreign: Iterable[Scored]) -> str:
 
 
 def claim_folder(folder: Folder, task: ScoringTask, command: Sequence[str]) -> None:
-    """Write what a folder has the scores of; more seeds of the same join it.
+    """Write which scores a folder holds; new seeds of the same scoring are added.
 
-    Raises UserError if it has other scores.
+    Raises UserError if it holds other scores.
     """
     seeds = set(task.seeds)
     present = read_fact_if_there(folder.scoring_path, Scoring)
@@ -272,7 +282,7 @@ def _refuse_others(
 
 
 def _changed_numbers(before: FormulationNumbers, now: FormulationNumbers) -> str:
-    """Return in words which formulation numbers changed."""
+    """Return text that says which formulation numbers changed."""
     return ", ".join(
         f"{name}: {before.get(name)}, now {number}"
         for name, number in now.items()

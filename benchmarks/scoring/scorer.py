@@ -1,7 +1,7 @@
-"""Scores of stand-alone networks under proxies.
+"""Score stand-alone networks with proxies.
 
-A network's weights and, with fresh batches, its minibatches depend on the seed and the
-architecture alone. So an architecture has the same score in every population.
+A network's weights depend only on the seed and the architecture; so do its minibatches,
+if they are fresh. An architecture therefore has the same score in every population.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archselect.benchmarks.runtime.same_inputs import check_same_images
+from archselect.benchmarks.runtime.same_inputs import (
+    check_same_images,
+    check_same_source,
+)
 from archselect.benchmarks.scoring.inputs import OWN_NORM
 from archselect.benchmarks.store.records import DataInputs, Score, ScoringInputs
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import build_network, scoring
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies import get_proxy, proxy_source
 from archselect.selectors.proxies.base import Proxy, Undefined
 
 AUGMENT = True
-"""Minibatches are augmented as in training, as all the released codes do."""
+"""Whether minibatches are augmented as in training; all released codes do so."""
 
 Minibatch = tuple[Tensor, Tensor]
 """Images (batch, channels, height, width) and labels (batch,)."""
@@ -33,11 +36,22 @@ class Scorer:
     """Scores architectures one by one.
 
     Args:
-        inputs: what is scored and how.
-        images: minibatches are of their training half; networks are on their device.
+        inputs: what to score, and how.
+        images: images whose training half gives minibatches; networks are on their
+            device.
+        proxies: proxies of the inputs, by name or as FILE.py:OBJECT; None if no proxy
+            is of a user's file.
     """
 
-    def __init__(self, inputs: ScoringInputs, images: Images) -> None:
+    def __init__(
+        self,
+        inputs: ScoringInputs,
+        images: Images,
+        proxies: Sequence[str] | None = None,
+    ) -> None:
+        named = inputs.proxies if proxies is None else proxies
+        self._source = proxy_source(named)
+        self._proxies = [get_proxy(name) for name in named]
         self.inputs = inputs
         self.device = images.device
         self._images = images
@@ -45,25 +59,27 @@ class Scorer:
         self._skeleton = self._space.skeleton(**inputs.skeleton)
 
     def check(self) -> None:
-        """Raise UserError if the images are not those of the inputs."""
+        """Raise UserError if images or proxies differ from those of the inputs."""
+        names = ", ".join(self.inputs.proxies)
+        check_same_source(names, self._source, self.inputs.source)
         described = DataInputs.model_validate(self._images.describe())
         check_same_images(self.inputs.data.name, described, self.inputs.data)
 
     def score(self, text: str, seed: int) -> dict[str, Score]:
         """Return every proxy's score of a freshly initialised network.
 
-        A score is summed over the minibatches. It is None, with the reason, where the
-        proxy is not defined.
+        A score is summed over the minibatches. If a proxy is not defined, its score is
+        None and has a reason.
 
         Args:
             text: the architecture.
-            seed: of weights and minibatches.
+            seed: seed of weights and minibatches.
         """
         network = self._network(text, seed)
         batches = self._minibatches(text, seed)
         return {
-            name: self._measure(get_proxy(name), network, batches)
-            for name in self.inputs.proxies
+            proxy.name: self._measure(proxy, network, batches)
+            for proxy in self._proxies
         }
 
     def _network(self, text: str, seed: int) -> nn.Module:

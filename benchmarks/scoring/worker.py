@@ -1,7 +1,8 @@
-"""The worker process of a scoring: starts once, then scores part by part."""
+"""The worker process of a scoring: it starts once, then scores part by part."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,8 @@ class _ScoringWorker(NamedTuple):
     """What a worker keeps between calls.
 
     Attributes:
-        scorer: with the images as this process read them.
-        code_of_command: this process must run the same code.
+        scorer: scorer with the images that this process read.
+        code_of_command: code that this process must run, too.
     """
 
     scorer: Scorer
@@ -37,28 +38,29 @@ _worker: _ScoringWorker | None = None
 
 def start_worker(
     inputs: ScoringInputs,
+    proxies: Sequence[str] | None,
     data: str,
     data_dir: Path | None,
     device: str,
     code_of_command: Code,
 ) -> None:
-    """Read the images, once, before the first call of :func:`score_part`."""
+    """Read the images once, before the first call of :func:`score_part`."""
     global _worker
-    running_code()  # read and kept now, before one of its files can change
+    running_code()  # reads the source files before one of them can change
     images = Images(load_images(data, data_dir), open_device(device), split="first")
-    _worker = _ScoringWorker(Scorer(inputs, images), code_of_command)
+    _worker = _ScoringWorker(Scorer(inputs, images, proxies), code_of_command)
 
 
 def score_part(seed: int, start: int, texts: list[str]) -> Scored:
     """Return the scores of some architectures.
 
     Args:
-        seed: of weights and minibatches.
-        start: the place of the first architecture in the population.
+        seed: seed of weights and minibatches.
+        start: index of the first architecture in the population.
         texts: the architectures.
 
     Raises:
-        UserError: the code or the images of this process are not those of the command.
+        UserError: the code or the images of this process differ from the command's.
     """
     assert _worker is not None
     check_same_code(_worker.code_of_command)

@@ -1,4 +1,4 @@
-"""The folder of records: what it holds, how it is read, written and joined.
+"""The folder of records: its content, and how it is read, written and merged.
 
-No torch here.
+This package does not import torch.
 """

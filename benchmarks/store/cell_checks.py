@@ -1,6 +1,6 @@
-"""Which cells, and which numbers by cell, edge and operation, are possible in a file.
+"""Check that cells, and values by cell, edge and operation, in a file are possible.
 
-No torch here.
+This module does not import torch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_graph(
 ) -> None:
     """Raise Impossible for a cell that cannot be drawn.
 
-    Its inputs, output and edges are among its nodes, and its edges go forward.
+    Inputs, output and edges must be among its nodes, and edges must go forward.
     """
     check_number(f"{name}.nodes", nodes, 1, MOST_NODES)
     check_number(f"{name}.inputs", inputs, 1, nodes)
@@ -44,7 +44,7 @@ def check_graph(
     for source, target, _ in edges:
         if not 0 <= source < target < nodes:
             raise Impossible(
-                f"{name}.edges has one from {source} to {target}, and the nodes are 0 to {nodes - 1}"
+                f"{name}.edges has one from {source} to {target}, but the nodes are 0 to {nodes - 1}"
             )
 
 
@@ -54,7 +54,7 @@ def check_choices(
     """Raise Impossible unless every edge has operations and goes to a later node.
 
     Args:
-        operations: the names of the operations, by cell and edge.
+        operations: names of the operations, by cell and edge.
         edges: (source, target), by cell and edge.
     """
     if not operations:
@@ -74,7 +74,7 @@ def check_choices(
 def check_oracle(name: str, oracle: Choices) -> None:
     """Raise Impossible for an oracle with an empty part or an impossible accuracy.
 
-    NaN is possible: it stands for an operation that no architecture has.
+    NaN is possible: it means that no architecture has the operation.
     """
     all_edges = list(chain.from_iterable(oracle))
     if not oracle or not all(oracle) or not all(all_edges):
@@ -98,7 +98,7 @@ def check_same_shape(
 
 
 def shape(choices: Choices) -> Shape:
-    """Return how many operations there are, by cell and edge."""
+    """Return the number of operations, by cell and edge."""
     cells = []
     for edges in choices:
         numbers = map(len, edges)

@@ -1,7 +1,6 @@
-"""Lists of rows kept as columns, in memory and in files.
+"""Lists of rows that are stored as columns, in memory and in files.
 
-Records have more rows of scores than anything else; as columns they take a fraction of
-the room.
+Most of a record is rows of scores; as columns they take a fraction of the space.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ _STORED: dict[type, Callable[[Sequence[Any]], Column]] = {
     float: partial(array, "d"),
     str: list,
 }
-"""What keeps a column, by the type of its values."""
+"""The container of a column, by the type of its values."""
 _VALIDATED: dict[type, CoreSchema] = {
     int: core_schema.int_schema(ge=-_BOUND, lt=_BOUND),
     float: core_schema.float_schema(),
     str: core_schema.str_schema(),
 }
-"""How pydantic checks a value, by its type."""
+"""The pydantic schema of a value, by its type."""
 
 
 @cache
@@ -55,7 +54,7 @@ class GatheredRows(NamedTuple):
     """The rows of several parts in one table.
 
     Attributes:
-        part: (rows,) the place of the part that a row is from.
+        part: (rows,) index of the part of each row.
         columns: (rows,) each, by name.
     """
 
@@ -64,13 +63,13 @@ class GatheredRows(NamedTuple):
 
 
 class Columns(Sequence[Row], Generic[Row]):
-    """Rows of one kind, a NamedTuple of ints (of 32 bits), floats and strings.
+    """Rows of one kind, a NamedTuple of ints (32 bits), floats and strings.
 
-    As a field `Columns[Kind]` of a model it is, in JSON, one list per column.
+    As a field `Columns[Kind]` of a model, it becomes one list per column in JSON.
 
     Args:
-        kind: of the rows.
-        rows: in order.
+        kind: type of the rows.
+        rows: the rows, in order.
     """
 
     __slots__ = ("_columns", "_start", "_stop", "kind")
@@ -93,13 +92,13 @@ class Columns(Sequence[Row], Generic[Row]):
         kind: type[Row],
         columns: Mapping[str, Sequence[Any]],
     ) -> Columns[Row]:
-        """Return the rows of which these are the columns.
+        """Return rows from their columns.
 
-        Raises ValueError if they differ in length.
+        Raises ValueError if the columns differ in length.
         """
         lengths = set(map(len, columns.values()))
         if len(lengths) > 1:
-            raise ValueError("its columns differ in length")
+            raise ValueError("the columns differ in length")
         length = lengths.pop()
         return cls.view(kind, _stored(kind, columns), 0, length)
 
@@ -129,7 +128,7 @@ class Columns(Sequence[Row], Generic[Row]):
         self._stop = stop
 
     def column(self, name: str) -> Array:
-        """Return a column as an array, of numbers without a copy: not to be changed."""
+        """Return a column as an array. Numbers are not copied: do not change them."""
         shared = np.asarray(self._columns[name])
         return shared[self._start : self._stop]
 
@@ -138,10 +137,10 @@ class Columns(Sequence[Row], Generic[Row]):
         kind: type[NamedTuple],
         parts: Sequence[Columns[Any]],
     ) -> GatheredRows:
-        """Return the rows of several parts, whose columns are numbers, in one table.
+        """Return the rows of several parts, with numeric columns, in one table.
 
-        The rows of a part are in order, the parts in any: parts that share their
-        columns come together, so that many small ones take few steps.
+        The rows of a part are in order; the parts are in any order. Parts that share
+        their columns are gathered together, so that many small parts take few steps.
         """
         part_of: list[Ints] = [np.zeros(0, dtype=np.int64)]
         pieces: dict[str, list[Array]] = {}
@@ -163,7 +162,7 @@ class Columns(Sequence[Row], Generic[Row]):
         return GatheredRows(np.concatenate(part_of), columns)
 
     def lists(self) -> dict[str, list[Any]]:
-        """Return every column as a list of Python's own values."""
+        """Return every column as a list of plain Python values."""
         lists = {}
         for name, column in self._columns.items():
             part = column[self._start : self._stop]
@@ -227,7 +226,7 @@ class Columns(Sequence[Row], Generic[Row]):
 
 
 def _places_by_columns(parts: Sequence[Columns[Any]]) -> Iterable[list[int]]:
-    """Return the places of the parts that share their columns, for all columns."""
+    """Return the indices of parts, grouped by the columns that they share."""
     sharing: dict[int, list[int]] = {}
     for place, part in enumerate(parts):
         places = sharing.setdefault(id(part._columns), [])
@@ -239,7 +238,7 @@ def _rows_of(
     starts: Ints,
     lengths: Ints,
 ) -> Ints:
-    """Return the places start, start + 1, … of each part, one part after the other."""
+    """Return the indices start, start + 1, … of each part, part after part."""
     total = lengths.sum()
     before = np.cumsum(lengths) - lengths
     offsets = np.repeat(starts - before, lengths)

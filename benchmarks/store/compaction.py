@@ -1,14 +1,15 @@
-"""The records of a folder in one file, `records.parquet`, which is read in seconds.
+"""All records of a folder in one file, `records.parquet`, which is read in seconds.
 
-The single files stay the source of truth: a row counts only while its file is there and
-has the size and time of last change that the row was made from; every other record is
-read from its file. So `records.parquet` may be deleted, lag behind, or be written by
-two processes at once.
+The single files stay the source of truth. A row counts only if its file exists and has
+the same size and modification time as when the row was made; every other record is read
+from its file. So `records.parquet` can be deleted, be out of date, or be written by two
+processes at once.
 
-It has a column for each field of :class:`Record`, named by its place in the file.
-Scores and decisions are lists, and what is neither text nor number is JSON. Records are
-built from the columns without validation, and what many of them have in common
-(settings, machine, cell) is one object. No torch here.
+It has a column for each field of :class:`Record`, named by the field's place in the
+file. Scores and decisions are lists; everything else that is neither text nor number is
+JSON. Records are built from the columns without validation, and values that many
+records share (settings, machine, cells) are one object. This module does not import
+torch.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.parquet import check_parquet
 
 FEWEST = 1_000
-"""Records beyond those in the file, and beyond a tenth of them, for which it is written
-again.
+"""The least number of missing records for which the file is written again.
+
+At least a tenth of the records that it has must be missing, too.
 """
 _GROUP_SIZE = 5_000
-"""Records of a row group, so that memory stays bounded."""
+"""Number of records in a row group; it bounds the memory."""
 _STAMP_COLUMNS = ["file.name", "file.size", "file.changed"]
 _SPLIT: tuple[type[Fact], ...] = (Inputs, Selected, SearchCost)
-"""Facts within a record whose fields have columns of their own."""
+"""Facts within a record whose fields have their own columns."""
 _PLAIN = {
     int: pa.int64(),
     float: pa.float64(),
@@ -79,14 +81,14 @@ _LISTED = {
 
 
 class Stamp(NamedTuple):
-    """A file's size in bytes and the time of its last change in nanoseconds."""
+    """A file's size in bytes, and the time of its last change in nanoseconds."""
 
     size: int
     changed: int
 
 
 Stamps = dict[str, Stamp]
-"""By the name of a record's file without suffix."""
+"""Stamps by the name of a record's file, without suffix."""
 
 
 def read_records(
@@ -95,17 +97,17 @@ def read_records(
     compacted: bool = False,
     checked: bool = False,
 ) -> Iterator[Record]:
-    """Yield records, in no order, read as they are asked for.
+    """Yield records, in no fixed order, read one after the other.
 
     Args:
-        folder: of the records.
-        ids: of the records; all if left out. Ids without a file are left out.
-        compacted: whether `records.parquet` is brought up to date before, as by
-            :func:`compact`.
-        checked: whether to refuse a record that nothing can have measured.
+        folder: folder of the records.
+        ids: ids of the records; None for all. Ids without a file are skipped.
+        compacted: whether to update `records.parquet` first, by :func:`compact`.
+        checked: whether to refuse a record with impossible values.
 
     Raises:
-        UserError: names file and field, for a damaged file, or a refused record.
+        UserError: a file is damaged, or a record is refused; the message names file and
+            field.
     """
     stamps = _read_stamps(folder)
     if compacted:
@@ -118,8 +120,8 @@ def read_records(
             records = _build(Record, rows)
             check_records(records)
         except ValueError:
-            # Another program wrote the rows, or they are impossible: these records are
-            # read from their files.
+            # Another program wrote the rows, or they are impossible: read these records
+            # from their files.
             continue
         for name in rows["file.name"].to_pylist():
             del stamps[name]
@@ -130,7 +132,7 @@ def read_records(
 def _read_files(
     folder: Folder, names: Iterable[str], checked: bool
 ) -> Iterator[Record]:
-    """Yield the records of single files; what is removed meanwhile is left out."""
+    """Yield the records of single files; files removed in the meantime are skipped."""
     for name in sorted(names):
         path = folder.path(Record, name)
         record = read_fact_if_there(path, Record)
@@ -145,13 +147,13 @@ def _read_files(
 
 
 def compact(folder: Folder, fewest: int = FEWEST) -> int:
-    """Bring `records.parquet` up to date, and return how many records were added.
+    """Update `records.parquet`; return how many records were added.
 
     Nothing is written if it lacks fewer than `fewest` records, or fewer than a tenth of
     those that it has.
 
     Raises:
-        UserError: for a damaged record, or if the folder cannot be written to.
+        UserError: a record is damaged, or the folder cannot be written.
     """
     return _compact(folder, _read_stamps(folder), fewest)
 
@@ -197,7 +199,9 @@ def _read_stamps(folder: Folder) -> Stamps:
             if not entry.name.endswith(".json") or entry.name.startswith("."):
                 continue
             name = entry.name.removesuffix(".json")
-            with suppress(FileNotFoundError):  # removed meanwhile, or a link to nothing
+            with suppress(
+                FileNotFoundError
+            ):  # removed in the meantime, or a broken link
                 stat = entry.stat()
                 stamps[name] = Stamp(stat.st_size, stat.st_mtime_ns)
     return stamps
@@ -209,10 +213,10 @@ def _read_stamps(folder: Folder) -> Stamps:
 def _read_groups(
     folder: Folder, columns: list[str] | None = None
 ) -> Iterator[pa.Table]:
-    """Yield the row groups of `records.parquet`, of all columns or some.
+    """Yield the row groups of `records.parquet`, with all columns or some.
 
-    They end where the file is damaged; there are none if it is missing or of another
-    schema.
+    They end where the file is damaged. There are none if the file is missing or has
+    another schema.
     """
     try:
         check_parquet(folder.compact_path)
@@ -229,7 +233,7 @@ def _read_ahead(
     file: pq.ParquetFile,
     columns: list[str] | None,
 ) -> Iterator[pa.Table]:
-    """Yield the row groups of a file; the next one is read while one is used."""
+    """Yield the row groups of a file; read the next one while one is used."""
     reading: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(1) as reader:
         for place in range(file.num_row_groups):
@@ -241,7 +245,7 @@ def _read_ahead(
 
 
 def _current_rows(group: pa.Table, stamps: Stamps) -> pa.Table:
-    """Return the rows of files that are among some, and that have not changed since."""
+    """Return the rows whose files are wanted and have not changed since."""
     names = group["file.name"].to_pylist()
     sizes = group["file.size"].to_pylist()
     changes = group["file.changed"].to_pylist()
@@ -258,7 +262,7 @@ def _current_rows(group: pa.Table, stamps: Stamps) -> pa.Table:
 
 @cache
 def _schema() -> pa.Schema:
-    """Return all columns; the metadata tell one version of a record from another."""
+    """Return all columns; the metadata identify the version of a record."""
     columns = [
         ("file.name", pa.string()),
         ("file.size", pa.int64()),
@@ -295,7 +299,7 @@ def _columns_of(
 def _table(folder: Folder, stamps: Stamps) -> pa.Table:
     """Return the rows of some records' files.
 
-    Raises UserError for a damaged one.
+    Raises UserError if one is damaged.
     """
     columns: dict[str, Sequence[Any]] = {
         "file.name": list(stamps),
@@ -340,9 +344,9 @@ def _build(
     table: pa.Table,
     prefix: str = "",
 ) -> list[Any]:
-    """Return the facts of a kind that a table holds, one per row.
+    """Return the facts of a kind in a table, one per row.
 
-    Raises ValueError for rows that :func:`_add_columns` has not made.
+    Raises ValueError for rows that :func:`_add_columns` did not make.
     """
     fields = {}
     for name, field in fact.model_fields.items():
@@ -382,7 +386,7 @@ def _parse_texts(
 def _build_rows(
     row: type[NamedTuple], table: pa.Table, path: str
 ) -> list[Columns[Any]]:
-    """Return, for each record, its part of columns that all of the table share."""
+    """Return, for each record, its part of columns that the whole table shares."""
     types = column_types(row)
     lists = {name: table[f"{path}.{name}"].combine_chunks() for name in types}
     shared = {}
@@ -401,7 +405,7 @@ def _build_rows(
 
 
 def _flat(column: pa.ListArray, type_: type) -> Any:
-    """Return the values of a column of lists, one after the other."""
+    """Return the values of a column of lists as one sequence."""
     values = column.flatten()
     return values.to_pylist() if type_ is str else values.to_numpy()
 
@@ -411,10 +415,10 @@ def _construct(
     values: dict[str, Any],
     names: Collection[str],
 ) -> Fact:
-    """Return a fact of these values, without validation.
+    """Return a fact with these values, without validation.
 
-    It is made as unpickling makes it, which takes a fraction of the time of
-    `model_construct`. Facts are frozen, so its attributes are set past the class.
+    It is made like an unpickled object, which takes a fraction of the time of
+    `model_construct`. Facts are frozen, so attributes are set through `object`.
     """
     made = fact.__new__(fact)
     object.__setattr__(made, "__dict__", values)
@@ -426,5 +430,5 @@ def _construct(
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what reads and writes a kind of value as JSON."""
+    """Return the adapter that reads and writes a kind of value as JSON."""
     return TypeAdapter(kind)

@@ -1,6 +1,7 @@
-"""Facts: what is written once, as JSON, and never edited. No torch here.
+"""Facts: data that is written once, as JSON, and never edited.
 
 Floats that are not finite are written as the strings "Infinity", "-Infinity" and "NaN".
+This module does not import torch.
 """
 
 from __future__ import annotations
@@ -27,22 +28,24 @@ from archselect.nasbench_adapters.input_files import read_bytes, unreadable
 Settings = dict[str, str | int | FiniteFloat | bool | None]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""16 hexadecimal digits. An id names a file, so it must not be a path to another
-folder.
+"""An id of 16 hexadecimal digits.
+
+An id names a file, so it must not be a path to another folder.
 """
 FormulationNumbers = dict[str, Annotated[int, Field(ge=1)]]
-"""Formulation numbers by component. A component's number is raised when its results
-change on purpose.
+"""Formulation numbers by component.
+
+A component's number is raised when its results change on purpose.
 """
 
 
 class Fact(BaseModel):
-    """Base of all that is stored: frozen, unknown keys refused."""
+    """Base class of everything that is stored: frozen, and refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     def check(self) -> None:
-        """Raise Impossible for a value that nothing can have measured."""
+        """Raise Impossible for a value that no run can have measured."""
 
 
 FactType = TypeVar("FactType", bound=Fact)
@@ -51,9 +54,9 @@ FactType = TypeVar("FactType", bound=Fact)
 
 
 def content_id(content: object) -> str:
-    """Return the hash of a content's canonical JSON, 16 hexadecimal digits.
+    """Return the hash of a content's canonical JSON, as 16 hexadecimal digits.
 
-    They are the first of the SHA-256.
+    They are the first digits of the SHA-256.
     """
     text = json.dumps(
         content,
@@ -66,7 +69,7 @@ def content_id(content: object) -> str:
 
 
 def short_commit(commit: str | None) -> str:
-    """Return a commit in words, with ten of its digits; see :func:`.machine.commit`."""
+    """Return a commit as text, with ten of its digits (:func:`.machine.commit`)."""
     if commit is None:
         return "commit not known"
     name, _, changed = commit.partition("-")
@@ -82,7 +85,7 @@ def flatten(
 ) -> dict[str, object]:
     """Return nested settings as one level, with keys joined by dots.
 
-    Tables in a list have their places as keys.
+    Tables in a list have their indices as keys.
     """
     if isinstance(settings, list) and settings and isinstance(settings[0], dict):
         settings = {f"{place}": item for place, item in enumerate(settings)}
@@ -98,11 +101,11 @@ def flatten(
 # --- writing
 
 _NUMBERS = re.compile(rb"\[\n[^\[\]{}\"]+\]")
-"""A list of numbers, each on a line. A text in JSON has no line break."""
+"""A list of numbers, one per line. A text in JSON contains no line break."""
 
 
 def encode_fact(fact: Fact) -> bytes:
-    """Return a fact as indented JSON, each list of numbers on one line."""
+    """Return a fact as indented JSON, with each list of numbers on one line."""
     indented = fact.model_dump_json(indent=1).encode()
     return _NUMBERS.sub(_on_one_line, indented) + b"\n"
 
@@ -118,7 +121,7 @@ def write_fact(
 ) -> None:
     """Write a fact, encoded by :func:`encode_fact`, atomically.
 
-    For `within` see :func:`.atomic_files.write_atomically`.
+    `within` is that of :func:`.atomic_files.write_atomically`.
     """
     write_atomically(path, encode_fact(fact), within)
 
@@ -133,16 +136,16 @@ def read_fact(
     kind: type[FactType],
     remedy: str = _REMEDY,
 ) -> FactType:
-    """Return the fact of a file.
+    """Return the fact in a file.
 
     Args:
-        path: of the file.
-        kind: of the fact.
-        remedy: what to do about a file of another shape, for the message.
+        path: path of the file.
+        kind: type of the fact.
+        remedy: what to do about a file of another form, for the message.
 
     Raises:
-        UserError: names file and field, if the file cannot be read or is of another
-            shape.
+        UserError: the file cannot be read or has another form; the message names file
+            and field.
     """
     try:
         content = read_bytes(path)
@@ -154,9 +157,9 @@ def read_fact(
 def read_fact_if_there(
     path: Path, kind: type[FactType], remedy: str = _REMEDY
 ) -> FactType | None:
-    """Return the fact of a file as :func:`read_fact`, or None if there is no such file.
+    """Return the fact in a file as :func:`read_fact`, or None if there is no such file.
 
-    A file that another process removes meanwhile is none.
+    A file that another process removes in the meantime counts as missing.
     """
     try:
         content = read_bytes(path)
@@ -175,7 +178,7 @@ def parse_fact(
 ) -> FactType:
     """Return the fact in a file's content.
 
-    Raises UserError as :func:`read_fact`.
+    Raises UserError as :func:`read_fact` does.
     """
     try:
         return kind.model_validate_json(content)
@@ -189,19 +192,19 @@ def parse_fact(
 
 
 def check_fact(path: Path, fact: Fact) -> None:
-    """Raise UserError, naming the file, for a fact that nothing can have measured."""
+    """Raise UserError, naming the file, for a fact with impossible values."""
     try:
         fact.check()
     except Impossible as error:
         raise UserError(
-            f"{path}: {error}: remove the file and run the study's command again"
+            f"{path}: {error}: remove the file and rerun the study's command"
         ) from error
 
 
 def read_checked(path: Path, kind: type[FactType]) -> FactType:
-    """Return the fact of a file.
+    """Return the fact in a file.
 
-    Raises UserError as :func:`read_fact` and :func:`check_fact`.
+    Raises UserError as :func:`read_fact` and :func:`check_fact` do.
     """
     fact = read_fact(path, kind)
     check_fact(path, fact)

@@ -1,9 +1,9 @@
-"""The folder of records: which file is where.
+"""The folder of records, and the places of its files.
 
 A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished
-run), `failures/ID.json` (one per run that raised), `landscapes/ID.json` (what a ground
-truth says of a whole space), `fronts/ID.json` (what a truth and a cost say of it
-together), `baselines/ID.json` (what queries of a reward can find in it) and
+run), `failures/ID.json` (one per failed run), `landscapes/ID.json` (statistics of a
+ground truth over a whole space), `fronts/ID.json` (the true front of a ground truth and
+a cost), `baselines/ID.json` (what queries of a reward can find) and
 `trainings/ID.json` (architectures trained to the end).
 Records are facts, written atomically and never edited; every table and figure is a pure
 function of the folder.
@@ -37,7 +37,7 @@ REPORT_FILES = (
     "records.parquet",
     "scores.csv",
 )
-"""One file of each folder that reports write into, and the files that stand alone."""
+"""One file of each folder that reports write, and the single files of reports."""
 WRITTEN_FILES = (
     *REPORT_FILES,
     "study.json",
@@ -57,7 +57,7 @@ WRITTEN_FILES = (
     "progress/any.jsonl",
     "logs/any.jsonl",
 )
-"""The same of all that commands write into a folder of records or of scores."""
+"""The same for everything that commands write into a folder of records or scores."""
 _FOLDERS: dict[type[Fact], str] = {
     Record: "records",
     Failure: "failures",
@@ -67,7 +67,7 @@ _FOLDERS: dict[type[Fact], str] = {
     Trained: "trainings",
     Scored: "scores",
 }
-"""Where the files of a kind of fact are."""
+"""The folder of each kind of fact."""
 
 
 class Folder:
@@ -79,7 +79,7 @@ class Folder:
     # --- where files are
 
     def path(self, kind: type[Fact], id: str) -> Path:
-        """Return where a fact is: a record, a failure, a landscape, and so on."""
+        """Return the path of a fact: a record, a failure, a landscape, and so on."""
         return self.root / _FOLDERS[kind] / f"{id}.json"
 
     def files(self, kind: type[Fact]) -> list[Path]:
@@ -87,41 +87,41 @@ class Folder:
         return sorted((self.root / _FOLDERS[kind]).glob("*.json"))
 
     def selection(self, id: str) -> Path:
-        """Return where a run's record waits for the training of its architecture."""
+        """Return the path of a run's record before its architecture is trained."""
         return self.root / "selections" / f"{id}.json"
 
     def checkpoint(self, id: str) -> Path:
-        """Return where the weights of a final training are, finished or not."""
+        """Return the path of the weights of a final training, finished or not."""
         return self.root / "checkpoints" / f"{id}.pt"
 
     def supernet(self, id: str) -> Path:
-        """Return where a supernet is."""
+        """Return the path of a supernet."""
         return self.root / "supernets" / f"{id}.pt"
 
     def trace(self, id: str) -> Path:
-        """Return where the trace of a supernet is; see :mod:`.traces`."""
+        """Return the path of the trace of a supernet (:mod:`.traces`)."""
         return self.root / "traces" / f"{id}.npz"
 
     def journal(self, id: str) -> Path:
-        """Return where the journal of an unfinished run is, without suffix."""
+        """Return the path of the journal of an unfinished run, without suffix."""
         return self.root / "progress" / id
 
     def log(self, id: str) -> Path:
-        """Return where the log of a run, supernet or training is; see :mod:`.logs`."""
+        """Return the path of the log of a run, supernet or training (:mod:`.logs`)."""
         return self.root / "logs" / f"{id}.jsonl"
 
     def scored(self, seed: int, start: int) -> Path:
-        """Return where a seed's scores are, from the architecture at `start` on."""
+        """Return the path of a seed's scores of the part that starts at `start`."""
         return self.root / "scores" / f"{seed}-{start:06d}.json"
 
     @property
     def study_path(self) -> Path:
-        """The file that says which study the folder is of."""
+        """The file that says which study the folder holds."""
         return self.root / "study.json"
 
     @property
     def compact_path(self) -> Path:
-        """The file of all records together; see :mod:`.compaction`."""
+        """The file of all records together (:mod:`.compaction`)."""
         return self.root / "records.parquet"
 
     @property
@@ -131,7 +131,7 @@ class Folder:
 
     @property
     def population_path(self) -> Path:
-        """The file of the architectures that are scored."""
+        """The file of the scored architectures."""
         return self.root / "population.json"
 
     # --- reading
@@ -139,19 +139,19 @@ class Folder:
     def study(self) -> StudyInfo:
         """Return the study.
 
-        Raises UserError if the folder is not one of records.
+        Raises UserError if the folder holds no study.
         """
         if not self.study_path.is_file():
             raise UserError(
-                f"{self.root} holds no study.json: name a folder that 'archselect run STUDY --out DIR' has written"
+                f"{self.root} holds no study.json: name a folder that 'archselect run STUDY --out DIR' wrote"
             )
         return read_fact(self.study_path, StudyInfo)
 
     def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
         """Yield every fact of a kind, in order of file name.
 
-        What another process removes meanwhile is left out. Raises UserError for a
-        damaged file.
+        Files that another process removes in the meantime are skipped. Raises UserError
+        for a damaged file.
         """
         for path in self.files(kind):
             fact = read_fact_if_there(path, kind)
@@ -159,7 +159,7 @@ class Folder:
                 yield fact
 
     def check_all(self, kind: type[FactType]) -> Iterator[FactType]:
-        """Yield every fact of a kind as :meth:`read_all`, each checked."""
+        """Yield every fact of a kind like :meth:`read_all`, and check each one."""
         for path in self.files(kind):
             fact = read_fact_if_there(path, kind)
             if fact is not None:
@@ -169,10 +169,10 @@ class Folder:
     # --- before writing
 
     def refuse_links(self, names: Iterable[str] = WRITTEN_FILES) -> None:
-        """Raise UserError if what is to be written is a link, or a pipe for instance.
+        """Raise UserError if a file to write is a link, or another special file.
 
-        This finds a link before anything is computed. Every function that writes a file
-        checks that file once more.
+        This finds a link before any computation. Every function that writes a file
+        checks that file again.
         """
         for name in names:
             refuse_links(self.root / name, self.root)

@@ -1,4 +1,4 @@
-"""What several folders of one study hold together, and where they contradict."""
+"""Gather the content of several folders of one study, and find contradictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MERGED_KINDS: tuple[type[MergedFact], ...] = (
     Record,
     Failure,
 )
-"""What is copied, in this order: what a record names is there before the record."""
+"""Kinds that are copied, in this order: what a record refers to comes first."""
 
 
 _Key = tuple[type[MergedFact], str]
@@ -43,11 +43,10 @@ class SourceFile:
     """A file of a fact or trace in one of the folders.
 
     Attributes:
-        folder: that has it.
-        path: of the file.
+        folder: folder of the file.
+        path: path of the file.
         content: hash of what must be the same in every folder.
-        commit: of the archselect that made it; None where it is not known or does not
-            matter.
+        commit: commit of archselect that made it; None if unknown or irrelevant.
     """
 
     folder: Folder
@@ -68,10 +67,10 @@ class Gathered:
     """All facts and traces of some folders, each from the first folder that has it.
 
     Args:
-        runs: the ids of the study's runs.
+        runs: ids of the study's runs.
 
     Attributes:
-        traces: by the supernet's id.
+        traces: traces by the supernet's id.
     """
 
     def __init__(self, runs: set[str]) -> None:
@@ -82,9 +81,9 @@ class Gathered:
         self._faults = Faults()
 
     def add_folder(self, folder: Folder) -> None:
-        """Add what a folder holds and no earlier one has.
+        """Add what a folder has and no earlier folder has.
 
-        Contradictions are noted for :meth:`raise_faults`. Raises UserError for a
+        Contradictions are collected for :meth:`raise_faults`. Raises UserError for a
         damaged file.
         """
         for kind in MERGED_KINDS:
@@ -93,7 +92,11 @@ class Gathered:
         for path in sorted(folder.trace("x").parent.glob("*.npz")):
             file = SourceFile(folder, path, _hash_trace(read_trace(path)))
             first = self.traces.setdefault(path.stem, file)
-            self._compare(first, file, "traces of one supernet, with other numbers")
+            self._compare(
+                first,
+                file,
+                "they are traces of the same supernet, with different numbers",
+            )
 
     def _add_fact(
         self,
@@ -105,7 +108,9 @@ class Gathered:
         commit = fact.commit if isinstance(fact, Record | Trained) else None
         file = SourceFile(folder, path, _hash_fact(fact), commit)
         first = self._facts.setdefault((kind, fact.id), file)
-        self._compare(first, file, "the same inputs, and more than the times differ")
+        self._compare(
+            first, file, "they have the same inputs, but more than the times differ"
+        )
         if isinstance(fact, Record | Failure) and fact.id in self._runs:
             self._versions.note_run(folder.root, fact.inputs, self._faults)
         if isinstance(fact, Landscape):
@@ -117,7 +122,7 @@ class Gathered:
         other: SourceFile,
         how: str,
     ) -> None:
-        """Note a fault if two files of one id differ in what must be the same."""
+        """Add a fault if two files of one id differ in what must be the same."""
         if first.content == other.content:
             return
         commits = ""
@@ -126,13 +131,13 @@ class Gathered:
             commits = f" (made by {one} and {short_commit(other.commit)})"
         self._faults.add(
             UserError(
-                f"{first.path} and {other.path} contradict one another: {how}{commits}; find out why and remove one "
+                f"{first.path} and {other.path} contradict each other: {how}{commits}; find out why, and remove one "
                 "of them"
             )
         )
 
     def raise_faults(self) -> None:
-        """Raise UserError for contradictions, all of them, or if no run is finished."""
+        """Raise UserError for all contradictions, or if no run is finished."""
         self._faults.raise_any()
         if not any(kind is Record for kind, _ in self._facts):
             raise UserError(
@@ -140,7 +145,7 @@ class Gathered:
             )
 
     def facts(self) -> list[FactSource]:
-        """Return the facts to copy, what others refer to first.
+        """Return the facts to copy; facts that others refer to come first.
 
         Failures of runs that are finished in another folder are left out.
         """
@@ -159,7 +164,10 @@ class Gathered:
                 commits.add(file.commit)
         if len(commits) > 1:
             listed = ", ".join(sorted(map(short_commit, commits)))
-            yield f"{len(commits)} commits of archselect made the runs ({listed}); the report says which made which"
+            yield (
+                f"{len(commits)} commits of archselect made the runs ({listed}); "
+                "the report shows which commit made which run"
+            )
 
 
 def _place_of_kind(source: FactSource) -> int:
@@ -167,9 +175,9 @@ def _place_of_kind(source: FactSource) -> int:
 
 
 def _hash_fact(fact: MergedFact) -> str:
-    """Return the hash of what is the same wherever a fact is made.
+    """Return the hash of what is the same each time a fact is made.
 
-    Two failures of a run are the same, whatever their errors.
+    Two failures of a run count as the same, whatever their errors.
     """
     if isinstance(fact, Failure):
         return fact.id
@@ -179,7 +187,7 @@ def _hash_fact(fact: MergedFact) -> str:
 
 
 def _hash_trace(trace: Trace) -> str:
-    """Return the hash of a trace, apart from the commit that made it."""
+    """Return the hash of a trace, without the commit that made it."""
     text = trace.info.model_dump_json(exclude={"commit"})
     digest = hashlib.sha256(text.encode())
     digest.update(trace.losses.tobytes())

@@ -1,8 +1,9 @@
-"""Logs of runs, supernets and trainings: files in `logs/`, one JSON object a line.
+"""Logs of runs, supernets and trainings: files in `logs/`, one JSON object per line.
 
-Each line has `time` (UTC), `level` and `event`: begun, answered (what a selector asked,
-and how often), epoch, finished or failed, a warning, or whatever a selector writes to a
-logger of `logging`. Nothing is computed from logs: they may be deleted. No torch here.
+Each line has `time` (UTC), `level` and `event`. Events are begun, answered (which
+question of a selector, and how often), epoch, finished or failed, a warning, or
+whatever a selector writes to a logger of `logging`. Nothing is computed from logs: they
+can be deleted. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ def note(event: str, **facts: object) -> None:
 
 @contextmanager
 def log_to(path: Path, **about: object) -> Iterator[None]:
-    """Write what this thread logs within the block into a file, too.
+    """Write everything that this thread logs within the block also into a file.
 
     Args:
-        path: of the file, in a folder of a study's folder, below which nothing is
-            written through links.
+        path: path of the file, in a folder of a study's folder. Nothing below the
+            study's folder is written through links.
         about: facts of the first line, besides the process.
 
     Raises:
-        UserError: if the file cannot be written.
+        UserError: the file cannot be written.
     """
     try:
         handler = _FileHandler(path)
     except OSError as error:
         raise unwritable(path, error) from error
     thread = threading.get_ident()
-    # A cluster's worker may do several runs at once, each in a thread.
+    # A worker of a cluster may do several runs at once, each in a thread.
     handler.addFilter(lambda line: line.thread == thread)
     handler.setFormatter(_JsonFormatter())
     logging.getLogger().addHandler(handler)
@@ -70,10 +71,10 @@ def log_to(path: Path, **about: object) -> Iterator[None]:
 
 
 class Answers:
-    """Notes the questions of a run.
+    """Logs the questions of a run.
 
-    It writes a line when another question comes, and each :data:`EVERY` seconds. As a
-    context manager it notes the last question at its end.
+    It writes a line when the question changes, and every :data:`EVERY` seconds. As a
+    context manager, it logs the last question at its end.
     """
 
     def __init__(self) -> None:
@@ -98,7 +99,7 @@ class Answers:
         self._note()
 
     def _note(self) -> None:
-        """Note the answers since the last line, if there are any."""
+        """Log the answers since the last line, if there are any."""
         now = time.monotonic()
         if self._times:
             note(
@@ -113,7 +114,7 @@ class Answers:
 
 
 class _FileHandler(logging.Handler):
-    """Adds each line to a file, at once.
+    """Appends each line to a file, immediately.
 
     A full disk stops no run here: the files that the run itself writes will stop it.
     """
@@ -154,7 +155,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _log_warnings() -> None:
-    """Have Python's warnings logged from now on, besides being shown."""
+    """Log Python's warnings from now on, in addition to showing them."""
     if not isinstance(warnings.showwarning, _LoggingShow):
         warnings.showwarning = _LoggingShow(warnings.showwarning)
 

@@ -1,8 +1,8 @@
-"""Joins folders of one study, made on several machines or with several seeds.
+"""Merge folders of one study, from several machines or with several seeds.
 
-Everything is read and compared before anything is written. Files are written in an
-order that an interruption leaves a folder of the study with a part of its runs: the
-same command resumes there.
+Everything is read and compared before anything is written. Files are written in such an
+order that an interruption leaves a folder of the study with some of its runs: rerun the
+same command to resume.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from archselect.nasbench_adapters.input_files import unreadable
 
 
 class Merged(NamedTuple):
-    """How many facts and traces were copied, and how many were there already."""
+    """The number of facts and traces that were copied, and that existed already."""
 
     copied: int
     present: int
 
 
 def _ignore(line: str) -> None:
-    """Do nothing with a line."""
+    """Ignore a line."""
 
 
 def merge_folders(
@@ -42,27 +42,29 @@ def merge_folders(
 ) -> Merged:
     """Copy all facts of some folders into one folder.
 
-    The same run made twice is taken once, from the first folder that has it, provided
-    that both selected and counted the same; its times may differ. A run that failed in
-    one folder and is finished in another is finished. Traces are copied, too, each from
-    the first folder that has it, and the logs of what is copied. Supernets, checkpoints
-    and unfinished runs are not. All folders are locked meanwhile, except sources that
-    cannot be written to.
+    If a run was made twice, it is taken from the first folder that has it. Both must
+    have the same selection and the same counts; their times can differ. A run that
+    failed in one folder and is finished in another counts as finished. Traces are also
+    copied from the first folder that has them, and so are the logs of everything that
+    is copied. Supernets, checkpoints and unfinished runs are not copied. All folders
+    are locked in the meantime, except sources that cannot be written.
 
     Args:
         roots: the folders.
-        out: where to; may be one of them, or hold a part of them already.
-        notify: called with a line for each folder whose runs are not finished, and one
-            if several commits of archselect made the runs.
+        out: folder to write; it can be one of them, or already hold some of the
+            content.
+        notify: function that gets a line for each folder with unfinished runs, and a
+            line if several commits of archselect made the runs.
 
     Returns:
         How much was copied.
 
     Raises:
-        UserError: before anything is written, if a folder is not one of records, comes
-            twice or lies within another, is being written by another command, or is of
-            another study; if facts contradict one another (all are listed); or if no
-            run is finished in any.
+        UserError: before anything is written, if a folder holds no study, is named
+        twice
+            or lies within another, is in use by another command, or holds another
+            study; if facts contradict each other (all are listed); or if no folder has
+            a finished run.
     """
     _check_places(roots, out)
     folders = [Folder(root) for root in roots]
@@ -90,7 +92,7 @@ def merge_folders(
 
 
 def _describe_unfinished(folders: Iterable[Folder]) -> Iterator[str]:
-    """Yield a line for each folder of which runs are not finished."""
+    """Yield a line for each folder with unfinished runs."""
     for folder in folders:
         info = folder.study()
         runs = len(info.runs)
@@ -104,7 +106,7 @@ def _check_still_new(target: Folder) -> None:
     """Raise UserError if another command has written a study into a new folder."""
     if target.study_path.exists():
         raise UserError(
-            f"another command has written into {target.root} meanwhile: run this one again"
+            f"another command has written into {target.root} in the meantime: rerun this command"
         )
 
 
@@ -117,18 +119,18 @@ def _check_places(roots: Sequence[Path], out: Path) -> None:
     places = [root.resolve() for root in roots]
     for root, place in zip(roots, places, strict=True):
         if not root.is_dir():
-            message = f"there is no folder {root}: name one that 'archselect run STUDY --out DIR' has written"
+            message = f"there is no folder {root}: name one that 'archselect run STUDY --out DIR' wrote"
             faults.add(UserError(message))
         times = places.count(place)
         if times > 1:
-            message = f"{root} is given {times} times: name each folder once"
+            message = f"{root} is named {times} times: name each folder once"
             faults.add(UserError(message))
     named = dict(zip(places, roots, strict=True))
     named[out.resolve()] = out
     for place, root in named.items():
         for outer in place.parents:
             if outer in named:
-                message = f"{root} lies within {named[outer]}: name folders that lie beside each other"
+                message = f"{root} lies within {named[outer]}: name folders that are not within each other"
                 faults.add(UserError(message))
     faults.raise_any()
 
@@ -139,8 +141,8 @@ def _check_places(roots: Sequence[Path], out: Path) -> None:
 def _write(target: Folder, info: StudyInfo, gathered: Gathered) -> Merged:
     """Write what the target lacks.
 
-    The study comes first, so that an interruption leaves a folder of it that can be
-    reported on, and merged into again.
+    The study is written first. An interruption then leaves a folder of the study, which
+    can be reported on and merged again.
     """
     target.refuse_links()
     write_fact(target.study_path, info, target.root)

@@ -1,6 +1,7 @@
 """What folders must have in common to be parts of one study.
 
-That is the text of the study, and what its runs were made of and judged by.
+These are the text of the study, the components of its runs, and the ground truths that
+judge them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from archselect.benchmarks.store.records import Inputs, Landscape, StudyInfo
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 _FIELDS = ("name", "title", "source", "tables", "reproduces")
-"""What two folders of one study have in common in their `study.json`."""
+"""Fields of `study.json` that are the same in all folders of one study."""
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
@@ -23,9 +24,9 @@ _SEEDS = {"supernet_seed", "selection_seed"}
 
 
 def differing_field(info: StudyInfo, other: StudyInfo) -> str:
-    """Return the first field in which two are different studies, "" if they are one.
+    """Return the first field in which two studies differ; "" if they are the same.
 
-    Two parts of one study may have other seeds.
+    Two parts of one study can have different seeds.
     """
     for name in _FIELDS:
         if getattr(info, name) != getattr(other, name):
@@ -34,12 +35,12 @@ def differing_field(info: StudyInfo, other: StudyInfo) -> str:
 
 
 def check_target(target: Folder, info: StudyInfo) -> None:
-    """Raise UserError if a folder that is to hold a study holds something else."""
+    """Raise UserError if the target of a merge holds something else."""
     if target.study_path.is_file():
         other = target.study()
         if field := differing_field(other, info):
             raise UserError(
-                f"{target.root} holds study '{other.name}' with another {field}, not this '{info.name}': name "
+                f"{target.root} holds study '{other.name}' with another {field} than this study '{info.name}': name "
                 "another folder with --out"
             )
         return
@@ -55,30 +56,30 @@ def check_target(target: Folder, info: StudyInfo) -> None:
     for name in names:
         if (target.root / name).exists():
             raise UserError(
-                f"{target.root} holds {name} and no study.json: name another folder with --out"
+                f"{target.root} holds {name} but no study.json: name another folder with --out"
             )
 
 
 def join_studies(folders: Sequence[Folder], target: Folder) -> StudyInfo:
-    """Return the study of some folders: every run, label and command of any.
+    """Return the merged study of some folders: all their runs, labels and commands.
 
     Those of the target, if it has some, come first, so that a second merge changes
     nothing.
 
     Args:
-        folders: at least one.
-        target: where the joined study is to be written.
+        folders: at least one folder.
+        target: folder for the merged study.
 
     Raises:
-        UserError: if they are not of one study.
+        UserError: the folders hold different studies.
     """
     infos = [folder.study() for folder in folders]
     first = infos[0]
     for folder, info in zip(folders, infos, strict=True):
         if field := differing_field(info, first):
             raise UserError(
-                f"{folder.root} and {folders[0].root} are of different studies: their {field} differ; merge those "
-                "of one"
+                f"{folder.root} and {folders[0].root} hold different studies: their {field} differ; merge folders "
+                "of one study"
             )
     check_target(target, first)
     if target.study_path.is_file():
@@ -98,7 +99,7 @@ def join_studies(folders: Sequence[Folder], target: Folder) -> StudyInfo:
 
 
 def _union(lists: Iterable[Sequence[str]]) -> list[str]:
-    """Return the different values of some lists, in order of first appearance."""
+    """Return the distinct values of some lists, in order of first appearance."""
     values: dict[str, None] = {}
     for each in lists:
         values |= dict.fromkeys(each)
@@ -109,11 +110,11 @@ def _union(lists: Iterable[Sequence[str]]) -> list[str]:
 
 
 class ComponentVersions:
-    """Versions of what the runs of folders were made of, and where folders differ.
+    """Versions of the components of runs, and the differences between folders.
 
-    A study has one of each: formulation numbers, images of a name, code of a name, and
-    a ground truth of a name. If two folders differ in one of them, their runs are not
-    of one study and must not stand in one table.
+    A study has one version of each component: formulation numbers, images of a name,
+    code of a name, and ground truth of a name. If two folders differ in one of them,
+    their runs do not belong to one study and must not be in one table.
     """
 
     def __init__(self) -> None:
@@ -128,7 +129,7 @@ class ComponentVersions:
     ) -> None:
         """Note the inputs of a folder's run.
 
-        Adds a fault where another folder has different ones.
+        Adds a fault if another folder has different ones.
         """
         text = inputs.model_dump_json(exclude=_SEEDS)
         if (root, text) in self._seen:
@@ -145,7 +146,7 @@ class ComponentVersions:
     ) -> None:
         """Note the ground truth of a folder's runs.
 
-        Adds a fault where another folder has a different one of that name.
+        Adds a fault if another folder has a different one of this name.
         """
         truth = _Component(
             what=f"truth '{landscape.truth}'",
@@ -171,7 +172,7 @@ class ComponentVersions:
         if first.version != version and first.root != root:
             faults.add(
                 UserError(
-                    f"{first.root} and {root} differ in {component.what}: make both with the same, then merge them"
+                    f"{first.root} and {root} differ in {component.what}: make both with the same, then merge"
                 )
             )
 
@@ -184,12 +185,13 @@ class _FirstSeen(NamedTuple):
 
 
 class _Component(NamedTuple):
-    """Something of which the runs of a study have one.
+    """A component of which a study has one version.
 
     Attributes:
-        what: it is, in words.
-        version: of it.
-        of: all else that the runs have: others may have another version.
+        what: description of the component.
+        version: its version.
+        of: all other inputs of the runs; runs with other inputs can have another
+            version.
     """
 
     what: str
@@ -198,7 +200,7 @@ class _Component(NamedTuple):
 
 
 def _components(inputs: Inputs) -> Iterator[_Component]:
-    """Yield what a study has one of, from the inputs of a run."""
+    """Yield the components of a run, from its inputs."""
     content: dict[str, Any] = inputs.model_dump(mode="json", exclude=_SEEDS)
     others = {**content, "formulations": None}
     yield _Component("formulation numbers", content["formulations"], others)

@@ -1,8 +1,9 @@
-"""Which numbers are possible in a file of facts. No torch here.
+"""Check that numbers in a file of facts are possible.
 
-A file of the right shape may still say what no run can have measured, because it was
-damaged or edited. A message names the field by its place in the file. The checks of
-cells are in :mod:`.cell_checks`, those of many rows at once in :mod:`.row_checks`.
+A file of the right form can contain values that no run can have measured, because it
+was damaged or edited. A message names the field by its place in the file.
+:mod:`.cell_checks` checks cells, and :mod:`.row_checks` checks many rows at once. This
+module does not import torch.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ from math import isfinite
 import numpy as np
 
 FINITE = sys.float_info.max
-"""The largest finite number. Scores of networks may be of any size."""
+"""The largest finite number. Scores of networks can have any size."""
 LARGEST = 1e30
-"""No number that is measured is larger; sums of larger ones overflow."""
+"""The upper limit of measured numbers; sums of larger ones overflow."""
 MOST_COUNTED = 10**30
-"""No count is larger; as a float, no larger one is exact."""
+"""The upper limit of counts; as a float, no larger one is exact."""
 PER_CENT = 100.0
 COEFFICIENT = 1 + 1e-9
-"""The largest rank correlation, which rounding may bring above one."""
+"""The largest rank correlation; rounding can raise it above one."""
 QUANTILES = 201
-"""Of a landscape's accuracies: at 0, 0.5, …, 100 %."""
+"""Number of quantiles of a landscape's accuracies: at 0, 0.5, …, 100 %."""
 ROUNDING = 1e-6
-"""In points, by how much numbers in order may be out of it."""
+"""Largest error of the order of sorted accuracies, in points."""
 MOST_NODES = 1_000
-"""No cell has more; they are drawn."""
+"""The maximal number of nodes in a cell, because cells are drawn."""
 MOST_STEPS = 2**31 - 2
-"""The largest number of a round or a step; one more is still an integer of 32 bits."""
+"""The largest number of a round or step; one more still fits 32 bits."""
 
 
 class Impossible(ValueError):
@@ -44,7 +45,7 @@ def check_number(
 ) -> None:
     """Raise Impossible for a number that is not finite or not in the range.
 
-    None, for a number that is not known, is possible.
+    None, for an unknown number, is possible.
     """
     if value is None or lowest <= value <= highest:
         return
@@ -82,7 +83,7 @@ def are_between(
         return False
     smallest = array.min()
     largest = array.max()
-    # With a NaN among the values both are NaN, and both comparisons false.
+    # If a value is NaN, both are NaN, and both comparisons are false.
     return bool(smallest >= lowest and largest <= highest)
 
 
@@ -95,5 +96,5 @@ def check_same_length(
     """Raise Impossible if two lists that belong together differ in length."""
     if len(values) != len(others):
         raise Impossible(
-            f"{name} has {len(values)} entries and {other_name} {len(others)}"
+            f"{name} has {len(values)} entries, but {other_name} has {len(others)}"
         )

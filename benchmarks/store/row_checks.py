@@ -1,9 +1,10 @@
-"""Which rows of scores and decisions are possible for the cells of their records.
+"""Check that rows of scores and decisions are possible for the cells of their records.
 
-A record has thousands of rows, and records come by the thousand. So rows are checked a
-column at a time: :func:`are_within` compares those of one record with its smallest cell
-and edge, which is quick and enough for nearly all; :func:`check_rows` compares those of
-many records with the very edge that each row names. No torch here.
+A record has thousands of rows, and there can be thousands of records. So rows are
+checked column by column. :func:`are_within` compares the rows of one record with its
+smallest cell and edge, which is fast and enough for nearly all. :func:`check_rows`
+compares the rows of many records with the exact edge that each row names. This module
+does not import torch.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class OperationCounts:
-    """Numbers of operations on the edges of each of some records.
+    """Numbers of operations on the edges of some records.
 
     Attributes:
-        counts: (shapes, cells, edges) of each different shape, by cell and edge; 0
-            where it has no such edge.
-        shape_of: (records,) the shape that a record has.
+        counts: (shapes, cells, edges) for each different shape, by cell and edge; 0 if
+            there is no such edge.
+        shape_of: (records,) index of each record's shape.
     """
 
     counts: Ints
@@ -42,9 +43,9 @@ class OperationCounts:
 
     @classmethod
     def of_records(cls, operations: Sequence[Choices]) -> OperationCounts:
-        """Return those of the operations of some records.
+        """Return the counts of the operations of some records.
 
-        Records that share one object, as those read from one file do, are looked at
+        Records that share one object, such as those read from one file, are processed
         once.
         """
         place_of_shape: dict[Shape, int] = {}
@@ -63,7 +64,7 @@ class OperationCounts:
 
     @cached_property
     def cells(self) -> Ints:
-        """(records,) how many cells a record has."""
+        """(records,) the number of cells of each record."""
         has_edges = self.counts.any(axis=2)
         return np.count_nonzero(has_edges, axis=1)[self.shape_of]
 
@@ -73,7 +74,7 @@ class OperationCounts:
         cells: Ints,
         edges: Ints,
     ) -> Ints:
-        """Return how many operations are on some edges; 0 where there is no such edge.
+        """Return the number of operations on some edges; 0 if there is no such edge.
 
         Args:
             records, cells, edges: (rows,) the edge of each row.
@@ -91,7 +92,7 @@ class OperationCounts:
 
 
 def _as_array(shapes: Sequence[Shape]) -> Ints:
-    """Return some shapes as one array (shapes, cells, edges), filled up with 0."""
+    """Return shapes as one array (shapes, cells, edges), padded with 0."""
     all_cells = list(chain.from_iterable(shapes))
     most_cells = max(map(len, shapes), default=0)
     most_edges = max(map(len, all_cells), default=0)
@@ -104,13 +105,13 @@ def _as_array(shapes: Sequence[Shape]) -> Ints:
 
 
 def safe_limits(operations: Choices) -> dict[str, int]:
-    """Return what every integer of a record's rows is below if it is surely possible.
+    """Return limits below which every integer of a record's rows is surely possible.
 
     Cells differ in edges, and edges in operations: the limits are those of the
     smallest.
 
     Args:
-        operations: of the record, by cell and edge; none of them empty.
+        operations: operations of the record, by cell and edge; none of them empty.
     """
     all_edges = chain.from_iterable(operations)
     fewest_edges = min(map(len, operations))
@@ -131,12 +132,12 @@ def are_within(
 ) -> bool:
     """Return whether all rows of one record are surely possible.
 
-    It takes a fraction of the time of :func:`check_rows`, which decides where this is
+    It takes a fraction of the time of :func:`check_rows`, which decides if this is
     False.
 
     Args:
         rows: scores or decisions.
-        limits: :func:`safe_limits` of the record.
+        limits: result of :func:`safe_limits` for the record.
     """
     if not len(rows):
         return True
@@ -146,7 +147,7 @@ def are_within(
     if rows.kind is Decision:
         choices = integers[names.index("choice")]
         choices[choices == DROPPED] = 0
-    # Read without a sign, a number below zero is larger than every limit.
+    # Read as unsigned, a negative number is larger than every limit.
     unsigned = integers.view(np.uint32)
     highest = unsigned.max(axis=1).tolist()
     for name, value in zip(names, highest, strict=True):
@@ -164,14 +165,14 @@ def check_rows(
     rows_of: Sequence[Columns[Any]],
     counts: OperationCounts,
 ) -> None:
-    """Raise Impossible for the first row that is of no edge or operation of its record.
+    """Raise Impossible for the first row with a wrong edge or operation of its record.
 
     Args:
-        name: of the field.
-        kind: of the rows; has columns `round`, `step`, `cell` and `edge`, and perhaps
-            `choice`, `node` and `value`.
+        name: name of the field.
+        kind: type of the rows, with columns `round`, `step`, `cell` and `edge`, and
+            perhaps `choice`, `node` and `value`.
         rows_of: the rows of each record.
-        counts: of the same records.
+        counts: operation counts of the same records.
     """
     if not any(map(len, rows_of)):
         return
@@ -181,19 +182,19 @@ def check_rows(
     table.check_range("step", MOST_STEPS)
     cell = columns["cell"]
     no_cell = (cell < 0) | (cell >= counts.cells[record])
-    table.refuse("cell", no_cell, "no cell of the architecture")
+    table.refuse("cell", no_cell, "not a cell of the architecture")
     operations = counts.on_edges(record, cell, columns["edge"])
-    table.refuse("edge", operations == 0, "no edge of its cell")
+    table.refuse("edge", operations == 0, "not an edge of its cell")
     if "choice" in columns:
         choice = columns["choice"]
         no_choice = (choice < 0) | (choice >= operations)
         if kind is Decision:
             no_choice &= choice != DROPPED
-        table.refuse("choice", no_choice, "no operation of its edge")
+        table.refuse("choice", no_choice, "not an operation of its edge")
     if "node" in columns:
         node = columns["node"]
         no_node = (node < 0) | (node >= MOST_NODES)
-        table.refuse("node", no_node, "no node of a cell")
+        table.refuse("node", no_node, "not a node of a cell")
     if "value" in columns:
         table.refuse("value", ~np.isfinite(columns["value"]), "not finite")
 
@@ -203,7 +204,7 @@ class _Table:
     """All rows of a kind.
 
     Attributes:
-        name: of the field that has them.
+        name: name of their field.
         record: (rows,) the record of each.
         columns: (rows,) each, by name.
     """
@@ -224,7 +225,7 @@ class _Table:
         bad: Bools,
         why: str,
     ) -> None:
-        """Raise Impossible for the first bad row, with its place in its record."""
+        """Raise Impossible for the first bad row, with its index in its record."""
         if not bad.any():
             return
         first = int(np.flatnonzero(bad)[0])

@@ -1,4 +1,4 @@
-"""How far a study is, read from its folder while it runs or after, on any machine."""
+"""The status of a study, read from its folder at any time, on any machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from statistics import fmean
 
 from pydantic import BaseModel
 
+from archselect.benchmarks.store.activity import Activity, read_activities
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
 
 PACE = 20
-"""How many of the last finished runs say how long the others take."""
+"""Number of last finished runs from which the remaining time is estimated."""
 
 
 class FailedRun(BaseModel):
-    """A run that failed: its selector's label, space, seeds and error, and its log."""
+    """A failed run: its selector's label, space, seeds, error, and log."""
 
     label: str
     space: str
@@ -34,22 +35,22 @@ class FailedRun(BaseModel):
 
 
 class Status(BaseModel):
-    """How far a study is.
+    """The status of a study.
 
     Attributes:
-        study: its name.
-        runs: in all.
-        done: runs that have a record.
-        failed: runs whose failure is noted; the same command tries them again.
+        study: name of the study.
+        runs: total number of runs.
+        done: number of runs with a record.
+        failed: runs with a recorded failure; rerunning the command tries them again.
         begun: other runs with a journal of answers, or with a selection whose training
             is not finished.
-        supernets: trained or initialised so far; only the study's command knows how
-            many there will be.
-        training: supernets and final trainings with a checkpoint.
-        quiet: seconds since anything was written; None for a folder in which nothing
-            has been.
-        left: seconds until all runs are done at the pace of the last :data:`PACE`; None
-            before the third.
+        supernets: number of supernets trained or initialised so far. Only the study's
+            command knows the total.
+        training: number of supernets and final trainings with a checkpoint.
+        quiet: seconds since anything was written; None for an empty folder.
+        left: seconds until all runs are done, at the pace of the last :data:`PACE`
+            runs; None before the third run.
+        workers: what each worker does, by its log; empty once all runs are done.
     """
 
     study: str
@@ -61,17 +62,18 @@ class Status(BaseModel):
     training: int
     quiet: float | None
     left: float | None
+    workers: list[Activity]
 
 
 def read_status(root: Path, now: float | None = None) -> Status:
-    """Return how far the study of a folder is.
+    """Return the status of the study in a folder.
 
     Args:
         root: the folder.
-        now: the time in seconds since 1970, if not the present.
+        now: time in seconds since 1970; None for the present.
 
     Raises:
-        UserError: if the folder is not one of records, or holds a damaged file.
+        UserError: the folder holds no study, or a damaged file.
     """
     folder = Folder(root)
     now = time.time() if now is None else now
@@ -97,6 +99,7 @@ def read_status(root: Path, now: float | None = None) -> Status:
         training=_count_files(root / "supernets", "*.checkpoint"),
         quiet=max(now - written[-1], 0.0) if written else None,
         left=None if pace is None else pace * len(unfinished),
+        workers=read_activities(folder, now) if unfinished else [],
     )
 
 
@@ -131,12 +134,12 @@ def _describe(folder: Folder, failure: Failure) -> FailedRun:
 
 
 def _seconds_per_run(ends: Sequence[float]) -> float | None:
-    """Return the mean wait between the ends of the last runs; None before the third.
+    """Return the mean time between the ends of the last runs; None before the third.
 
-    The longest wait is left out, for it may have been a pause.
+    The longest time is left out, because it may have been a pause.
 
     Args:
-        ends: of the finished runs, sorted.
+        ends: times at which runs finished, sorted.
     """
     last = ends[-PACE - 1 :]
     if len(last) < 3:
@@ -149,7 +152,7 @@ def _seconds_per_run(ends: Sequence[float]) -> float | None:
 def _times_written(paths: Iterable[Path]) -> list[float]:
     """Return when files, or links themselves, were last written, sorted.
 
-    What is removed meanwhile is left out.
+    Files removed in the meantime are skipped.
     """
     times = []
     for path in paths:

@@ -1,12 +1,13 @@
-"""Traces: what was recorded of a supernet's training, epoch by epoch. No torch here.
+"""Traces: the recording of a supernet's training, epoch by epoch.
 
-A supernet whose optimiser has the setting `trace = true` leaves `traces/ID.npz` beside
-the records, named like the supernet: arrays and, as JSON, what they are of. Arrays are
-float32 (counts int32) with T epochs, E edges, K operations (padded with zeros where an
-edge allows fewer), L layers of a cell type. The cost of an operation on an edge is the
-derivative of the loss by its entry of the mixture, c = Σ ⟨∂L/∂x_target, O(x_source)⟩
-over the images of a batch, with L their mean cross-entropy: an operation of positive
-cost does harm (Xie et al., AISTATS 2021).
+If the optimiser of a supernet has the setting `trace = true`, its training writes
+`traces/ID.npz` beside the records, named like the supernet. It has arrays and, as JSON,
+their description. Arrays are float32 (counts int32) with T epochs, E edges, K
+operations (padded with zeros if an edge has fewer), and L layers of a cell type. The
+cost of an operation on an edge is the derivative of the loss by its entry of the
+mixture, c = Σ ⟨∂L/∂x_target, O(x_source)⟩ over the images of a batch, where L is their
+mean cross-entropy: an operation with positive cost increases the loss (Xie et al.,
+AISTATS 2021). This module does not import torch.
 """
 
 from __future__ import annotations
@@ -30,27 +31,27 @@ from archselect.nasbench_adapters.input_files import DAMAGED
 
 Array = npt.NDArray[np.float32] | npt.NDArray[np.int32]
 WRONG = 0
-"""Place, along the axis of answers, of images that the supernet classified wrong."""
+"""Index, on the axis of answers, of images that the supernet classified wrongly."""
 RIGHT = 1
-"""Place, along the axis of answers, of images that the supernet classified right."""
+"""Index, on the axis of answers, of images that the supernet classified correctly."""
 COUNT = 0
-"""Place, along the axis of sums over images, of their number."""
+"""Index, on the axis of sums over images, of their number."""
 LOSS = 1
-"""Place, along the axis of sums over images, of the cross-entropy L."""
+"""Index, on the axis of sums over images, of the cross-entropy L."""
 ENTROPY = 2
-"""Place, along the axis of sums over images, of the prediction's entropy H."""
+"""Index, on the axis of sums over images, of the prediction's entropy H."""
 FIRST = 0
-"""Place, along the axis of probes, of the one before training."""
+"""Index, on the axis of probes, of the probe before training."""
 LAST = 1
-"""Place, along the axis of probes, of the one after training."""
+"""Index, on the axis of probes, of the probe after training."""
 
 
 class TracedCell(Fact):
     """A cell type of a traced supernet.
 
-    Its nodes are 0 .. nodes - 1, the inputs first; its edges are (source, target), and
-    lead to later nodes that are no inputs. `operations[e]` names those allowed on edge
-    e, one at least. `layers` is how many layers of the network are of this type.
+    Its nodes are 0 .. nodes - 1, inputs first; its edges are (source, target), and lead
+    to later nodes that are no inputs. `operations[e]` names the operations of edge e,
+    at least one. `layers` is the number of layers of the network with this type.
     """
 
     name: str
@@ -63,14 +64,14 @@ class TracedCell(Fact):
 
     @model_validator(mode="after")
     def _check(self) -> TracedCell:
-        """Return the cell itself. Raises ValueError for one that no space has."""
+        """Return the cell itself. Raise ValueError for a cell that no space has."""
         if not self._leads_forward():
-            raise ValueError("its edges do not lead from its inputs to later nodes")
+            raise ValueError("the edges do not lead from the inputs to later nodes")
         if self.nodes > self.inputs + len(self.edges):
-            raise ValueError("it has nodes that nothing enters")
+            raise ValueError("some nodes have no incoming edge")
         is_whole = len(self.operations) == len(self.edges)
         if not is_whole or not all(self.operations):
-            raise ValueError("its edges have no operations")
+            raise ValueError("some edges have no operations")
         return self
 
     def _leads_forward(self) -> bool:
@@ -86,16 +87,16 @@ class TracedCell(Fact):
 
     @property
     def width(self) -> int:
-        """K, the most operations that an edge has."""
+        """K, the maximal number of operations on an edge."""
         return max(map(len, self.operations))
 
 
 class TraceInfo(Fact):
-    """The supernet of a trace: all that determines it, and its cells.
+    """The supernet of a trace: everything that determines it, and its cells.
 
-    `parts` are the parts of the images ("train", "valid" or "all") that have losses.
-    The first is the one on which the alphas' gradient and the costs are computed.
-    `formulations` are the supernet's. For `commit` see :class:`.record.Record`.
+    `parts` are the parts of the images ("train", "valid" or "all") whose losses are
+    recorded. The gradient of the alphas and the costs are computed on the first part.
+    `formulations` are the supernet's. `commit` is as in :class:`.record.Record`.
     """
 
     schema_version: Literal[3] = 3
@@ -112,19 +113,20 @@ class TraceInfo(Fact):
 
 @dataclass(frozen=True, eq=False)
 class CellTrace:
-    """Recorded numbers of a cell type; costs are sums over its layers or by layer.
+    """Recorded numbers of a cell type; costs are sums over its layers, or by layer.
 
     Attributes:
-        probabilities: (T + 1, E, K) weights that the activation (the softmax, if not
-            said otherwise) gives to the alphas, before training and after every epoch.
-        cost_counts: (T, E, K) in how many batches of an epoch an operation went
-            forward.
-        cost_means, cost_variances: (T, E, K) of its cost over these; NaN without any.
+        probabilities: (T + 1, E, K) weights that the activation (by default the
+            softmax) gives to the alphas, before training and after every epoch.
+        cost_counts: (T, E, K) number of batches of an epoch that computed an operation.
+        cost_means, cost_variances: (T, E, K) mean and variance of its cost over these
+            batches; NaN if there are none.
         edge_costs: (T, L, E) mean over the batches of Σ_k mixture x cost on an edge,
             for every layer.
-        probe_counts: (2, E, K) the same of paths sampled uniformly, before training and
-            after it.
-        probe_means, probe_variances: (2, E, K) of the cost over these; NaN without any.
+        probe_counts: (2, E, K) counts for uniformly sampled paths, before and after
+            training.
+        probe_means, probe_variances: (2, E, K) mean and variance of the cost over these
+            paths; NaN if there are none.
         probe_layers: (2, L, E, K) mean of the cost in every layer.
     """
 
@@ -144,12 +146,13 @@ class Trace:
     """The trace of a supernet.
 
     Attributes:
-        info: what it is of.
-        losses: (T, parts, 2, 3) sums over the images of an epoch, as they went forward
-            in training: by part, wrong or right, of :data:`COUNT`, :data:`LOSS` and
+        info: description of the supernet.
+        losses: (T, parts, 2, 3) sums over the images of an epoch, in the forward passes
+            of
+            training: by part, wrong or right, of :data:`COUNT`, :data:`LOSS` and
             :data:`ENTROPY` (nats).
-        alpha_step_counts: (T,) how often the alphas were stepped in an epoch.
-        cells: one per cell type.
+        alpha_step_counts: (T,) number of steps of the alphas in an epoch.
+        cells: one trace per cell type.
     """
 
     info: TraceInfo
@@ -225,7 +228,7 @@ def write_trace(path: Path, trace: Trace) -> None:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace of a file; nothing in the file is executed.
+    """Return the trace in a file; nothing in the file is executed.
 
     Raises UserError if the file is missing, damaged or of another supernet.
     """
@@ -237,18 +240,18 @@ def read_trace(path: Path) -> Trace:
     except (ValidationError, *DAMAGED) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{path} is not a trace or is damaged ({reason}): remove it and its supernet, and run again"
+            f"{path} is damaged, or is not a trace ({reason}): remove it and its supernet, and run again"
         ) from error
 
 
 def _parse_trace(file: Mapping[str, Array], id: str) -> Trace:
     """Return the trace of a supernet from arrays by name.
 
-    Raises ValueError if they are of another one, or have another shape or type.
+    Raises ValueError if they are of another supernet, or have another shape or type.
     """
     info = TraceInfo.model_validate_json(file["info"].tobytes())
     if id != info.id or info.id != _supernet_id(info):
-        raise ValueError("it is of another supernet")
+        raise ValueError("it belongs to another supernet")
     epochs = len(file["probabilities_0"]) - 1
     losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
     alpha_steps = _array(file, "alpha_step_counts", (epochs,))

@@ -1,4 +1,4 @@
-"""What architectures cost: counted, looked up in a table, or fitted on one.
+"""Costs of architectures: counted, looked up in a table, or fitted on a table.
 
-No torch here until parameters or multiply-adds are counted.
+torch is imported only to count parameters or multiply-adds.
 """

@@ -1,4 +1,4 @@
-"""Costs that are sums over the edges of an architecture. No torch here."""
+"""Costs that are sums over the edges of an architecture."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def additive_costs(
     """Return the costs of architectures.
 
     Args:
-        space: of the architectures.
-        rows: the cost of each operation on each edge.
-        architectures: to sum up.
+        space: the search space.
+        rows: cost of each operation on each edge.
+        architectures: the architectures.
 
     Returns:
-        float64, one per architecture.
+        one cost per architecture, float64.
     """
     if not architectures:
         return np.zeros(0)
@@ -34,12 +34,12 @@ def sum_rows(space: SearchSpace, rows: AdditiveRows, choices: np.ndarray) -> np.
     """Return the costs of rows of choices.
 
     Args:
-        space: of the architectures.
-        rows: the cost of each operation on each edge.
-        choices: int8, architectures × edges of all cell types.
+        space: the search space.
+        rows: cost of each operation on each edge.
+        choices: the architectures, (architectures, edges of all cell types) of int8.
 
     Returns:
-        float64, one per architecture.
+        one cost per architecture, float64.
     """
     totals = np.full(len(choices), rows.base)
     for table, chosen in zip(rows.tables, split_by_cell(space, choices), strict=True):

@@ -1,6 +1,6 @@
-"""What a cost is: a number with a unit for every architecture of a space.
+"""The base class of costs: a number with a unit for every architecture of a space.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class NetworkShape(NamedTuple):
 
     Attributes:
         skeleton: settings of the space's skeleton.
-        image_shape: (channels, height, width) of one image.
-        classes: number of logits.
+        image_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
     """
 
     skeleton: Mapping[str, object] = {}
@@ -35,9 +35,9 @@ class AdditiveRows(NamedTuple):
     architecture keeps.
 
     Attributes:
-        base: cost of what all architectures share.
-        tables: per cell type float64, edges × operations, padded with zeros where
-            edges allow different numbers of operations.
+        base: cost that all architectures share.
+        tables: costs for each cell type, (edges, operations) of float64, padded with
+            zeros where edges have different numbers of operations.
     """
 
     base: float
@@ -47,15 +47,15 @@ class AdditiveRows(NamedTuple):
 class Regressor(NamedTuple):
     """A multi-layer perceptron as plain arrays, to be evaluated anywhere.
 
-    Its input has one number per edge and operation, one-hot: the edges of all cell
-    types one after the other, each with as many numbers as its cell type has columns
-    in :class:`AdditiveRows`. An edge that is not kept is a row of zeros. All layers
-    but the last are followed by a rectifier. The cost is offset + scale × output.
+    Its input is a one-hot vector per edge, for the edges of all cell types one after
+    the other. A vector has as many numbers as its cell type has columns in
+    :class:`AdditiveRows`. An edge that is not kept is a vector of zeros. A rectifier
+    follows every layer except the last. The cost is offset + scale × output.
 
     Attributes:
-        weights: per layer float64, inputs × outputs.
-        biases: per layer float64, outputs.
-        offset, scale: mean and standard deviation of the cost, which standardised it.
+        weights: weights of each layer, (inputs, outputs) of float64.
+        biases: biases of each layer, (outputs,) of float64.
+        offset, scale: mean and standard deviation used to standardise the cost.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -65,15 +65,15 @@ class Regressor(NamedTuple):
 
 
 class FitQuality(NamedTuple):
-    """How well a fitted cost predicts the cells that it has not seen.
+    """Quality of a fitted cost on held-out cells.
 
     Attributes:
-        cells: number that it was fitted on.
-        held_out: number that it was judged on; no class of equal function has cells in
-            both.
+        cells: number of cells in the fit.
+        held_out: number of held-out cells; no class of equal function has cells in both
+            parts.
         mape: mean absolute error, in per cent of the measured cost.
-        rank_correlation: Spearman's, of predicted and measured costs; None where it is
-            not defined.
+        rank_correlation: Spearman's rho of predicted and measured costs; None if
+            undefined.
     """
 
     cells: int
@@ -83,16 +83,16 @@ class FitQuality(NamedTuple):
 
 
 class Cost(ABC):
-    """What an architecture of one space costs.
+    """Base of all costs: the cost of the architectures of one space.
 
-    A class of a user's file, or of an installed package, is made with the space and
-    the :class:`NetworkShape`.
+    A class in a user's file or an installed package is called with the space and the
+    :class:`NetworkShape`.
 
     Attributes:
-        name: in short, such as "params" or "table:mine/pixel2".
-        unit: of the numbers, such as "ms".
-        origin: in words: that it is counted; or of which table, with device, licence
-            and checksum; or on how many cells of which table it was fitted.
+        name: short name, such as "params" or "table:mine/pixel2".
+        unit: unit of the numbers, such as "ms".
+        origin: description of the source: that it is counted; or the table, with
+            device, licence and checksum; or the table and number of cells of a fit.
     """
 
     name: str
@@ -101,18 +101,18 @@ class Cost(ABC):
 
     @property
     def fit(self) -> FitQuality | None:
-        """How well a fitted cost predicts; None for one that is not fitted."""
+        """Quality of a fitted cost; None for any other cost."""
         return None
 
     @abstractmethod
     def of(self, architecture: Architecture) -> float | None:
-        """Return the cost of an architecture, None where it is not known."""
+        """Return the cost of an architecture, None if it is unknown."""
 
     def of_many(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the costs of architectures.
 
         Returns:
-            float64, one per architecture, NaN where :meth:`of` gives None.
+            one cost per architecture, float64, NaN where :meth:`of` gives None.
         """
         values = []
         for architecture in architectures:
@@ -121,9 +121,9 @@ class Cost(ABC):
         return np.array(values, dtype=np.float64)
 
     def rows(self) -> AdditiveRows | None:
-        """Return the cost as a sum over edges, None where it is no such sum."""
+        """Return the cost as a sum over edges, None if it is not such a sum."""
         return None
 
     def regressor(self) -> Regressor | None:
-        """Return the perceptron that computes the cost, None where none does."""
+        """Return the perceptron that computes the cost, None if there is none."""
         return None

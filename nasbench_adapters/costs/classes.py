@@ -1,6 +1,6 @@
-"""Costs by name: archselect's counted ones, and those of packages and users' files.
+"""Registry of costs: counted ones, and those of packages and users' files.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ registry: UserClasses[Cost] = UserClasses(
     "of(self, architecture)",
     texts=("name",),
 )
-"""The counted costs, and the classes of installed packages and of users' files."""
+"""Registry of costs: counted ones, and classes of packages and users' files."""
 
 
 class ForeignCost(Cost):
-    """A cost of a user's file or an installed package, whose numbers are checked.
+    """A cost from a user's file or an installed package, whose numbers are checked.
 
     Args:
-        of: the text that opened it.
-        space: of the architectures.
-        network: that it is made for.
+        of: the text that names the cost.
+        space: the search space.
+        network: the network and images of the study.
 
     Raises:
-        UserError: if the class cannot be found, made or used.
+        UserError: if the class cannot be found, called or used.
     """
 
     def __init__(self, of: str, space: SearchSpace, network: NetworkShape) -> None:
@@ -73,22 +73,22 @@ class ForeignCost(Cost):
 
     @property
     def fit(self) -> FitQuality | None:
-        """How well it predicts, as the class says."""
+        """Quality of a fitted cost, from the class."""
         with self._running():
             return self._cost.fit
 
     def of(self, architecture: Architecture) -> float | None:
         """Return the cost of an architecture.
 
-        Raises UserError if the class fails, or returns what is no cost.
+        Raises UserError if the class raises an error, or returns an invalid cost.
         """
         value = float(self.of_many([architecture])[0])
         return None if np.isnan(value) else value
 
     def of_many(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the costs of architectures: float64, NaN where there is none.
+        """Return the costs of architectures as float64, NaN if unknown.
 
-        Raises UserError if the class fails, or returns what is no cost.
+        Raises UserError if the class raises an error, or returns an invalid cost.
         """
         with self._running():
             values = np.asarray(self._cost.of_many(architectures), dtype=np.float64)
@@ -98,24 +98,24 @@ class ForeignCost(Cost):
             )
         if np.isinf(values).any() or (values < 0).any():
             raise UserError(
-                f"{self.name} returns a cost that is negative or not finite: return None for one that is not known"
+                f"{self.name} returns a cost that is negative or not finite: return None for an unknown cost"
             )
         return values
 
     def rows(self) -> AdditiveRows | None:
-        """Return the cost as a sum over edges, as the class says."""
+        """Return the cost as a sum over edges, from the class."""
         with self._running():
             return self._cost.rows()
 
     def regressor(self) -> Regressor | None:
-        """Return the perceptron that computes the cost, as the class says."""
+        """Return the perceptron that computes the cost, from the class."""
         with self._running():
             return self._cost.regressor()
 
     def _text(self, attribute: str) -> str:
-        """Return a text of the class.
+        """Return a text attribute of the class.
 
-        Raises UserError if it has none that can be shown.
+        Raises UserError if it is missing, or cannot be shown.
         """
         text = getattr(self._cost, attribute, None)
         if not isinstance(text, str):
@@ -129,7 +129,7 @@ class ForeignCost(Cost):
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Raise UserError, which says where, if the class fails within the block."""
+        """Raise UserError, which names the line, if the class raises in the block."""
         try:
             yield
         except UserError:

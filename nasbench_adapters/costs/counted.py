@@ -1,6 +1,6 @@
 """Parameters and multiply-adds, counted exactly for the network of a study.
 
-Torch is imported when the first one is counted.
+torch is imported when the first number is counted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class CountedCost(Cost):
     """A number that is counted for the stand-alone network of an architecture.
 
     Args:
-        space: of the architectures.
-        network: the network's skeleton, and the images and classes it is for.
+        space: the search space.
+        network: the network's skeleton, images and number of classes.
     """
 
     def __init__(self, space: SearchSpace, network: NetworkShape) -> None:
@@ -41,7 +41,7 @@ class CountedCost(Cost):
 
     @property
     def origin(self) -> str:  # type: ignore[override]
-        """Network that is counted, in words."""
+        """Description of the network that is counted."""
         settings = [f"{key} {value}" for key, value in self.network.skeleton.items()]
         channels, height, width = self.network.image_shape
         described = ", ".join(settings) or "default size"
@@ -55,7 +55,7 @@ class CountedCost(Cost):
         return float(self.of_many([architecture])[0])
 
     def of_many(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the counts of architectures: float64, one each."""
+        """Return the count of each architecture, float64."""
         rows = self.rows()
         if rows is not None:
             return additive_costs(self.space, rows, architectures)
@@ -63,7 +63,7 @@ class CountedCost(Cost):
             return self._count_each(architectures).astype(np.float64)
 
     def rows(self) -> AdditiveRows | None:
-        """Return the counts of operations; None where they depend on the whole cell."""
+        """Return the counts of operations; None if they depend on the whole cell."""
         return self._rows
 
     @cached_property
@@ -83,9 +83,9 @@ class CountedCost(Cost):
 
     @contextmanager
     def _buildable(self) -> Iterator[None]:
-        """Raise UserError, within the block, if networks of the space cannot be built.
+        """Raise UserError if the block cannot build networks of the space.
 
-        A package may add a space with operations that archselect does not know.
+        A package can add a space with operations that archselect does not know.
         """
         try:
             yield
@@ -96,11 +96,11 @@ class CountedCost(Cost):
 
     @abstractmethod
     def _count_operations(self) -> OperationTable | None:
-        """Return the count of every operation; None where there is no such table."""
+        """Return the count of every operation; None if they depend on the cell."""
 
     @abstractmethod
     def _count_each(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the counts of architectures: int64, one each."""
+        """Return the count of each architecture, int64."""
 
 
 class Parameters(CountedCost):
@@ -127,9 +127,9 @@ class Parameters(CountedCost):
 
 
 class MultiplyAdds(CountedCost):
-    """The number of multiply-adds of one image's forward.
+    """The number of multiply-adds of a forward of one image.
 
-    Convolutions and linear maps are counted, as by :mod:`.networks.flops`.
+    It counts convolutions and linear maps, like :mod:`.networks.flops`.
     """
 
     name = "macs"

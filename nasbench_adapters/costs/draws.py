@@ -1,6 +1,6 @@
-"""Which cells of a table a cost is fitted on, and which it is judged on.
+"""Split of a table's cells into cells for a fit and held-out cells.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 class Draw(NamedTuple):
-    """Rows of a table in two parts, neither with a class that the other has, too.
+    """Rows of a table in two parts; no class of equal function is in both.
 
     Attributes:
-        fitted: rows to fit on: int64.
-        held_out: rows to judge on: int64.
+        fitted: rows for the fit, int64.
+        held_out: held-out rows, int64.
     """
 
     fitted: np.ndarray
@@ -26,16 +26,16 @@ class Draw(NamedTuple):
 
 
 def draw_cells(table: CostTable, column: str, count: int, seed: int) -> Draw:
-    """Return which cells of a column are fitted on, and which are held out.
+    """Return the cells of a column for a fit, and the held-out cells.
 
-    The cells are drawn uniformly among those with a usable cost. All others are held
-    out but those of the same function as one that was drawn.
+    The cells for the fit are drawn uniformly from those with a usable cost. All other
+    cells are held out, except those with the same function as a drawn cell.
 
     Args:
-        table: of the costs.
-        column: of the table.
-        count: how many cells to draw.
-        seed: of the draw.
+        table: table of costs.
+        column: name of the column.
+        count: number of cells to draw.
+        seed: seed of the draw.
 
     Raises:
         UserError: if no cell would be held out.
@@ -43,7 +43,7 @@ def draw_cells(table: CostTable, column: str, count: int, seed: int) -> Draw:
     usable = np.flatnonzero(np.isfinite(table.values(column)))
     if count >= len(usable):
         raise UserError(
-            f"a fit on {count:,} cells leaves none to judge it on: table '{table.name}' has {len(usable):,} usable "
+            f"a fit on {count:,} cells leaves no cells to test it: table '{table.name}' has {len(usable):,} usable "
             f"costs in column {column}; take fewer"
         )
     drawn = np.random.default_rng(seed).permutation(len(usable))
@@ -52,7 +52,7 @@ def draw_cells(table: CostTable, column: str, count: int, seed: int) -> Draw:
     is_new = ~np.isin(table.classes[others], table.classes[fitted])
     if not is_new.any():
         raise UserError(
-            f"a fit on {count:,} cells leaves none to judge it on: every other cell of table '{table.name}' is of the "
+            f"a fit on {count:,} cells leaves no cells to test it: every other cell of table '{table.name}' has the "
             "same function as one of them; take fewer"
         )
     return Draw(fitted, others[is_new])

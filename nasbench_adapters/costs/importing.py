@@ -1,13 +1,12 @@
-"""Converts files of costs once into a table that opens under a name.
+"""Imports of costs: convert files once into a table, then open it by name.
 
-Three forms are read:
+There are three forms of files:
 
 * a CSV (gzip or not) or Parquet file with a column of architectures in the space's text
   form, and a column of numbers for each cost;
-* an `.npz` without pickles, with an array of numbers, cells × columns, and the names of
-  its columns. Its rows are cells in an order that is named, or that an array of texts
-  gives;
-* files of torch, each with a number per cell of one device, in an order that is named.
+* an `.npz` without pickles, with an array of numbers, (cells, columns), and the names
+  of its columns. An array of texts, or a named order, tells which cell a row is;
+* torch files, each with one number per cell for one device, in a named order.
 """
 
 from __future__ import annotations
@@ -52,27 +51,29 @@ ORDERS = {
     INDEX: "NAS-Bench-201's own index of its 15,625 cells",
     ENUMERATED: "the order in which archselect lists a space",
 }
-"""The orders of an `.npz`'s rows, and what each is."""
+"""The named orders of rows, with descriptions."""
 ARCHITECTURES = "arch"
-"""The usual name of what holds the texts of architectures."""
+"""Default name of the column or array with the texts of architectures."""
 LARGEST = 1e30
 
 
 @dataclass(frozen=True)
 class CostSource:
-    """What a user says of a file of costs.
+    """A user's description of a file of costs.
 
     Attributes:
-        space: of the architectures.
-        unit: of all columns that are read.
-        origin: who measured them.
-        licence: of the data.
-        columns: those that are read; empty for all.
-        device: on which all were measured; None where each column is named by its own.
-        architectures: the column, or the array, of texts of architectures.
-        values: the array of an `.npz` with the costs; None for the only one there is.
-        order: of the rows of an `.npz`, one of :data:`ORDERS`; None where the file has
-            texts, or for the index of NAS-Bench-201.
+        space: name of the space.
+        unit: unit of all columns to read.
+        origin: who measured the costs.
+        licence: licence of the data.
+        columns: columns to read; empty for all.
+        device: device of all measurements; None if each column has the name of its
+            device.
+        architectures: name of the column or array with texts of architectures.
+        values: name of the array of an `.npz` with the costs; None if there is only
+            one.
+        order: order of the rows of an `.npz`, one of :data:`ORDERS`; None if the file
+            has texts, or for the index of NAS-Bench-201.
     """
 
     space: str
@@ -88,12 +89,12 @@ class CostSource:
 
 @dataclass(frozen=True)
 class ImportedCosts:
-    """A table that an import made.
+    """The result of an import.
 
     Attributes:
-        path: of its file.
-        table: as it is in the file.
-        order: which architecture each row of the source is of, in words.
+        path: path of the table's file.
+        table: the table in that file.
+        order: description of the order of the source's rows.
     """
 
     path: Path
@@ -103,12 +104,12 @@ class ImportedCosts:
 
 @dataclass(frozen=True)
 class _Content:
-    """What a file of costs holds.
+    """Content of a file of costs.
 
     Attributes:
-        choices: int8, architectures × edges.
-        columns: numbers by column name, NaN where there is none.
-        order: which architecture each row is of, in words.
+        choices: the architectures, (architectures, edges) of int8.
+        columns: numbers of each column, by name, NaN for a missing one.
+        order: description of the order of the rows.
     """
 
     choices: np.ndarray
@@ -124,19 +125,20 @@ def import_costs(
     out: Path | None = None,
     replace: bool = False,
 ) -> ImportedCosts:
-    """Convert files of costs into a table, under a name or in a file.
+    """Convert files of costs into a table, stored under a name or in a file.
 
     Args:
-        paths: of the file, or of files of torch, each with the costs on one device.
-        source: what is to be known of it.
-        name: under which the table opens from now on.
-        out: the file to write instead; it ends in `.npz`.
-        replace: replace a table that is there.
+        paths: path of the file, or paths of torch files with the costs on one device
+            each.
+        source: description of the files.
+        name: name under which the table can be opened.
+        out: path of an `.npz` file to write instead.
+        replace: whether to replace an existing table.
 
     Raises:
-        UserError: if not exactly one of `name` and `out` is given, or the place is
-            taken; if the file is missing, damaged or of another form; if it lacks a
-            column, or holds what is no architecture of the space or no cost.
+        UserError: if not exactly one of `name` and `out` is given, or the table exists
+            already; if a file is missing, damaged or in another form; if a column is
+            missing, or an architecture or a cost is invalid.
     """
     listed = [paths] if isinstance(paths, Path) else paths
     files = [expand(path) for path in listed]
@@ -169,7 +171,7 @@ def _read(paths: Sequence[Path], source: CostSource, space: SearchSpace) -> _Con
 
 
 def _names_in_words(paths: Sequence[Path]) -> str:
-    """Return the names of files, of many the first and how many there are."""
+    """Return the names of files for the origin; of many, the first and their number."""
     first, *others = paths
     more = len(others)
     return f"{first.name} and {more} more" if more else first.name
@@ -182,9 +184,9 @@ def _check_request(
     out: Path | None,
     replace: bool,
 ) -> Path:
-    """Return where the table is to be written.
+    """Return the path of the table to write.
 
-    Raises UserError, with all faults, if it cannot be, or an option is wrong.
+    Raises UserError, with all faults, if that is not possible, or an option is wrong.
     """
     faults = Faults()
     with faults.collect():
@@ -202,11 +204,11 @@ def _check_request(
             check_column(CostColumn(column, source.unit))
     for kind, text in (("origin", source.origin), ("licence", source.licence)):
         if not text.strip():
-            faults.add(UserError(f"the {kind} is empty: say it with --{kind}"))
+            faults.add(UserError(f"the {kind} is empty: give it with --{kind}"))
     if source.order is not None and source.order not in ORDERS:
         faults.add(unknown("order of rows", source.order, ORDERS))
     if not paths:
-        faults.add(UserError("there is no file of costs: name one, or several"))
+        faults.add(UserError("there is no file of costs: name at least one"))
     for path in paths:
         if not path.is_file():
             faults.add(UserError(f"there is no file of costs at {path}"))
@@ -221,7 +223,7 @@ def _target_of(name: str | None, out: Path | None) -> Path:
     """
     if (name is None) == (out is None):
         raise UserError(
-            "give either --name, under which the table opens from now on, or --out, a file that ends in .npz"
+            "give either --name, under which the table can be opened, or --out, a file that ends in .npz"
         )
     if name is not None:
         return path_for(name)
@@ -235,7 +237,7 @@ def _target_of(name: str | None, out: Path | None) -> Path:
 
 
 def _read_rows(path: Path, source: CostSource, space: SearchSpace) -> _Content:
-    """Return the content of a file with a row per architecture."""
+    """Return the content of a file with one row per architecture."""
     frame = read_frame(path, (source.architectures,))
     known = columns_of(frame)
     if source.architectures not in known:
@@ -251,7 +253,7 @@ def _read_rows(path: Path, source: CostSource, space: SearchSpace) -> _Content:
     architectures = rows.parse(source.architectures, space)
     rows.refuse(
         architectures.duplicated(keep=False) & architectures.notna(),
-        "an architecture comes twice",
+        "an architecture occurs twice",
         frame[source.architectures],
     )
     rows.raise_any()
@@ -261,9 +263,9 @@ def _read_rows(path: Path, source: CostSource, space: SearchSpace) -> _Content:
 
 
 def _costs_of(rows: Rows, column: str) -> pd.Series:
-    """Return a column of costs, NaN where it is empty.
+    """Return a column of costs, NaN for an empty field.
 
-    Refuse rows with what is no number, or a negative one.
+    It refuses rows without a number, or with a negative one.
     """
     texts = rows.frame[column]
     is_empty = texts.isna() | (texts.astype(str).str.strip() == "")
@@ -288,7 +290,7 @@ def _read_arrays(path: Path, source: CostSource, space: SearchSpace) -> _Content
             texts = _texts_of(path, source, arrays)
     except UNREADABLE as error:
         raise UserError(
-            f"{path} is no .npz of plain arrays, or damaged ({error}): get it again"
+            f"{path} is not an .npz of plain arrays, or damaged ({error}): get it again"
         ) from error
     chosen = _choose_columns(path, source.columns, names)
     if texts is not None:
@@ -297,20 +299,20 @@ def _read_arrays(path: Path, source: CostSource, space: SearchSpace) -> _Content
     else:
         kind = _order_of(path, source, space)
         choices = index_order() if kind == INDEX else _enumerate(space)
-        order = f"taken to be in this order: {ORDERS[kind]}"
+        order = f"assumed order: {ORDERS[kind]}"
     if len(choices) != len(values):
         raise UserError(
-            f"{path} has {len(values):,} rows, and {len(choices):,} architectures belong to them ({order}): say in "
-            "which order they are with --order"
+            f"{path} has {len(values):,} rows for {len(choices):,} architectures ({order}): give their order with "
+            "--order"
         )
     columns = {name: values[:, names.index(name)] for name in chosen}
     return _Content(choices, columns, order)
 
 
 def _values_of(path: Path, source: CostSource, arrays: Arrays) -> np.ndarray:
-    """Return the costs of an archive: float64, rows × columns.
+    """Return the costs of an archive, (rows, columns) of float64.
 
-    Raises UserError if there is none, or several and none is named.
+    Raises UserError if there are none, or if several arrays could be the costs.
     """
     if source.values is not None:
         if source.values not in arrays:
@@ -325,7 +327,7 @@ def _values_of(path: Path, source: CostSource, arrays: Arrays) -> np.ndarray:
     if len(found) != 1:
         raise UserError(
             f"{path} has {len(found)} arrays that can be costs, cells × columns ({', '.join(found) or 'none'}): name "
-            f"one of its arrays with --values ({', '.join(arrays)})"
+            f"one array with --values ({', '.join(arrays)})"
         )
     (values,) = found.values()
     if values.ndim == 1:
@@ -333,7 +335,7 @@ def _values_of(path: Path, source: CostSource, arrays: Arrays) -> np.ndarray:
     is_number = np.issubdtype(values.dtype, np.number)
     if values.ndim != 2 or not is_number or np.iscomplexobj(values):
         raise UserError(
-            f"{path}: the costs have the shape {values.shape} and the type {values.dtype}; they must be numbers, "
+            f"{path}: the costs have shape {values.shape} and type {values.dtype}; they must be numbers, "
             "cells × columns"
         )
     return values.astype(np.float64)
@@ -344,7 +346,7 @@ def _names_of(
 ) -> list[str]:
     """Return the names of an archive's columns.
 
-    Raises UserError if there are none, or two arrays could be them.
+    Raises UserError if there are none, or if several arrays could be the names.
     """
     count = values.shape[1]
     found = {}
@@ -357,21 +359,23 @@ def _names_of(
         return list(source.columns)
     if len(found) != 1:
         raise UserError(
-            f"{path} has {len(found)} arrays with the names of its {count} columns: name all columns in their order, "
-            "each with --column"
+            f"{path} has {len(found)} arrays that can be the names of its {count} columns: name all columns in their "
+            "order, each with --column"
         )
     (names,) = found.values()
     listed = [str(name) for name in names]
     for name, times in Counter(listed).items():
         if times > 1:
-            raise UserError(f"{path} has the column '{name}' {times} times")
+            raise UserError(
+                f"{path} has the column '{name}' {times} times: rename the others"
+            )
     return listed
 
 
 def _texts_of(path: Path, source: CostSource, arrays: Arrays) -> np.ndarray | None:
     """Return the texts of an archive's architectures, None if it has none.
 
-    Raises UserError if there are texts, and an order is named, too.
+    Raises UserError if it has texts and an order is named, too.
     """
     if source.architectures not in arrays:
         return None
@@ -382,15 +386,15 @@ def _texts_of(path: Path, source: CostSource, arrays: Arrays) -> np.ndarray | No
     texts = arrays[source.architectures]
     if texts.ndim != 1 or texts.dtype.kind != "U":
         raise UserError(
-            f"{path}: '{source.architectures}' must be a list of texts, not {texts.dtype} of the shape {texts.shape}"
+            f"{path}: '{source.architectures}' must be a list of texts, not {texts.dtype} with shape {texts.shape}"
         )
     return texts
 
 
 def _parse_texts(path: Path, texts: np.ndarray, space: SearchSpace) -> np.ndarray:
-    """Return architectures as rows: int8, architectures × edges.
+    """Return architectures as rows, (architectures, edges) of int8.
 
-    Raises UserError, with the row, for a text that names none.
+    Raises UserError, which names the row, for a text that is not an architecture.
     """
     rows = []
     for number, text in enumerate(texts, start=1):
@@ -407,14 +411,15 @@ def _parse_texts(path: Path, texts: np.ndarray, space: SearchSpace) -> np.ndarra
 def _read_devices(
     paths: Sequence[Path], source: CostSource, space: SearchSpace
 ) -> _Content:
-    """Return the content of files of torch, a column each.
+    """Return the content of torch files, one column per file.
 
-    Raises UserError if one is damaged, asks for code, or holds something else.
+    Raises UserError if a file is damaged, asks for code to be run, or does not hold one
+    number per cell.
     """
     first = paths[0]
     if source.values is not None or source.architectures != ARCHITECTURES:
         raise UserError(
-            f"{first} is a file of one device's numbers alone: leave out --values and --architecture-column"
+            f"{first} holds only the numbers of one device: leave out --values and --architecture-column"
         )
     devices = name_devices(paths)
     chosen = _choose_columns(first.parent, source.columns, list(devices))
@@ -426,25 +431,25 @@ def _read_devices(
 
 
 def _order_of(path: Path, source: CostSource, space: SearchSpace) -> str:
-    """Return the order of an archive's rows.
+    """Return the order of a file's rows.
 
-    Raises UserError if it is not named and the space has none of its own.
+    Raises UserError if no order is named and the space has no default order.
     """
     order = source.order
     if order is None and space.name == NB201:
         return INDEX
     if order is None:
         raise UserError(
-            f"{path} does not name its architectures: add an array '{source.architectures}' of their texts, or say "
+            f"{path} does not name its architectures: add an array '{source.architectures}' of their texts, or give "
             f"their order with --order ({', '.join(ORDERS)})"
         )
     if order == INDEX and space.name != NB201:
-        raise UserError(f"the order {INDEX} is one of {NB201}, not of {space.name}")
+        raise UserError(f"the order {INDEX} exists for {NB201} only, not {space.name}")
     return order
 
 
 def _enumerate(space: SearchSpace) -> np.ndarray:
-    """Return all architectures of a space as rows: int8, architectures × edges."""
+    """Return all architectures of a space as rows, (architectures, edges) of int8."""
     return np.stack([flatten(architecture) for architecture in space.classes])
 
 
@@ -453,11 +458,11 @@ def _choose_columns(
 ) -> list[str]:
     """Return the columns to read.
 
-    Raises UserError, with the nearest name, for one that is not there.
+    Raises UserError, which suggests the nearest name, for a missing column.
     """
     if len(known) > MOST_COLUMNS:
         raise UserError(
-            f"{path} has {len(known):,} columns, more than {MOST_COLUMNS:,}: name those to read with --column"
+            f"{path} has {len(known):,} columns, more than {MOST_COLUMNS:,}: name the columns to read with --column"
         )
     for column in wanted:
         if column not in known:

@@ -1,4 +1,4 @@
-"""Costs by the text that names them. No torch here."""
+"""Costs by text, such as `params` or `table:NAME/COLUMN`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archselect.nasbench_adapters.space import SearchSpace
 
 TABLE = "table"
 FORMS = (TABLE, *FITS)
-"""What the text of a cost from a table begins with."""
+"""Possible starts of the text of a cost from a table."""
 
 
 class CostText(NamedTuple):
@@ -25,9 +25,9 @@ class CostText(NamedTuple):
 
     Attributes:
         form: one of :data:`FORMS`.
-        table: by name or path.
-        column: of the table.
-        cells: that it is fitted on; None for one that is looked up.
+        table: name or path of the table.
+        column: name of the column.
+        cells: number of cells for the fit; None for a cost that is looked up.
     """
 
     form: str
@@ -37,18 +37,18 @@ class CostText(NamedTuple):
 
 
 def open_cost(of: str, space: SearchSpace, network: NetworkShape) -> Cost:
-    """Return the cost that a text names.
+    """Return the cost for a text.
 
     Args:
         of: `params`, `macs`, `table:NAME/COLUMN`, `additive:NAME/COLUMN@N`,
-            `mlp:NAME/COLUMN@N`, FILE.py:CLASS, or a name that an installed package
-            declares. NAME is that of a table, or the path of its `.npz`.
-        space: of the architectures.
+            `mlp:NAME/COLUMN@N`, FILE.py:CLASS, or a name from an installed package.
+            NAME is the name of a table, or the path of its `.npz`.
+        space: the search space.
         network: the network and images for which parameters and multiply-adds are
             counted.
 
     Raises:
-        UserError: the text names no cost, or one that does not fit the space.
+        UserError: the text is not a cost, or the cost does not fit the space.
     """
     if of in COUNTED:
         return COUNTED[of](space, network)
@@ -66,10 +66,10 @@ def check_cost(
 ) -> None:
     """Raise UserError unless :func:`open_cost` would return a cost without gaps.
 
-    Nothing is counted or fitted.
+    It counts and fits nothing.
 
     Args:
-        of, space, network: as of :func:`open_cost`.
+        of, space, network: as for :func:`open_cost`.
         gaps_allowed: whether a table may lack architectures of the space.
     """
     if of in COUNTED:
@@ -85,15 +85,15 @@ def check_cost(
     gaps = table.gaps(text.column)
     if gaps.total and not gaps_allowed:
         raise UserError(
-            f"cost '{of}': {gaps.describe()}: fit one on the others, as 'additive:{text.table}/{text.column}@100', or "
-            'write gaps = "allowed", which leaves their costs out'
+            f"cost '{of}': {gaps.describe()}: fit a cost on the others, such as "
+            f"'additive:{text.table}/{text.column}@100', or set gaps = \"allowed\" to leave their costs out"
         )
 
 
 def fits_of_texts(texts: Sequence[str]) -> list[FittedCost]:
-    """Return the fitted costs of some texts; they are fitted when first needed.
+    """Return the fitted costs for some texts; each is fitted when first needed.
 
-    Raises UserError, with all faults, if one names no fit, or one that cannot be made.
+    Raises UserError, with all faults, if a text is not a fit, or a fit is not possible.
     """
     faults = Faults()
     fits = []
@@ -111,9 +111,9 @@ def fits_of_texts(texts: Sequence[str]) -> list[FittedCost]:
 
 
 def space_of_cost(of: str) -> str | None:
-    """Return the name of the space that a cost is of; None for one of any space.
+    """Return the name of a cost's space; None for a cost of any space.
 
-    Raises UserError if the text names no cost, or a table that is not there.
+    Raises UserError if the text is not a cost, or its table is missing.
     """
     if of in COUNTED:
         return None
@@ -125,7 +125,7 @@ def space_of_cost(of: str) -> str | None:
 
 
 def parse_cost(of: str) -> CostText | None:
-    """Return the parts of a cost's text; None for a class by name or file.
+    """Return the parts of a cost's text; None for the name or file of a class.
 
     Raises UserError if a part is missing.
     """
@@ -138,20 +138,21 @@ def parse_cost(of: str) -> CostText | None:
     usage = f"{form}:NAME/COLUMN" if form == TABLE else f"{form}:NAME/COLUMN@N"
     is_whole = bool(table and column) and bool(at) == (form != TABLE)
     if not is_whole:
-        raise UserError(f"cost '{of}' is not of the form {usage}")
+        raise UserError(f"cost '{of}' does not have the form {usage}")
     if form == TABLE:
         return CostText(form, table, column, None)
     if not (count.isascii() and count.isdigit()) or len(count) > 9:
         raise UserError(
-            f"cost '{of}': the number of cells to fit on is {count!r}; give a whole number, as {form}:NAME/COLUMN@100"
+            f"cost '{of}': the number of cells to fit on is {count!r}; give a whole number, such as "
+            f"{form}:NAME/COLUMN@100"
         )
     return CostText(form, table, column, int(count))
 
 
 def portable_text(of: str) -> str:
-    """Return the text of a cost without the folder of the file that it names.
+    """Return the text of a cost without the folder of its file.
 
-    The same file has the same text wherever it lies.
+    So a file has the same text in every folder.
     """
     text = parse_cost(of)
     if text is None:
@@ -161,7 +162,7 @@ def portable_text(of: str) -> str:
 
 
 def _check_form(form: str, colon: str, rest: str) -> None:
-    """Raise UserError for a text whose form is missing, or misspelt before a colon."""
+    """Raise UserError for a text whose form is missing or misspelt."""
     if not colon and "/" in form and not form.endswith(".py"):
         raise UserError(f"cost '{form}' has no form: write {TABLE}:{form}")
     is_file = form.endswith(".py") or rest.rpartition(":")[0].endswith(".py")
@@ -172,7 +173,7 @@ def _check_form(form: str, colon: str, rest: str) -> None:
 def _open_table_of(text: CostText, space: SearchSpace) -> CostTable:
     """Return the table of a cost.
 
-    Raises UserError if it is of another space, or lacks the column.
+    Raises UserError if it is for another space, or lacks the column.
     """
     table = open_cost_table(text.table)
     if table.space.name != space.name:

@@ -1,4 +1,4 @@
-"""How well predicted costs agree with measured ones. No torch here."""
+"""Agreement of predicted costs with measured ones."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import numpy as np
 from archselect.nasbench_adapters.rank_correlations import spearman
 
 CLOSE = 10.0
-"""Per cent within which a predicted cost counts as close."""
+"""Largest error, in per cent, of a predicted cost that counts as close."""
 
 
 class Closeness(NamedTuple):
-    """How close predicted costs are to measured ones.
+    """Agreement of predicted costs with measured ones.
 
     Attributes:
         mape: mean absolute error in per cent of the measured cost.
-        rank_correlation: Spearman's; None where it is not defined.
-        determination: the coefficient R²; None where all measured costs are equal.
-        close: cells in per cent whose error is at most :data:`CLOSE` per cent.
+        rank_correlation: Spearman's rho; None if undefined.
+        determination: coefficient of determination R²; None if all measured costs are
+            equal.
+        close: share of cells, in per cent, with an error of at most :data:`CLOSE` per
+            cent.
     """
 
     mape: float
@@ -29,11 +31,11 @@ class Closeness(NamedTuple):
 
 
 def compare_costs(predicted: np.ndarray, measured: np.ndarray) -> Closeness:
-    """Return how close predicted costs are to measured ones.
+    """Return the agreement of predicted costs with measured ones.
 
     Args:
-        predicted: float64, one per cell.
-        measured: float64, one per cell, all above zero.
+        predicted: predicted cost of each cell, float64.
+        measured: measured cost of each cell, float64 above zero.
     """
     errors = 100 * np.abs(predicted - measured) / measured
     spread = float(((measured - measured.mean()) ** 2).sum())

@@ -1,6 +1,6 @@
-"""Where tables of costs are stored under their names, and how they are opened.
+"""The files of stored tables of costs: their paths by name, and how to open them.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ PACKAGES: dict[str, Callable[[], CostTable]] = {
     hpo_bench.NAME: hpo_bench_costs,
     graph_bench.NAME: graph_bench_costs,
 }
-"""Tables that installed packages bring."""
+"""Tables from installed packages."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
 class CostTableListing:
-    """A table of costs by name.
+    """Entry of a table of costs in a listing.
 
     Attributes:
-        name: of the table.
-        summary: what it is.
+        name: name of the table.
+        summary: short description.
         present: whether it can be opened.
-        command: that gets it.
+        command: command that gets it.
     """
 
     name: str
@@ -46,11 +46,11 @@ class CostTableListing:
 
 
 def open_cost_table(name: str) -> CostTable:
-    """Return a table by its name, or by the path of its file.
+    """Return a table, given its name or the path of its file.
 
     Args:
-        name: of an imported table or one of :data:`PACKAGES`, or a path that ends in
-            `.npz`.
+        name: name of an imported table or of one in :data:`PACKAGES`, or a path that
+            ends in `.npz`.
 
     Raises:
         UserError: if it is unknown or damaged; the message says how to get it.
@@ -69,15 +69,15 @@ def open_cost_table(name: str) -> CostTable:
 
 
 def stored_cost_tables() -> dict[str, Path]:
-    """Return the files of the tables that were imported, by name."""
+    """Return the files of imported tables by name."""
     files = sorted(_folder().glob(f"*{SUFFIX}"))
     return {path.stem: path for path in files}
 
 
 def path_for(name: str) -> Path:
-    """Return where an imported table of that name is stored.
+    """Return the path of an imported table with a name.
 
-    Raises UserError for a name that no such table can have.
+    Raises UserError for an invalid or built-in name.
     """
     if name in PACKAGES:
         raise UserError(f"'{name}' is built in: choose another name")
@@ -89,7 +89,7 @@ def path_for(name: str) -> Path:
 
 
 def list_cost_tables() -> list[CostTableListing]:
-    """Return every table known by name, present or not."""
+    """Return every table that archselect knows by name, present or not."""
     listings = [
         CostTableListing(
             hpo_bench.NAME,

@@ -1,16 +1,14 @@
-"""Tables of costs: measured numbers of architectures of one space. No torch here.
+"""Tables of costs: measured numbers of architectures of one space.
 
-The file is one `.npz` without pickles (see :mod:`..truth.sealed_arrays`) of these
-arrays:
+The file is one `.npz` without pickles (:mod:`..truth.sealed_arrays`) with these arrays:
 
-* `header`: JSON text, see :mod:`.table_header`.
-* `choices`: int8, architectures × edges, in lexicographic order; see
-  :mod:`..truth.choices`.
-* `column0`, `column1`, …: float32, one number per architecture, NaN where there is
-  none.
+* `header`: JSON text (:mod:`.table_header`).
+* `choices`: the architectures in lexicographic order, (architectures, edges) of int8
+  (:mod:`..truth.choices`).
+* `column0`, `column1`, …: one number per architecture, float32, NaN for a missing one.
 
-Opening a table reads the header alone. An array is read, and compared with its
-checksum, when it is first needed.
+Opening a table reads only the header. An array is read, and compared with its checksum,
+when it is first needed. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -51,22 +49,23 @@ from archselect.nasbench_adapters.truth.sealed_arrays import (
 )
 
 NEAR_ZERO = 0.1
-"""Costs below this share of their column's median are taken as missing.
+"""Costs below this share of their column's median count as missing.
 
-Exporters fold what an architecture does not compute: of disconnected cells they then
-measure nothing.
+Exporters remove operations without effect, so that almost nothing is left to measure in
+a disconnected cell.
 """
 LARGEST_COST = 1e30
 
 
 class Gaps(NamedTuple):
-    """How many architectures a column has no usable cost of.
+    """Numbers of architectures without a usable cost in a column.
 
     Attributes:
-        absent: have no number.
-        near_zero: have one below :data:`NEAR_ZERO` of the median.
-        size: architectures that it should have: those of the space, or where no whole
-            tables of the space exist, those stored.
+        absent: number of architectures without a number.
+        near_zero: number of architectures with a cost below :data:`NEAR_ZERO` times the
+            median.
+        size: number of architectures of the space; if no complete tables of the space
+            exist, number of stored ones.
     """
 
     absent: int
@@ -75,11 +74,11 @@ class Gaps(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Architectures without a usable cost."""
+        """Number of architectures without a usable cost."""
         return self.absent + self.near_zero
 
     def describe(self) -> str:
-        """Return the gaps in words; empty if there are none."""
+        """Return a description of the gaps; empty if there are none."""
         parts = []
         if self.absent:
             parts.append(f"{self.absent:,} of {self.size:,} architectures are missing")
@@ -96,11 +95,11 @@ class CostTable:
     :meth:`build` makes a table from arrays, :meth:`open` reads one.
 
     Attributes:
-        name: of the table.
+        name: name of the table.
         space: the search space.
-        columns: in order.
+        columns: columns in order.
         origin: who measured the costs.
-        licence: of the data.
+        licence: licence of the data.
         checksum: SHA-256 of the content, without the name and the version that wrote
             it.
     """
@@ -142,16 +141,18 @@ class CostTable:
         """Return a table made from arrays.
 
         Args:
-            name: of the table.
+            name: name of the table.
             space: name of the search space.
-            choices: int8, architectures × edges; see :mod:`..truth.choices`.
-            columns: per column one number per architecture, NaN where there is none.
-            origin, licence: of the costs.
+            choices: architectures in the form of :mod:`..truth.choices`,
+                (architectures, edges) of int8.
+            columns: for each column, one number per architecture, NaN for a missing
+                one.
+            origin, licence: origin and licence of the costs.
 
         Raises:
-            UserError: if a row of `choices` is no architecture of the space or comes
-                twice; if a column has another length, no number, or a number that is
-                negative or not finite.
+            UserError: if a row of `choices` is not an architecture of the space or
+                occurs twice; if a column has another length, no number, or a number
+                that is negative or not finite.
         """
         choices = np.ascontiguousarray(choices, dtype=np.int8)
         check_choices(get_space(space), choices)
@@ -186,9 +187,9 @@ class CostTable:
         return cls(read_header(path), {}, path)
 
     def save(self, path: Path | str) -> None:
-        """Write the table, whole or not at all.
+        """Write the table atomically: there is never a partial file.
 
-        Raises UserError if the folder cannot take it.
+        Raises UserError if the folder cannot be written to.
         """
         arrays = {name: self._array(name) for name in self._header["arrays"]}
         write_arrays(path, {"header": encode_header(self._header), **arrays})
@@ -196,7 +197,7 @@ class CostTable:
     def column(self, name: str) -> CostColumn:
         """Return a column.
 
-        Raises UserError, with the nearest name, if there is no such column.
+        Raises UserError, which suggests the nearest name, if there is no such column.
         """
         return self.columns[self._column_index(name)]
 
@@ -208,14 +209,14 @@ class CostTable:
 
     @property
     def architectures(self) -> np.ndarray:
-        """Architectures stored: int8, architectures × edges, in lexicographic order."""
+        """Stored architectures, (architectures, edges), in lexicographic order."""
         return self._array("choices")
 
     def stored(self, name: str) -> np.ndarray:
-        """Return the numbers of a column as they were measured.
+        """Return all measured numbers of a column.
 
         Returns:
-            float64, one per stored architecture, NaN where there is none.
+            one number per stored architecture, float64, NaN for a missing one.
 
         Raises:
             UserError: if there is no such column.
@@ -227,7 +228,7 @@ class CostTable:
         """Return the usable costs of a column.
 
         Returns:
-            float64, one per stored architecture, NaN where there is none, or one near
+            one cost per stored architecture, float64, NaN if it is missing or near
             zero.
 
         Raises:
@@ -238,7 +239,7 @@ class CostTable:
         return np.where(stored < threshold, np.nan, stored)
 
     def gaps(self, name: str) -> Gaps:
-        """Return how many architectures a column has no usable cost of.
+        """Return how many architectures have no usable cost in a column.
 
         Raises UserError if there is no such column.
         """
@@ -248,13 +249,13 @@ class CostTable:
         return Gaps(size - present, present - usable, size)
 
     def rows_of(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the row of each architecture: int64, -1 where it is not stored."""
+        """Return the row of each architecture, int64, -1 if it is not stored."""
         rows = [self._rows.get(row_bytes(each), -1) for each in architectures]
         return np.array(rows, dtype=np.int64)
 
     @cached_property
     def classes(self) -> np.ndarray:
-        """Number of the class of equal functions of each stored architecture: int64."""
+        """Number of each stored architecture's class of equal functions, int64."""
         numbers: dict[Architecture, int] = {}
         classes = []
         for row in self.architectures:
@@ -268,7 +269,7 @@ class CostTable:
         return {row.tobytes(): index for index, row in enumerate(self.architectures)}
 
     def describe(self, name: str) -> str:
-        """Return in words where a column comes from, and what it lacks.
+        """Return a description of a column's source and gaps.
 
         Raises UserError if there is no such column.
         """
@@ -281,7 +282,7 @@ class CostTable:
         )
 
     def _array(self, name: str) -> np.ndarray:
-        """Return an array of the file, which is read and checked when first needed.
+        """Return an array; read it from the file and check it when first needed.
 
         Raises UserError if it is damaged.
         """
@@ -301,9 +302,9 @@ class CostTable:
         return array
 
     def _fits(self, name: str, array: np.ndarray) -> bool:
-        """Return whether an array can be the one of that name.
+        """Return whether an array is valid under its name.
 
-        Its digest proves nothing: anyone can compute one.
+        A valid digest does not prove this, because anyone can compute one.
         """
         if name != "choices":
             is_column = array.dtype == np.float32 and array.shape == (len(self),)
@@ -318,7 +319,7 @@ class CostTable:
 def _check_values(name: str, values: np.ndarray, count: int) -> np.ndarray:
     """Return a column's costs as float32.
 
-    Raises UserError if they are no costs of so many architectures.
+    Raises UserError unless there is one valid cost per architecture.
     """
     values = np.asarray(values)
     if values.shape != (count,):
@@ -328,7 +329,7 @@ def _check_values(name: str, values: np.ndarray, count: int) -> np.ndarray:
     if np.isinf(values).any() or (values < 0).any() or (values > LARGEST_COST).any():
         bad = int((np.isinf(values) | (values < 0) | (values > LARGEST_COST)).sum())
         raise UserError(
-            f"column {name} has {bad:,} numbers that are negative or not finite: a cost is neither"
+            f"column {name} has {bad:,} numbers that are negative or not finite: remove them"
         )
     if np.isnan(values).all():
         raise UserError(f"column {name} has no number: leave it out")
@@ -336,7 +337,7 @@ def _check_values(name: str, values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _are_costs(array: np.ndarray) -> bool:
-    """Return whether numbers can be a column: some, none of them negative or huge."""
+    """Return whether numbers are valid costs, and not all of them missing."""
     present = array[~np.isnan(array)]
     if not len(present):
         return False

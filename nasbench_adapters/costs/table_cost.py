@@ -1,4 +1,4 @@
-"""Costs that are looked up in a table. No torch here."""
+"""Costs that are looked up in a table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class TableCost(Cost):
     """A column of a table; near-zero entries count as missing.
 
     Args:
-        table: to look up in.
-        column: of the table.
+        table: table of costs.
+        column: name of the column.
 
     Raises:
         UserError: if there is no such column.
@@ -31,11 +31,11 @@ class TableCost(Cost):
         self._values = table.values(column)
 
     def of(self, architecture: Architecture) -> float | None:
-        """Return the cost of an architecture, None where the table has none."""
+        """Return the cost of an architecture, None if the table has none."""
         value = float(self.of_many([architecture])[0])
         return None if np.isnan(value) else value
 
     def of_many(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the costs of architectures: float64, NaN where there is none."""
+        """Return the costs of architectures as float64, NaN for a missing one."""
         rows = self._table.rows_of(architectures)
         return np.where(rows >= 0, self._values[rows], np.nan)

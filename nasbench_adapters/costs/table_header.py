@@ -1,4 +1,4 @@
-"""The header of a cost table's file: its entries, and how it is read. No torch here."""
+"""The header of a cost table's file: its entries, and its reader."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from archselect.nasbench_adapters.truth.sealed_arrays import (
 )
 
 SCHEMA = 1
-"""The version of the form that is written and read."""
+"""Version of the file format."""
 KIND = "costs"
-"""What tells the file from one of a ground truth."""
+"""Value of a header's entry that tells cost tables from ground truths."""
 COLUMN_ARRAY = "column"
-"""The name of the array of a column's costs, before the column's index."""
+"""Start of the name of an array of costs; the column's index follows."""
 _SEPARATORS = ("/", "@", ":")
-"""What stands around a column's name in the text of a cost."""
+"""Separators in the text of a cost."""
 
 _HEADER_KINDS: dict[str, type | UnionType] = {
     "schema": int,
@@ -49,9 +49,9 @@ class CostColumn(NamedTuple):
     """A column of a table of costs.
 
     Attributes:
-        name: of the column.
-        unit: of its numbers, such as "ms".
-        device: on which it was measured; empty where none is named.
+        name: name of the column.
+        unit: unit of its numbers, such as "ms".
+        device: device of the measurements; empty if unknown.
     """
 
     name: str
@@ -60,7 +60,7 @@ class CostColumn(NamedTuple):
 
 
 def check_column(column: CostColumn) -> None:
-    """Raise UserError if a column's name or unit cannot be written or shown."""
+    """Raise UserError if a column's name or unit cannot be used or shown."""
     if any(separator in column.name for separator in _SEPARATORS):
         raise UserError(
             f"'{column.name}' cannot name a column of costs: leave out {' '.join(_SEPARATORS)}"
@@ -79,7 +79,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(
-            f"no cost table at {path}: 'archselect cost list' says which there are"
+            f"no cost table at {path}: 'archselect cost list' lists the existing ones"
         )
     try:
         with open_arrays(path) as file:
@@ -90,7 +90,7 @@ def read_header(path: Path) -> dict[str, Any]:
                 _check_header(header)
     except UNREADABLE as error:
         raise UserError(
-            f"{path} is no cost table, or damaged: make one of a file of costs with 'archselect cost import'"
+            f"{path} is not a cost table, or damaged: make one from a file of costs with 'archselect cost import'"
         ) from error
     if schema != SCHEMA:
         raise UserError(
@@ -100,15 +100,15 @@ def read_header(path: Path) -> dict[str, Any]:
         raise damaged(path)
     if header["space"] not in registry:
         raise UserError(
-            f"{path} is of the space '{header['space']}', which is not installed"
+            f"{path} is for the space '{header['space']}', which is not installed: install its package"
         )
     return dict(header)
 
 
 def _check_header(header: object) -> None:
-    """Raise ValueError unless a header has all that is read of it.
+    """Raise ValueError unless a header has all entries that are read.
 
-    Its checksum proves nothing, because anyone can compute one.
+    A valid checksum does not prove this, because anyone can compute one.
     """
     check_value_types(header, _HEADER_KINDS)
     assert isinstance(header, dict)
@@ -123,10 +123,10 @@ def _check_header(header: object) -> None:
             raise ValueError(str(error)) from error
     names = [column["name"] for column in columns]
     if not names or len(set(names)) < len(names):
-        raise ValueError("no columns, or two of one name")
+        raise ValueError("no columns, or two columns with one name")
     required = {"choices"} | {column_array(index) for index in range(len(columns))}
     if set(header["arrays"]) != required or header["architectures"] < 1:
-        raise ValueError("its arrays are not those of its columns")
+        raise ValueError("its arrays do not match its columns")
 
 
 def column_array(index: int) -> str:
@@ -140,7 +140,7 @@ def columns_of_header(header: dict[str, Any]) -> list[CostColumn]:
 
 
 def damaged(path: Path) -> UserError:
-    """Return the error for a file whose checksums do not fit."""
+    """Return the error for a file with a wrong checksum."""
     return UserError(
-        f"{path} is damaged (its checksum does not fit): delete it, then import it again"
+        f"{path} is damaged (wrong checksum): delete it, then import it again"
     )

@@ -1,4 +1,4 @@
-"""Graphs by name, whose nodes are to be classified. No torch here."""
+"""Data sets for node classification, by name: each is one graph."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["GRAPHS", "GraphDataset", "GraphSource", "load_graph", "make_graph"]
 
 @dataclass(frozen=True)
 class GraphSource:
-    """What is known of a graph before it is read.
+    """Facts about a graph that are known before it is read.
 
     Attributes:
-        name: for :func:`load_graph`.
-        summary: what its nodes are, in one line.
-        how: to get it.
+        name: name for :func:`load_graph`.
+        summary: description of its nodes in one line.
+        how: instructions to get it.
         present: `present(folder)` returns whether it can be read.
-        read: `read(folder)` returns it, or raises UserError.
+        read: `read(folder)` returns the graph, or raises UserError.
     """
 
     name: str
@@ -39,7 +39,7 @@ def _is_always_present(_: Path) -> bool:
 
 
 def _planetoid(name: str, summary: str) -> GraphSource:
-    """Return the source of a data set of Planetoid."""
+    """Return the source of one of Planetoid's graphs."""
     return GraphSource(
         name=name,
         summary=summary,
@@ -71,7 +71,7 @@ GRAPHS = {
 
 
 def check_graph(name: str, data_dir: Path | None = None) -> None:
-    """Raise UserError if a graph is unknown or not there. Read nothing.
+    """Raise UserError if a graph is unknown or missing, without reading it.
 
     Args:
         name: as for :func:`load_graph`.
@@ -85,7 +85,7 @@ def check_graph(name: str, data_dir: Path | None = None) -> None:
 
 
 def load_graph(name: str, data_dir: Path | None = None) -> GraphDataset:
-    """Return a graph by its name.
+    """Return the graph with a name.
 
     Args:
         name: one of :data:`GRAPHS`.

@@ -1,4 +1,4 @@
-"""A graph whose nodes are to be classified, as plain arrays. No torch here."""
+"""A graph for node classification, as plain arrays."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from archselect.nasbench_adapters.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class GraphDataset:
-    """One graph: features and a class of every node, and which nodes are for what.
+    """One graph: features and class of every node, edges, and three parts of nodes.
 
     :func:`make_graph` checks the values and creates it.
 
     Attributes:
-        name: as given to `load_graph`.
-        features: float32 (nodes, features).
-        edges: int64 (2, edges), from the first row to the second. Every edge stands in
-            both directions, once; there is none from a node to itself.
-        labels: int64 (nodes,), 0 to classes - 1.
-        train: numbers of the nodes whose classes are learned, int64.
-        valid: numbers of the nodes to choose by, int64.
-        test: numbers of the nodes to report, int64.
+        name: name as given to `load_graph`.
+        features: features of the nodes, float32 (nodes, features).
+        edges: edges from the first row to the second, int64 (2, edges). Every edge
+            occurs once in each direction; no edge connects a node to itself.
+        labels: class of each node, int64 (nodes,), 0 to classes - 1.
+        train: numbers of the nodes for training, int64.
+        valid: numbers of the nodes for validation, int64.
+        test: numbers of the nodes for the test accuracy, int64.
         classes: number of classes.
-        origin: where the graph comes from, in words.
+        origin: description of the source of the graph.
     """
 
     name: str
@@ -62,11 +62,11 @@ class GraphDataset:
         return digest.hexdigest()[:16]
 
     def part(self, split: str) -> np.ndarray:
-        """Return the numbers of the nodes of `train`, `valid` or `test`."""
+        """Return the numbers of the nodes in `train`, `valid` or `test`."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[split]
 
     def describe(self) -> dict[str, object]:
-        """Return what a table or a record says of the graph, as JSON values."""
+        """Return a description of the graph for tables and records, as JSON values."""
         return {
             "name": self.name,
             "checksum": self.checksum,
@@ -93,20 +93,20 @@ def make_graph(
     """Return a graph after checking its arrays.
 
     Args:
-        name: in messages and records.
-        features: numbers (nodes, features).
-        edges: whole numbers (2, any); directions, repetitions and edges from a node to
-            itself make no difference.
-        labels: whole numbers (nodes,).
-        train: numbers of nodes.
-        valid: numbers of nodes.
-        test: numbers of nodes.
+        name: name in messages and records.
+        features: features of the nodes, (nodes, features).
+        edges: whole numbers, (2, any); directions, repetitions and edges from a node to
+            itself do not matter.
+        labels: class of each node, whole numbers (nodes,).
+        train: numbers of the nodes for training.
+        valid: numbers of the nodes for validation.
+        test: numbers of the nodes for the test accuracy.
         classes: number of classes.
-        origin: where the graph comes from, in words.
+        origin: description of the source of the graph.
 
     Raises:
-        UserError: an array has another shape, a number is out of range or not finite,
-            or a node is of two parts.
+        UserError: an array has a wrong shape, a number is out of range or not finite,
+            or a node is in two parts.
     """
     nodes = len(labels)
     if features.ndim != 2 or len(features) != nodes or not features.size:
@@ -114,7 +114,7 @@ def make_graph(
             f"graph '{name}': features are {features.shape}; they must be ({nodes}, features)"
         )
     if not np.isfinite(features).all():
-        raise UserError(f"graph '{name}': some features are no finite numbers")
+        raise UserError(f"graph '{name}': some features are not finite numbers")
     if edges.ndim != 2 or edges.shape[0] != 2:
         raise UserError(f"graph '{name}': edges are {edges.shape}; give (2, edges)")
     _check_range(name, "edges", edges, nodes)
@@ -122,7 +122,7 @@ def make_graph(
     parts = np.concatenate([train, valid, test])
     _check_range(name, "nodes of parts", parts, nodes)
     if len(np.unique(parts)) < len(parts):
-        raise UserError(f"graph '{name}': a node is of two parts, or twice of one")
+        raise UserError(f"graph '{name}': a node is in two parts, or twice in one")
     if not (len(train) and len(valid) and len(test)):
         raise UserError(f"graph '{name}': a part has no nodes")
     return GraphDataset(
@@ -139,7 +139,7 @@ def make_graph(
 
 
 def _check_range(name: str, what: str, numbers: np.ndarray, end: int) -> None:
-    """Raise UserError unless all numbers are whole, and from 0 to before the end."""
+    """Raise UserError unless all numbers are whole, from 0 to `end` - 1."""
     is_whole = numbers.dtype.kind in "iu"
     if is_whole and (not numbers.size or 0 <= numbers.min() <= numbers.max() < end):
         return

@@ -1,4 +1,4 @@
-"""scikit-learn's digits as a graph: each image is joined to those most like it.
+"""scikit-learn's digits as a graph: each image has edges to the most similar ones.
 
 Nodes are the 1,797 images of 8x8 pixels, their features the 64 pixels.
 """
@@ -13,17 +13,17 @@ from archselect.nasbench_adapters.graphs.dataset import GraphDataset, make_graph
 
 NAME = "digits-knn"
 NEIGHBOURS = 5
-"""Nearest images that each image is joined to."""
+"""Number of nearest images to which each image has an edge."""
 TRAIN_PER_CLASS = 20
 VALID = 500
-"""Nodes of these parts, as in Planetoid's splits; all others are test nodes."""
+"""Numbers of nodes in these parts, as in Planetoid's splits; others are test nodes."""
 SPLIT_SEED = 202
 _BRIGHTEST = 16
 """Value of a white pixel in the file."""
 
 
 def read(_: Path) -> GraphDataset:
-    """Return the graph. A fixed seed draws its parts."""
+    """Return the graph; a fixed seed draws its parts."""
     from sklearn.datasets import load_digits  # takes a second to import
 
     digits = load_digits()
@@ -49,14 +49,16 @@ def read(_: Path) -> GraphDataset:
 
 
 def nearest_edges(points: np.ndarray, neighbours: int) -> np.ndarray:
-    """Return the edges from every point to its nearest: int64 (2, points * neighbours).
+    """Return the edges from every point to its nearest neighbours.
 
-    Of points that are equally far, those with the lower numbers are taken. Distances
-    are Euclidean, and exact for whole numbers.
+    Ties go to the lower numbers. Distances are Euclidean, and exact for whole numbers.
 
     Args:
-        points: whole numbers (points, dimensions).
-        neighbours: of each point.
+        points: whole numbers, (points, dimensions).
+        neighbours: number of neighbours of each point.
+
+    Returns:
+        edges, int64 (2, points * neighbours).
     """
     squares = (points**2).sum(axis=1)
     distances = squares[:, None] + squares[None] - 2 * (points @ points.T)
@@ -67,7 +69,7 @@ def nearest_edges(points: np.ndarray, neighbours: int) -> np.ndarray:
 
 
 def _first_of_each_class(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the first so many nodes of each class, in the order given."""
+    """Return the first nodes of each class, in the given order."""
     train = []
     for label in np.unique(labels):
         of_class = order[labels[order] == label]

@@ -1,11 +1,11 @@
 """Cora, CiteSeer and PubMed, from the files of Planetoid (Yang et al., ICML 2016).
 
 A data set is eight files in `planetoid/` of the data folder: `ind.NAME.x`, `y`, `tx`,
-`ty`, `allx`, `ally` and `graph`, which are pickles, and `ind.NAME.test.index`. They are
-read by the restricted reader and never fetched.
+`ty`, `allx`, `ally` and `graph`, which are pickles, and `ind.NAME.test.index`. The safe
+reader reads them; they are never downloaded.
 
-The nodes of `x` train, the 500 after them choose, and those of `test.index` are tested:
-the usual split. Features are as the files have them.
+The split is the usual one: the nodes of `x` are for training, the next 500 for
+validation, and those of `test.index` for the test accuracy. Features are unchanged.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from archselect.nasbench_adapters.safe_pickle import SparseRows, read_pickle
 FOLDER = "planetoid"
 NAMES = ("cora", "citeseer", "pubmed")
 VALID = 500
-"""Nodes after the training nodes that are the part `valid`."""
+"""Number of nodes after the training nodes that form the part `valid`."""
 _PARTS = ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")
 
 
 def paths(name: str, folder: Path) -> dict[str, Path]:
-    """Return the files of a data set by their part.
+    """Return the files of a data set by part.
 
     Args:
         name: one of NAMES.
-        folder: of data sets.
+        folder: folder of data sets.
     """
     return {part: folder / FOLDER / f"ind.{name}.{part}" for part in _PARTS}
 
@@ -44,7 +44,7 @@ def present(name: str, folder: Path) -> bool:
 
 
 class _Rows(NamedTuple):
-    """Features (nodes, features), and classes as rows with one 1 (nodes, classes)."""
+    """Features (nodes, features), and one-hot classes (nodes, classes)."""
 
     features: np.ndarray
     classes: np.ndarray
@@ -84,12 +84,12 @@ def read(name: str, folder: Path) -> GraphDataset:
 
 
 def _join(first: _Rows, tested: _Rows, test: np.ndarray) -> _Rows:
-    """Return the rows of all nodes; a node that no file has is without features.
+    """Return the rows of all nodes; a node that is in no file has no features.
 
     Args:
-        first: rows of the nodes that are not tested.
-        tested: rows of the tested nodes.
-        test: numbers of the tested nodes, in the order of their rows.
+        first: rows of the nodes outside the test part.
+        tested: rows of the test nodes.
+        test: numbers of the test nodes, in the order of their rows.
     """
     if len(test) != len(tested.classes) or test.min() < len(first.classes):
         raise ValueError("test.index has other nodes than tx")
@@ -108,18 +108,20 @@ def _read_rows(features: Path, classes: Path) -> _Rows:
     sparse = read_pickle(features)
     rows = read_pickle(classes)
     if not isinstance(sparse, SparseRows):
-        raise UserError(f"{features} holds no sparse matrix: get it again")
+        raise UserError(f"{features} is not a sparse matrix: get it again")
     try:
         dense = sparse.dense()
     except DAMAGED as error:
         raise UserError(f"{features} is damaged ({error}): get it again") from error
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or len(rows) != len(dense):
-        raise UserError(f"{classes} does not have a row per row of {features.name}")
+        raise UserError(
+            f"{classes} has another number of rows than {features.name}: get both again"
+        )
     return _Rows(dense, np.asarray(rows))
 
 
 def _read_numbers(path: Path) -> np.ndarray:
-    """Return the numbers of a file, one a line."""
+    """Return the numbers of a file with one number per line."""
     try:
         return np.array([int(line) for line in read_text(path).split()], np.int64)
     except (ValueError, OverflowError) as error:
@@ -127,7 +129,7 @@ def _read_numbers(path: Path) -> np.ndarray:
 
 
 def _read_edges(path: Path) -> np.ndarray:
-    """Return the edges of a table of neighbours: int64 (2, edges)."""
+    """Return the edges of a table of neighbours, int64 (2, edges)."""
     neighbours: Any = read_pickle(path)
     pairs = []
     try:
@@ -135,8 +137,8 @@ def _read_edges(path: Path) -> np.ndarray:
             pairs += [(int(node), int(other)) for other in others]
         return np.array(pairs, np.int64).reshape(-1, 2).T
     except DAMAGED as error:
-        raise UserError(f"{path} is no table of neighbours: get it again") from error
+        raise UserError(f"{path} is not a table of neighbours: get it again") from error
 
 
 READERS = {name: partial(read, name) for name in NAMES}
-"""What reads each data set from the folder of data sets."""
+"""Functions that read each data set from the folder of data sets."""

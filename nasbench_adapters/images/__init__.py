@@ -40,7 +40,7 @@ __all__ = [
 DATA_VARIABLE = "ARCHSELECT_DATA"
 MEBIBYTE = 2**20
 _AVERAGED_DOWN = re.compile(r"(.*)@([0-9]{1,4})", re.ASCII | re.DOTALL)
-"""Name of a data set with the side that its images are averaged down to."""
+"""Name of a data set, with the side to which its images are averaged down."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class DatasetSource:
 
     Attributes:
         name: Name for :func:`load_images`.
-        summary: What the images are, in one line.
+        summary: Description of the images in one line.
         size: Size on disk, or of the download.
         licence: Licence and source.
-        how: How to get it.
+        how: Instructions to get it.
         present: `present(data_dir)` returns whether it can be read without a download.
         read: `read(data_dir)` returns the data set, or raises UserError.
-        download: Bytes that are fetched where it is absent; 0 if it is not fetched.
+        download: Bytes to download if it is missing; 0 if it cannot be downloaded.
     """
 
     name: str
@@ -150,7 +150,7 @@ DATASET_ALIASES = {
     "c100": "cifar100",
     "imagenet-1k": imagenet.NAME,
 }
-"""Other usual names of data sets, for hints; other spellings, such as `CIFAR-10`, need
+"""Other common names of data sets, for hints; other spellings, such as `CIFAR-10`, need
 no entry.
 """
 
@@ -158,7 +158,7 @@ no entry.
 def data_folder(data_dir: Path | None = None) -> Path:
     """Return the folder of data sets.
 
-    That is `data_dir`, else the environment variable ARCHSELECT_DATA, else the user's
+    It is `data_dir`, else the environment variable ARCHSELECT_DATA, else the user's
     data folder.
     """
     given = data_dir or os.environ.get(DATA_VARIABLE)
@@ -166,9 +166,9 @@ def data_folder(data_dir: Path | None = None) -> Path:
 
 
 def split_side(name: str) -> tuple[str, int | None]:
-    """Return data set and side of a name: ("cifar10", 16) of "cifar10@16".
+    """Return the data set and the side in a name: ("cifar10", 16) for "cifar10@16".
 
-    The side is None where images keep their own.
+    The side is None if the images keep their size.
     """
     match = _AVERAGED_DOWN.fullmatch(name)
     if match is None:
@@ -177,9 +177,9 @@ def split_side(name: str) -> tuple[str, int | None]:
 
 
 def check_images(name: str, data_dir: Path | None = None) -> None:
-    """Raise UserError if a data set is unknown, or neither here nor to be fetched.
+    """Raise UserError if a data set is unknown, or missing and not to be downloaded.
 
-    Reads no images.
+    It reads no images.
 
     Args:
         name: As for :func:`load_images`.
@@ -202,9 +202,9 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
 
 
 def download_size(name: str, data_dir: Path | None = None) -> int:
-    """Return the bytes that reading a data set would fetch.
+    """Return the number of bytes that reading a data set would download.
 
-    That is 0 for a file, and for a data set that is in the data folder.
+    It is 0 for a file, and for a data set in the data folder.
     """
     whole, _ = split_side(name)
     source = DATASETS.get(whole)
@@ -218,12 +218,12 @@ def _unknown(name: str) -> UserError:
 
 
 def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
-    """Return the data set of a name, or of a `.npz` file (see :mod:`.images.npz`).
+    """Return the data set with a name, or in a `.npz` file (:mod:`.images.npz`).
 
     Args:
         name: A name of :data:`DATASETS`, or a path that ends in `.npz`. With "@16" at
             its end, images are averaged down to 16x16 pixels.
-        data_dir: Folder of files and downloads; see :func:`data_folder`.
+        data_dir: Folder of files and downloads (:func:`data_folder`).
 
     Raises:
         UserError: The name is unknown; or the data set is not in the data folder and

@@ -1,9 +1,9 @@
 """Image data on the device: halves, batches and augmentation.
 
 Pixels stay on the device as uint8, and a batch is made there, all its images at once.
-Random numbers are drawn on the CPU, from the caller's generator, so that a seed means
-the same on every device. Nothing here waits for the device or touches the global random
-state.
+Random numbers are drawn on the CPU, from the caller's generator, so that a seed gives
+the same numbers on every device. No function waits for the device or changes the global
+random state.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from archselect.nasbench_adapters.seeds import stream_seed
 SPLITS = ("shuffled", "first")
 PARTS = ("train", "valid", "test", "all")
 PART_ALIASES = {"validation": "valid", "val": "valid"}
-"""Other usual names of parts, for hints."""
-
+"""Other common names of parts, for hints."""
 Batch = tuple[Tensor, Tensor]
 """A batch: images float32 (b, c, h, w) and labels int64 (b,)."""
 
@@ -35,11 +34,11 @@ class Images:
     Args:
         dataset: The images.
         device: Device that keeps the images and makes the batches.
-        split: "shuffled" divides by a permutation of seed `split_seed`; "first" divides
-            in file order, as the released code of DARTS-PT does.
+        split: "shuffled" divides by a random permutation; "first" divides in file
+            order, as the released code of DARTS-PT does.
         split_seed: Seed of the permutation; without effect for "first".
         train_fraction: Share of the training images, rounded down, in the train half.
-        limit: Number of images to use of each half; None uses all.
+        limit: Number of images to use from each half; None uses all.
 
     Attributes:
         train_index: Numbers of the train half's images for :meth:`batch`: int64 (n,),
@@ -49,13 +48,13 @@ class Images:
 
     Raises:
         UserError: The split is unknown, a half would be empty or smaller than the
-            limit, or the images stay in their files (see :mod:`.streamed`).
+            limit, or the images stay in their files (:mod:`.streamed`).
     """
 
     formulation: ClassVar[int] = 1
     """Number to raise when splits, batches or augmentation change on purpose.
 
-    It is part of the ids of all that depends on the images.
+    It is part of the ids of everything that depends on the images.
     """
 
     def __init__(
@@ -71,8 +70,8 @@ class Images:
             raise unknown("split", split, SPLITS)
         if isinstance(dataset.train_images, np.memmap):
             raise UserError(
-                f"data set '{dataset.name}' is too large to be kept on the device: train "
-                "on it, do not search on it"
+                f"data set '{dataset.name}' is too large for the device's memory: use it "
+                "for training, not for a search"
             )
         count = len(dataset.train_images)
         train_count = int(count * train_fraction)
@@ -90,8 +89,8 @@ class Images:
         self.valid_index = order[train_count:][:limit].to(device)
         end = count + len(dataset.test_images)
         self.test_index = torch.arange(count, end, device=device)
-        # Training and test images lie in one tensor, so that one index serves every
-        # part.
+        # Training and test images are in one tensor, so that one index covers all
+        # parts.
         self._pixels = _join(dataset.train_images, dataset.test_images, device)
         self._labels = _join(dataset.train_labels, dataset.test_labels, device)
         self._mean = torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
@@ -99,13 +98,13 @@ class Images:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape of an image as a network sees it: (channels, height, width)."""
+        """Shape of an image for a network: (channels, height, width)."""
         return self.dataset.image_shape
 
     def describe(self) -> dict[str, str | int]:
-        """Return what determines the batches, by name.
+        """Return the values that determine the batches, by name.
 
-        That is the data set, its checksum, the sizes of the halves, the split and the
+        They are the data set, its checksum, the sizes of the halves, the split and the
         augmentation.
         """
         return {
@@ -120,7 +119,8 @@ class Images:
     def index(self, part: str) -> Tensor:
         """Return the image numbers of a part: "train", "valid", "test" or "all".
 
-        "all" is both halves. Raises UserError, with the nearest name, for another part.
+        "all" is both halves. Raises UserError, which suggests the nearest name, for
+        another part.
         """
         if part not in PARTS:
             raise unknown("part of the images", part, PARTS, PART_ALIASES)
@@ -140,15 +140,15 @@ class Images:
         augment: bool = False,
         cutout: int = 0,
     ) -> Batch:
-        """Return the images of these numbers, and their labels.
+        """Return the images with some numbers, and their labels.
 
         Args:
             index: Image numbers, int64 (b,), on the device.
-            generator: A CPU generator; needed to augment and to cut out.
-            augment: Whether to crop at random out of the image within a black border of
-                `pad` pixels and, where the data set allows it, to flip at random.
-            cutout: Side of the square set to the mean colour at a random place (DeVries
-                and Taylor, arXiv:1708.04552); 0 for none. See :func:`cut_out`.
+            generator: A CPU generator, for `augment` and `cutout`.
+            augment: Whether to add a black border of `pad` pixels and crop at random,
+                and, if the data set allows it, to flip at random.
+            cutout: Side of a square at a random place that is set to the mean colour
+                (DeVries and Taylor, arXiv:1708.04552); 0 for none.
 
         Returns:
             Images float32 (b, c, h, w), normalised, in channels-last memory format, and
@@ -193,9 +193,9 @@ class Images:
         generator: torch.Generator,
         augment: bool = False,
     ) -> Iterator[Batch]:
-        """Return full batches of passes over a part, without end.
+        """Return full batches from passes over a part, without end.
 
-        Each pass has another random order.
+        Each pass has a new random order.
 
         Raises UserError if the part is unknown or smaller than a batch.
         """
@@ -212,7 +212,7 @@ class Images:
     def minibatch(
         self, part: str, size: int, generator: torch.Generator, augment: bool = False
     ) -> Batch:
-        """Return `size` different images of a part, drawn at random, and their labels.
+        """Return `size` different random images of a part, and their labels.
 
         Raises UserError if the part is unknown or smaller than `size`.
         """
@@ -224,7 +224,7 @@ class Images:
     def sequential(self, part: str, batch_size: int) -> Iterator[Batch]:
         """Return the batches of a part in order, without augmentation.
 
-        The last batch, or the only one, may be smaller.
+        The last batch may be smaller.
 
         Raises UserError if the part is unknown.
         """
@@ -232,7 +232,7 @@ class Images:
         return (self.batch(chunk) for chunk in index.split(batch_size))
 
     def _index_for(self, part: str, batch_size: int) -> Tensor:
-        """Return the image numbers of a part after checking that it has a batch."""
+        """Return the image numbers of a part; check that it has enough images."""
         index = self.index(part)
         check_batch(batch_size, part, self.dataset, len(index))
         return index
@@ -256,9 +256,9 @@ class Images:
             yield self.batch(chunk, generator, augment, cutout)
 
     def _augment(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """Return uint8 images (b, h, w, c) that are cropped and flipped at random.
+        """Return uint8 images (b, h, w, c), cropped and flipped at random.
 
-        One gather out of the padded images does both.
+        One gather from the padded images does both.
         """
         count = len(pixels)
         size = self.dataset.image_size
@@ -276,7 +276,7 @@ class Images:
 
 
 def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None:
-    """Raise UserError unless a part of `count` images has a batch of that size."""
+    """Raise UserError if a batch is larger than a part of `count` images."""
     if not 1 <= size <= count:
         raise UserError(
             f"a batch of {size} does not fit part '{part}' of '{dataset.name}', which has "
@@ -285,17 +285,17 @@ def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None
 
 
 def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
-    """Set a square of each normalised image to zero, in place, where the image has it.
+    """Set a random square of each normalised image to zero, in place.
 
-    As in the released code of DARTS the square's centre is any pixel, and the square
-    goes `length // 2` pixels from there in either direction. So at the borders less
-    than a square is cut out.
+    As in the released code of DARTS, the square's centre can be any pixel, and the
+    square extends `length // 2` pixels in each direction. So at a border the square can
+    be partly outside the image.
 
     Args:
         images: (b, c, h, w), on any device.
         length: Side of the square in pixels.
-        generator: A CPU generator. Two numbers are drawn per image, all rows before all
-            columns.
+        generator: A CPU generator. It draws a row for each image, then a column for
+            each image.
     """
     count, _, height, width = images.shape
     rows = torch.randint(height, (count,), generator=generator)

@@ -1,10 +1,10 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) from their canonical archives.
 
 There is an archive in binary form and one for Python. In binary form a record is one
-label byte (CIFAR-100: the coarse label, then the fine one), then 3 x 32 x 32 bytes: the
-red, green and blue planes, row by row. The form for Python is what torchvision leaves
-in its folder: pickles of the same bytes and labels. They are read by the restricted
-reader, and only if their checksums are the canonical ones.
+label byte (for CIFAR-100 two: the coarse label, then the fine one), then 3 x 32 x 32
+bytes: the red, green and blue planes, row by row. The form for Python is that of
+torchvision's folder: pickles of the same bytes and labels. The safe reader reads them,
+and only if their checksums are the canonical ones.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ SIZE = 32
 CHANNELS = 3
 PIXEL_BYTES = CHANNELS * SIZE * SIZE
 LARGEST = 200_000_000
-"""Bytes of the largest file that is read out of an archive.
+"""Largest number of bytes of a file in an archive.
 
-The largest true one, of CIFAR-100, has 155 million.
+The largest real file, of CIFAR-100, has 155 million.
 """
 
 
 class BinaryFile(NamedTuple):
-    """A file in binary form: its name, and how many images it holds."""
+    """A file in binary form: its name and its number of images."""
 
     name: str
     images: int
@@ -58,9 +58,9 @@ class PythonFile(NamedTuple):
 
 @dataclass(frozen=True)
 class PythonForm:
-    """A data set as torchvision keeps it.
+    """A data set in torchvision's form.
 
-    Each file is a pickle of a table with `data` (n, 3072) and n labels.
+    Each file is a pickle of a dictionary with `data` (n, 3072) and n labels.
 
     Attributes:
         archive: Name of the archive.
@@ -187,20 +187,20 @@ def _is_there(form: Cifar | PythonForm, data_dir: Path) -> bool:
 
 
 def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
-    """Return the data set, which is fetched if it is not in the data folder.
+    """Return the data set; download it if it is not in the data folder.
 
-    The archive in the data folder comes first, then the extracted folder there. The
-    form for Python is read where there is nothing of the binary form.
+    In the data folder, an archive comes before an extracted folder. The form for Python
+    is read if there is nothing in binary form.
 
     Args:
         source: The data set.
-        data_dir: Folder where the archive, or the extracted folder, is or will be.
+        data_dir: Folder for the archive or the extracted folder.
         url: Address before the archive's name; None takes the environment variable
             ARCHSELECT_CIFAR_URL, or else the authors' site.
 
     Raises:
-        UserError: The download fails, or the archive or a file of it is damaged,
-            incomplete or another one.
+        UserError: The download fails, or the archive or a file in it is damaged,
+            incomplete or has a wrong checksum.
     """
     is_binary_there = _is_there(source, data_dir)
     if not is_binary_there and _is_there(source.python, data_dir):
@@ -227,7 +227,7 @@ def _read_binary(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Return the training and the test images of the binary form.
 
-    The archive is fetched if nothing of this form is in the data folder.
+    The archive is downloaded if nothing in this form is in the data folder.
     """
     archive = data_dir / source.archive
     folder = data_dir / source.folder
@@ -346,20 +346,20 @@ def _read_members(archive: Path, folder: str, names: Iterable[str]) -> dict[str,
 
 
 def _read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Return the contents of those files that are in a folder."""
+    """Return the contents of the files that exist in a folder."""
     files = {}
     for name in names:
         try:
             files[name] = read_bytes(folder / name, LARGEST)
         except FileNotFoundError:
-            continue  # the caller names what is missing
+            continue  # the caller reports missing files
         except OSError as error:
             raise unreadable(folder / name, error) from error
     return files
 
 
 def _check_complete(source: Cifar, files: dict[str, bytes], place: Path) -> None:
-    """Raise UserError unless all files are there, each with the size of its images."""
+    """Raise UserError unless all files exist, each with the size of its images."""
     for file in source.train + source.test:
         if file.name not in files:
             raise UserError(

@@ -1,7 +1,7 @@
 """Random changes of colour on the device: brightness, contrast, saturation and hue.
 
-Each image is changed by factors of its own. The formulas are those of torchvision's
-ColorJitter, on floats in 0..1 in place of whole numbers 0..255.
+Each image gets separate random factors. The formulas are those of torchvision's
+ColorJitter, on floats in 0..1 instead of whole numbers 0..255.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 GREY = (0.299, 0.587, 0.114)
-"""Share of red, green and blue in brightness as the eye sees it (ITU-R BT.601)."""
+"""Weights of red, green and blue in perceived brightness (ITU-R BT.601)."""
 
 
 def jitter_colours(
@@ -23,12 +23,12 @@ def jitter_colours(
 ) -> Tensor:
     """Return images whose colours are changed at random.
 
-    Factors are uniform in 1 ± brightness, contrast and saturation, and the hue moves by
-    at most ± `hue` of its circle. The four changes come in a random order, one for the
-    whole batch (torchvision: one per image).
+    The factors are uniform in 1 ± brightness, 1 ± contrast and 1 ± saturation, and the
+    hue moves by at most ± `hue` of its circle. The four changes are applied in a random
+    order, which is the same for the whole batch (in torchvision, one order per image).
 
     Args:
-        images: (b, 3, h, w) in 0..1.
+        images: Images in 0..1, (b, 3, h, w).
         generator: A CPU generator.
         brightness: Largest change of the brightness factor; 0 for none.
         contrast: Largest change of the contrast factor; 0 for none.
@@ -36,7 +36,7 @@ def jitter_colours(
         hue: Largest turn of the hue; 0 for none.
 
     Returns:
-        (b, 3, h, w) in 0..1.
+        images in 0..1, (b, 3, h, w).
     """
     order = torch.randperm(4, generator=generator).tolist()
     spread = torch.tensor([brightness, contrast, saturation, hue])
@@ -58,7 +58,7 @@ def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Return images (b, 3, h, w) moved away from, or to, their mean grey.
 
-    A `factor` (b, 1, 1, 1) of 1 changes nothing; 0 leaves the mean grey alone.
+    A `factor` (b, 1, 1, 1) of 1 changes nothing; 0 leaves only the mean grey.
     """
     mean_grey = _to_grey(images).mean(dim=(2, 3), keepdim=True)
     return _blend(images, mean_grey, factor)
@@ -87,7 +87,8 @@ def rotate_hue(images: Tensor, turn: Tensor) -> Tensor:
     not_red = torch.where(strongest == 1, from_green, from_blue)
     sixths = torch.where(strongest == 0, from_red, not_red)
     hue = sixths / 6 + turn
-    # Each channel is the value less so much of the chroma as the hue is away from it.
+    # Each channel is the value minus a share of the chroma, which grows with the
+    # distance between the hue and the channel's hue.
     offset = images.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
     place = (offset + 6 * hue) % 6
     distance = torch.minimum(place, 4 - place).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""An image data set as plain arrays. No torch here."""
+"""An image data set as plain arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from archselect.nasbench_adapters.errors import UserError
 
 SAMPLED = 1000
-"""Images of a memory-mapped array that its checksum covers."""
+"""Number of images of a memory-mapped array that its checksum covers."""
 
 
 class LabelledImages(NamedTuple):
@@ -43,8 +43,8 @@ class ImageDataset:
         mean: Mean of the training images per channel, in 0..1 units.
         std: Standard deviation per channel, in the same unit.
         flip: Whether a horizontal flip keeps the class, so that augmentation may flip.
-        pad: Pixels of black padding of augmentation's random crop.
-        origin: Where the images come from, in words.
+        pad: Pixels of black padding for the random crop of the augmentation.
+        origin: Description of the source of the images.
     """
 
     name: str
@@ -71,14 +71,14 @@ class ImageDataset:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape of an image as a network sees it: (channels, height, width)."""
+        """Shape of an image for a network: (channels, height, width)."""
         return self.channels, self.image_size, self.image_size
 
     @property
     def augmentation(self) -> str:
-        """Augmentation in words.
+        """Description of the augmentation.
 
-        See :class:`.batches.Images` and :class:`.streamed.StreamedImages`.
+        :class:`.batches.Images` and :class:`.streamed.StreamedImages` carry it out.
         """
         flip = ", flip" if self.flip else ""
         if isinstance(self.train_images, np.memmap):
@@ -89,8 +89,8 @@ class ImageDataset:
     def checksum(self) -> str:
         """Checksum of 16 hexadecimal digits: the start of a SHA-256.
 
-        It covers images, labels, class count, mean and std. For images that stay in
-        their files, about a thousand, evenly spaced, stand for all.
+        It covers images, labels, number of classes, mean and std. For images that stay
+        in their files, it covers about a thousand evenly spaced ones.
         """
         constants = (self.classes, self.mean, self.std)
         digest = hashlib.sha256(repr(constants).encode())
@@ -125,18 +125,18 @@ def make_dataset(
         name: Name in messages and records.
         train: uint8 images (n, h, w, c) with h = w, and integer labels (n,).
         test: The same for the test images, (m, h, w, c) and (m,).
-        origin: Where the images come from, in words.
+        origin: Description of the source of the images.
         classes: Number of classes; None takes one more than the largest label.
         mean: Mean per channel, in 0..1 units; None measures it on the training images,
             to 4 digits.
-        std: Standard deviation per channel, in the same way.
-        flip: See :class:`ImageDataset`.
-        pad: See :class:`ImageDataset`; None takes an eighth of the side, as the usual 4
-            on CIFAR's 32 pixels.
+        std: Standard deviation per channel, in the same units; None measures it, too.
+        flip: Whether a horizontal flip keeps the class.
+        pad: Pixels of black padding for the random crop; None takes an eighth of the
+            side, which is the usual 4 for CIFAR's 32 pixels.
 
     Raises:
-        UserError: An array has another shape or type, a label is out of range, or a
-            constant does not fit.
+        UserError: An array has a wrong shape or type, a label is out of range, or
+            `mean`, `std` or `pad` is invalid.
     """
     train = _check_arrays(name, "training", *train)
     test = _check_arrays(name, "test", *test)
@@ -192,26 +192,26 @@ def average_down(dataset: ImageDataset, side: int) -> ImageDataset:
 
 
 def check_side(name: str, size: int, side: int) -> None:
-    """Raise UserError unless images can be averaged down to `side` pixels each way.
+    """Raise UserError unless images can be averaged down to a side of `side` pixels.
 
     Args:
         name: Name of the data set.
-        size: Pixels of its images each way.
-        side: Wanted pixels.
+        size: Side of its images in pixels.
+        side: Wanted side in pixels.
     """
     if 0 < side <= size and size % side == 0:
         return
     divisors = [str(number) for number in range(2, size) if size % number == 0]
     raise UserError(
         f"data set '{name}': {size} pixels cannot be averaged down to {side}; "
-        f"{', '.join(divisors)} would do"
+        f"take one of {', '.join(divisors)}"
     )
 
 
 def _check_arrays(
     name: str, part: str, images: np.ndarray, labels: np.ndarray
 ) -> LabelledImages:
-    """Return the images as given and the labels as int64, after checking them."""
+    """Return the images unchanged and the labels as int64, after checking them."""
     if images.dtype != np.uint8 or images.ndim != 4:
         raise UserError(
             f"data set '{name}': {part} images are {images.dtype} {images.shape}; "
@@ -273,7 +273,7 @@ def _check_pad(name: str, size: int, pad: int | None) -> int:
 def _check_moments(
     name: str, channels: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
-    """Raise UserError unless there is one possible mean and deviation per channel."""
+    """Raise UserError unless each channel has a valid mean and standard deviation."""
     if len(mean) != channels or not all(0 <= value <= 1 for value in mean):
         raise UserError(
             f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one "

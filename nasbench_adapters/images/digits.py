@@ -1,6 +1,6 @@
 """scikit-learn's digits: 1,797 grey images of 8x8 pixels, ten classes.
 
-They come with the package itself.
+The package contains them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 
 TRAIN = 1200
-"""Training images; the other 597 are test images."""
+"""Number of training images; the other 597 are test images."""
 _SHUFFLE_SEED = 201
 _BRIGHTEST = 16
 """Value of a white pixel in the file."""
@@ -19,7 +19,7 @@ _BRIGHTEST = 16
 def read() -> ImageDataset:
     """Return the data set: 1,200 training and 597 test images.
 
-    A fixed shuffle divides them, because the file's own order groups writers.
+    A fixed shuffle divides them, because the file lists the digits writer by writer.
     """
     from sklearn.datasets import load_digits  # takes a second to import
 

@@ -1,4 +1,4 @@
-"""Downloads of authors' files, which are verified by their MD5 and SHA-256."""
+"""Downloads of authors' files, verified by their MD5 and SHA-256."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
 """Seconds that a download waits for its server."""
 BLOCK_BYTES = 1 << 20
-"""Bytes that are read at once."""
+"""Number of bytes to read at once."""
 
 
 @dataclass(frozen=True)
 class Sums:
     """The checksums of a file, in hexadecimal digits.
 
-    The MD5 is the canonical one, which authors and other loaders name. Files of one MD5
-    can be made on purpose, so the SHA-256 decides. Those of archselect's data sets are
-    of the files of these MD5s; TensorFlow Datasets (binary CIFAR, SVHN) and Keras
-    (CIFAR for Python) name the same.
+    The MD5 is the canonical one, which authors and other loaders publish. But somebody
+    can make another file with the same MD5, so the SHA-256 decides. The SHA-256 sums
+    here were computed from the files with these MD5s; they equal those in TensorFlow
+    Datasets (binary CIFAR, SVHN) and Keras (CIFAR for Python).
     """
 
     md5: str
@@ -60,7 +60,7 @@ def _check_sum(path: Path, name: str, digest: str, wanted: str) -> None:
 
 
 def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
-    """Fetch a file; it appears under its name only once it is complete and verified.
+    """Download a file; it gets its name only when it is complete and verified.
 
     Args:
         path: Path of the file; its folder is created.
@@ -69,7 +69,7 @@ def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
         variable: Environment variable with the address of a mirror, for messages.
 
     Raises:
-        UserError: The download fails, or the file is another one.
+        UserError: The download fails, or the file has a wrong checksum.
     """
     address = f"{url.rstrip('/')}/{path.name}"
     new_folders = [folder for folder in path.parents if not folder.exists()]
@@ -87,9 +87,9 @@ def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
     try:
         # Another process whose download fails removes the folder while it is empty.
         in_folder(path, retrieve)
-        # pooch leaves what it fetches readable for its user alone.
+        # pooch makes downloads readable for their user only.
         path.chmod(read_new_file_mode(path.parent))
-    # requests' errors are OSErrors; pooch raises ValueError on another checksum.
+    # requests' errors are OSErrors; pooch raises ValueError for a wrong checksum.
     except (OSError, ValueError) as error:
         _remove_empty(new_folders)
         raise UserError(
@@ -99,18 +99,18 @@ def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """Remove the folders that are empty, in their order."""
+    """Remove those of the folders that are empty, in order."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 
 
 def _reason(error: Exception) -> str:
-    """Return why a download failed: the last clause of an error of the network.
+    """Return the reason of a failed download, for messages.
 
-    Returns the whole text of any other error.
+    It is the last clause of a network error, or the whole text of any other error.
     """
-    # Errors of requests have a response, which is None where no server answered.
+    # Errors of requests have a response, which is None if no server answered.
     is_of_network = hasattr(error, "response") and error.response is None
     if not is_of_network:
         return " ".join(str(error).split())

@@ -1,18 +1,17 @@
 """ImageNet (ILSVRC 2012) as memory-mapped arrays, which are read batch by batch.
 
-The images are too large for the device. There are four files in `imagenet/` of the data
-folder: `train_images.npy` and `val_images.npy`, uint8 (n, 256, 256, 3), and
-`train_labels.npy` and `val_labels.npy`, whole numbers 0 to
-999. With all 1,281,167 and 50,000 images that is 262 GB; a part of the classes or
-images will do as well, and so will another side than 256.
+The images are too large for the device. The data folder has four files in `imagenet/`:
+`train_images.npy` and `val_images.npy`, uint8 (n, 256, 256, 3), and `train_labels.npy`
+and `val_labels.npy`, whole numbers 0 to 999. All 1,281,167 and 50,000 images take 262
+GB. A part of the classes or images, or another side than 256, also works.
 
-To write them once from the original pictures: number the 1,000 training folders in the
-order of their names; open each picture (with Pillow, say), convert it to RGB, resize it
-so that its shorter side is 256, keep the central 256x256 and store it at its place in
-`numpy.lib.format.open_memmap("train_images.npy", "w+", numpy.uint8, (1281167, 256, 256,
-3))`, pictures in random order. What lies outside the central square is lost to random
-crops; DARTS' own code crops from the whole picture, Zero-Cost-PT's from one stored at
-256 pixels.
+To write the files once from the original pictures, number the 1,000 training folders in
+the order of their names. Open each picture (for example with Pillow), convert it to
+RGB, resize it so that its shorter side is 256, and keep the central 256x256. Store it
+in `numpy.lib.format.open_memmap("train_images.npy", "w+", numpy.uint8, (1281167, 256,
+256, 3))`, with the pictures in random order. Random crops cannot reach pixels outside
+the central square. DARTS' code crops from the whole picture, Zero-Cost-PT's from a
+picture stored at 256 pixels.
 """
 
 from __future__ import annotations
@@ -45,15 +44,15 @@ def _find_missing(folder: Path) -> list[str]:
 def read(data_dir: Path) -> ImageDataset:
     """Return the data set, whose images stay in their files.
 
-    The test images are those of `val_*`. Raises UserError if a file is missing, is
-    damaged or holds something else.
+    The test images are those of `val_*`. Raises UserError if a file is missing, damaged
+    or not a valid array.
     """
     folder = data_dir / FOLDER
     missing = _find_missing(folder)
     if missing:
         raise UserError(
-            f"{folder} lacks {', '.join(missing)}: ImageNet is not fetched; write it "
-            f"once as arrays: {HOW}"
+            f"{folder} lacks {', '.join(missing)}: ImageNet cannot be downloaded; write "
+            f"it once as arrays: {HOW}"
         )
     arrays = [_open_array(folder / name) for name in FILES]
     train_images, train_labels, val_images, val_labels = arrays
@@ -74,7 +73,7 @@ def _open_array(path: Path) -> np.ndarray:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED as error:
         raise UserError(
-            f"{path} is no readable .npy of a plain array ({error}); write it again"
+            f"{path} is not a readable .npy of a plain array ({error}); write it again"
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error

@@ -29,7 +29,7 @@ CLASSES = 120
 ALL_CLASSES = 1000
 SIZE = 16
 CHANNELS = 3
-# The constants of NAS-Bench-201's own training code.
+# The constants of NAS-Bench-201's training code.
 MEAN = tuple(value / 255 for value in (122.68, 116.66, 104.01))
 STD = tuple(value / 255 for value in (63.22, 61.26, 65.09))
 
@@ -49,8 +49,8 @@ def read(data_dir: Path) -> ImageDataset:
     The test images are those of `val_data`. NAS-Bench-201's `x-valid` and `x-test` are
     two halves of them.
 
-    Raises UserError if a file is missing, is damaged, holds something else, or asks to
-    run code.
+    Raises UserError if a file is missing or damaged, has another form, or asks for code
+    to be run.
     """
     folder = data_dir / FOLDER
     missing = _find_missing(folder)
@@ -113,7 +113,7 @@ def _read_file(path: Path) -> LabelledImages:
 def _check_labels(path: Path, labels: object, count: int) -> np.ndarray:
     """Return the labels as int64 (count,), 1 to 1000.
 
-    Raises UserError if they are something else.
+    Raises UserError if they have another form.
     """
     numbers = to_whole_numbers(labels)
     if numbers.dtype.kind not in "iu" or numbers.shape != (count,):

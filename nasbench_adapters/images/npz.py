@@ -26,10 +26,10 @@ OPTIONAL = ("classes", "mean", "std", "flip", "pad")
 
 
 def read(path: Path) -> ImageDataset:
-    """Return the data set of a `.npz` file, named by the file's stem.
+    """Return the data set in a `.npz` file; its name is the file's stem.
 
-    Raises UserError if the file is absent or damaged, lacks a key, has an unknown one,
-    or holds no data set.
+    Raises UserError if the file is missing or damaged, lacks a key, has an unknown key,
+    or does not hold a valid data set.
     """
     arrays = _load(path)
     _check_keys(path, list(arrays))
@@ -48,9 +48,9 @@ def read(path: Path) -> ImageDataset:
 
 
 def check(path: Path) -> None:
-    """Raise UserError if the file is absent, is no archive of arrays, or lacks a key.
+    """Raise UserError if the file is missing, is not an archive, or lacks a key.
 
-    Reads none of its arrays.
+    It reads none of the arrays.
     """
     _check_keys(path, _keys(path))
 
@@ -79,21 +79,21 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 @contextmanager
 def _raising_user_errors(path: Path) -> Iterator[None]:
-    """Turn what a missing or damaged file raises into a UserError that names it."""
+    """Turn errors of a missing or damaged file into a UserError that names it."""
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(f"no file {path}; give the path of a .npz of images") from error
     except DAMAGED as error:
         raise UserError(
-            f"{path} is no readable .npz of plain arrays ({error}); write it again"
+            f"{path} is not a readable .npz of plain arrays ({error}); write it again"
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
 
 
 def _read_classes(path: Path, arrays: Mapping[str, np.ndarray]) -> int | None:
-    """Return the number of classes, which is given itself or by a list of names.
+    """Return the number of classes, from a number or a list of names.
 
     Returns None if there is no such key.
     """

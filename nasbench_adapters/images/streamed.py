@@ -1,10 +1,10 @@
 """Images that stay in their files, read batch by batch and cropped on the device.
 
-They are too many for the device; threads read ahead.
+They are too large for the device's memory, so threads read batches ahead.
 
-Training crops are those of the ImageNet recipes: a random part of the image resized to
-the network's size, flipped and changed in colour at random. Random numbers are drawn on
-the CPU, from the caller's generator.
+Training crops are those of the ImageNet recipes: a random part of the image is resized
+to the network's size, flipped at random, and changed in colour at random. Random
+numbers are drawn on the CPU, from the caller's generator.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from archselect.nasbench_adapters.images.colour import jitter_colours
 from archselect.nasbench_adapters.images.dataset import ImageDataset, LabelledImages
 
 READERS = 4
-"""Batches that are read ahead, each in a thread of its own."""
+"""Number of batches to read ahead, each in a separate thread."""
 SHOWN_PIXELS = 224
 STORED_PIXELS = 256
-"""A network sees 224 of an image's 256 pixels, as in the ImageNet recipes."""
+"""Side of a stored image; a network gets 224 of it, as in the ImageNet recipes."""
 AREA = (0.08, 1.0)
 """Range of the area of a random crop, as a share of the image's."""
 RATIO = (3 / 4, 4 / 3)
 """Range of width by height of a random crop."""
 TRIES = 10
-"""Crops that are drawn until one lies within the image."""
+"""Number of crops to draw until one is inside the image."""
 JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.2}
-"""As in DARTS' released code for ImageNet."""
+"""Settings of DARTS' released code for ImageNet."""
 
 
 class _Read(NamedTuple):
-    """A chunk that is being read: the numbers of its images, and their pixels."""
+    """A chunk being read: the numbers of its images, and their pixels."""
 
     rows: np.ndarray
     pixels: Future[np.ndarray]
@@ -64,7 +64,7 @@ class StreamedImages:
     """
 
     formulation: ClassVar[int] = 1
-    """Formulation number, as of :class:`.batches.Images`."""
+    """Formulation number, as for :class:`.batches.Images`."""
 
     def __init__(self, dataset: ImageDataset, device: torch.device) -> None:
         if dataset.channels != 3:
@@ -79,7 +79,7 @@ class StreamedImages:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape of an image as a network sees it: (channels, height, width)."""
+        """Shape of an image for a network: (channels, height, width)."""
         return self.dataset.channels, self.size, self.size
 
     def index(self, part: str) -> Tensor:
@@ -91,7 +91,7 @@ class StreamedImages:
         return torch.arange(len(images))
 
     def batch(self, index: Tensor) -> Batch:
-        """Return the centres of training images of these numbers, and their labels."""
+        """Return the centres of training images with some numbers, and their labels."""
         images, labels = self._part("all")
         rows = index.numpy()
         return self._centres(images[rows], labels[rows])
@@ -105,7 +105,7 @@ class StreamedImages:
         drop_last: bool = False,
         cutout: int = 0,
     ) -> Iterator[Batch]:
-        """Return the batches of one pass in random order; see :meth:`.Images.epoch`."""
+        """Return the batches of one pass in random order (:meth:`.Images.epoch`)."""
         images, _ = self._part(part)
         check_batch(batch_size, part, self.dataset, len(images))
         return self._shuffled(part, batch_size, generator, augment, drop_last, cutout)
@@ -145,7 +145,7 @@ class StreamedImages:
             yield self._centres(pixels, labels)
 
     def _part(self, part: str) -> LabelledImages:
-        """Return the images and labels of a part, the images still in their files."""
+        """Return the labels of a part, and its images, which stay in their files."""
         if part not in ("all", "test"):
             raise unknown(
                 "part of images that stay in their files", part, ("all", "test")
@@ -156,7 +156,7 @@ class StreamedImages:
         return LabelledImages(dataset.test_images, dataset.test_labels)
 
     def _read(self, part: str, chunks: Sequence[Tensor]) -> Iterator[LabelledImages]:
-        """Yield the images and labels of each chunk of numbers, read ahead."""
+        """Yield the images and labels of each chunk of numbers, and read ahead."""
         images, labels = self._part(part)
         rest = iter(chunks)
         with ThreadPoolExecutor(READERS) as pool:
@@ -218,12 +218,12 @@ class StreamedImages:
 
 
 def random_boxes(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Return random boxes within square images.
+    """Return random boxes inside square images.
 
-    They are drawn as torchvision's RandomResizedCrop does: the area is uniform in
-    :data:`AREA`, and the logarithm of width by height is uniform in that of
-    :data:`RATIO`. Of ten such boxes the first that fits into the image is taken, or
-    else the whole image.
+    They are drawn like torchvision's RandomResizedCrop: the area is uniform in
+    :data:`AREA`, and the logarithm of width by height is uniform between the logarithms
+    of :data:`RATIO`. Of ten such boxes, the first that fits into the image is taken; if
+    none fits, the whole image.
 
     Args:
         count: Number of boxes.
@@ -231,7 +231,7 @@ def random_boxes(count: int, size: int, generator: torch.Generator) -> Tensor:
         generator: A CPU generator.
 
     Returns:
-        int64 (count, 4), on the CPU: top, left, height and width.
+        top, left, height and width of each box, int64 (count, 4), on the CPU.
     """
     tries = (TRIES, count)
     share = torch.empty(tries).uniform_(*AREA, generator=generator)
@@ -252,26 +252,26 @@ def random_boxes(count: int, size: int, generator: torch.Generator) -> Tensor:
 
 
 def resized_crops(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Return boxes of images, resized bilinearly; those of flip 1 are mirrored.
+    """Return boxes of images, resized bilinearly, and mirrored if the flip is 1.
 
     Args:
-        images: (b, c, s, s).
-        boxes: int64 (b, 4): top, left, height, width.
-        flips: int64 (b,), 0 or 1.
-        size: Side of the result in pixels. A larger box (at most by 8/7 in the ImageNet
-            recipes) is sampled without smoothing.
+        images: Square images, (b, c, s, s).
+        boxes: Top, left, height and width of each box, int64 (b, 4).
+        flips: Whether to mirror each image, int64 (b,), 0 or 1.
+        size: Side of the result in pixels. A larger box (at most by a factor of 8/7 in
+            the ImageNet recipes) is sampled without smoothing.
 
     Returns:
-        (b, c, size, size)
+        resized boxes, (b, c, size, size).
     """
     side = images.shape[-1]
     along = (torch.arange(size, device=images.device) + 0.5) / size
     across = torch.where(flips[:, None] == 1, 1 - along, along)
 
     def places(start: Tensor, length: Tensor, share: Tensor) -> Tensor:
-        """Return where the result's pixels lie in the image, from -1 to 1 by its edges.
+        """Return the positions of the result's pixels, from -1 to 1 between the edges.
 
-        All lie within the box's outermost pixels.
+        None is beyond the centres of the box's outermost pixels.
         """
         first = start[:, None].float()
         extent = length[:, None].float()
@@ -300,7 +300,7 @@ def training_images(
 ) -> Images | StreamedImages:
     """Return all images of a data set for a final training.
 
-    They are kept on the device, or stay in their files if they are memory-mapped.
+    They are on the device, or stay in their files if they are memory-mapped.
     """
     if is_streamed(dataset):
         return StreamedImages(dataset, device)

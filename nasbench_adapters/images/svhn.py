@@ -1,8 +1,8 @@
 """SVHN (Netzer et al., 2011): cropped digits of house numbers, at 32x32 pixels.
 
 They are in two MATLAB files of the authors. A file has `X`, uint8 (32, 32, 3, n), and
-`y`, (n, 1), digits 1 to 9 and 10 for the digit 0. The files are known by their
-checksums before anything in them is read.
+`y`, (n, 1), digits 1 to 9 and 10 for the digit 0. The checksums of the files are
+verified before anything in them is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STD = (0.1980, 0.2010, 0.1970)
 
 @dataclass(frozen=True)
 class SvhnFile:
-    """A file: its name, its checksums, and how many images it holds."""
+    """A file: its name, its checksums, and its number of images."""
 
     name: str
     sums: Sums
@@ -71,21 +71,21 @@ def read(
     train: SvhnFile = TRAIN,
     test: SvhnFile = TEST,
 ) -> ImageDataset:
-    """Return the data set; files that are not in the data folder are fetched into it.
+    """Return the data set; download files that are not in the data folder.
 
-    The papers train on the 73,257 images of the training file; the 531,131 easier ones
-    of a third file are not used. Augmentation flips, as DARTS-PT's released code does
-    for this data set too, although a flipped digit is none.
+    The papers train on the 73,257 images of the training file. The 531,131 easier
+    images of a third file are not used. Augmentation flips, as DARTS-PT's released code
+    does for this data set, although a flipped digit is not a digit.
 
     Args:
-        data_dir: Folder where the files are or will be.
+        data_dir: Folder for the files.
         url: Address before a file's name; None takes the environment variable
             ARCHSELECT_SVHN_URL, or else the authors' site.
         train: File of the training images.
         test: File of the test images.
 
     Raises:
-        UserError: A download fails, or a file is damaged or another one.
+        UserError: A download fails, or a file is damaged or has a wrong checksum.
     """
     return make_dataset(
         "svhn",
@@ -131,7 +131,7 @@ def _read_file(data_dir: Path, file: SvhnFile, url: str | None) -> LabelledImage
 def _read_matlab_file(path: Path) -> dict[str, Any]:
     """Return the variables `X` and `y` of a MATLAB file, if it has them.
 
-    Raises UserError if it cannot be read, or is no such file.
+    Raises UserError if it cannot be read, or is not a MATLAB file.
     """
     from scipy.io import loadmat  # takes a while to import
     from scipy.io.matlab import MatReadError
@@ -139,11 +139,11 @@ def _read_matlab_file(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = loadmat(path, variable_names=("X", "y"))
     except (OSError, MatReadError, *DAMAGED) as error:
-        # The reader reports the end of a file as an OSError of its own.
+        # The reader reports the end of a file as an OSError without an errno.
         if isinstance(error, OSError) and error.errno:
             raise UserError(f"cannot read {path}: {error.strerror}") from error
         raise UserError(
-            f"{path} is no MATLAB file of images ({error}); delete it, and it will be "
+            f"{path} is not a MATLAB file of images ({error}); delete it, and it will be "
             "fetched again"
         ) from error
     return content

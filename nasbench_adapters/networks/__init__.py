@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 FORMULATION = 1
-"""Raised when what supernets and networks compute, or how their weights are drawn,
-changes on purpose in all spaces.
+"""Number to raise when you change, on purpose and in all spaces, what supernets and
+networks compute or how their weights are drawn.
 """
 
 
@@ -56,26 +56,25 @@ def build_network(
 ) -> Network | NasBench101Network:
     """Return the stand-alone network of one architecture.
 
-    It is what a table of the space was, or would be, measured on.
+    Tables of the space hold the accuracies of such networks.
 
     Args:
-        space, architecture: what to build.
+        space, architecture: the space, and the architecture to build.
         skeleton: from `space.skeleton(...)`.
-        image_channels: of the images.
-        classes: number of logits.
-        seed: of the initial weights; the global random state is left alone.
-        auxiliary: whether the network has the skeleton's auxiliary head, where there is
-            one.
-        affine: whether normalisation within the cells has scale and shift; see
+        image_channels: number of channels of the images.
+        classes: number of classes.
+        seed: seed of the initial weights; the global random state does not change.
+        auxiliary: whether the network has the skeleton's auxiliary head, if any.
+        affine: whether normalisation in the cells has scale and shift, as in
             :class:`.Network`.
 
-    Raises UserError for a network of NAS-Bench-101 without `affine`, as its supernets'
-    operations have it, too.
+    Raises UserError for a network of NAS-Bench-101 without `affine`: even its
+    supernets' operations have scale and shift.
     """
     if isinstance(space, CellGraphSpace):
         if not affine:
             raise UserError(
-                f"networks of {space.name} have normalisation with scale and shift, like its supernets"
+                f"networks of {space.name} always have normalisation with scale and shift, like its supernets"
             )
         return NasBench101Network(
             space, architecture, skeleton, image_channels, classes, seed

@@ -1,4 +1,4 @@
-"""The fixed parts around the cells.
+"""The fixed parts of networks around the cells.
 
 They are stems, blocks between stages, preprocessing of a cell's inputs, heads and
 auxiliary heads.
@@ -24,11 +24,11 @@ from archselect.nasbench_adapters.networks.operations import (
 
 
 class AuxiliaryShape(NamedTuple):
-    """What an auxiliary head is like behind a stem.
+    """Settings of an auxiliary head, which depend on the stem.
 
     Attributes:
-        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7
-            (ImageNet).
+        stride: stride of the pooling: 3 for features of 8x8 pixels (32x32 images), 2
+            for 7x7 (ImageNet).
         last_norm: whether the last convolution is normalised.
     """
 
@@ -41,11 +41,11 @@ USUAL_AUXILIARY = AuxiliaryShape()
 
 
 class Stem(nn.Sequential):
-    """3x3 convolution and normalisation.
+    """A stem of a 3x3 convolution and normalisation.
 
     Attributes:
-        scales: by how much each of its outputs divides the images' height and width.
-        auxiliary: what an auxiliary head is like in a network with this stem.
+        scales: for each output, the factor by which it reduces height and width.
+        auxiliary: settings of an auxiliary head in a network with this stem.
     """
 
     scales: ClassVar[tuple[int, ...]] = (1,)
@@ -66,9 +66,9 @@ class Stem(nn.Sequential):
 class ImageNetStem(nn.Module):
     """DARTS' stem for 224x224 images: three 3x3 convolutions of stride 2.
 
-    The first cell reads the outputs of the last two. The auxiliary head's last
-    convolution is not normalised: the released ImageNet code leaves that out by mistake
-    and keeps it so, as the published numbers were obtained with it.
+    The first cell reads the outputs of the last two convolutions. The auxiliary head's
+    last convolution is not normalised: the released ImageNet code left this out by
+    mistake, and kept it so because the published numbers were obtained without it.
     """
 
     scales: ClassVar[tuple[int, ...]] = (4, 8)
@@ -141,7 +141,7 @@ class CappedStem(nn.Sequential):
 
 
 class HalvingCappedStem(CappedStem):
-    """The same with a stride of 2."""
+    """The stem of MobileNet with stride 2."""
 
     scales: ClassVar[tuple[int, ...]] = (2,)
 
@@ -154,27 +154,28 @@ STEMS: dict[str, AnyStem] = {
     "relu6": CappedStem,
     "relu6_halving": HalvingCappedStem,
 }
-"""Stems: `stem(images)` gives one tensor of features, or one for each of `scales`."""
+"""Stems; `stem(images)` returns one tensor of features per entry of `scales`."""
 
 
 class Head(NamedTuple):
-    """What stands between the last layer and the pooling before the classifier.
+    """The part between the last layer and the pooling before the classifier.
 
     Attributes:
-        is_normalised: whether the features are normalised and rectified first.
+        is_normalised: whether it normalises and rectifies the features.
     """
 
     is_normalised: bool
 
 
 HEADS = {"pool": Head(is_normalised=False), "rectified": Head(is_normalised=True)}
-"""Heads by the names that skeletons give."""
+"""Heads by their names in skeletons."""
 
 
 class ResidualReduction(nn.Module):
     """NAS-Bench-201's block between stages.
 
-    Two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution.
+    The sum of two branches: two ReLU-Conv3x3-BN, and average pooling with a 1x1
+    convolution.
     """
 
     def __init__(
@@ -195,10 +196,10 @@ class ResidualReduction(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / stride, w / stride) of the features x.
+        """Return features (batch, channels_out, h / stride, w / stride).
 
         Args:
-            x: (batch, channels_in, h, w).
+            x: input features, (batch, channels_in, h, w).
         """
         seen = ConvNorm.counted.live
         rectified = self.rectify_a(x, seen=seen)
@@ -209,7 +210,7 @@ class ResidualReduction(nn.Module):
 
 
 class PoolReduction(nn.Sequential):
-    """A stage change that learns very little by itself.
+    """A block between stages that can learn very little.
 
     Average pooling, a 1x1 convolution, normalisation.
     """
@@ -229,9 +230,9 @@ class PoolReduction(nn.Sequential):
 
 
 class MaxPoolReduction(nn.MaxPool2d):
-    """NAS-Bench-1Shot1's stage change, which keeps the channels.
+    """NAS-Bench-1Shot1's block between stages, which keeps the channels.
 
-    Its padding makes 17 rows of 32, and 9 of 17.
+    Because of its padding, 32 rows become 17, and 17 rows become 9.
     """
 
     def __init__(
@@ -246,12 +247,11 @@ class MaxPoolReduction(nn.MaxPool2d):
 
 
 class Preprocess(nn.Module):
-    """An input of a cell, brought to the cell's channels and size.
+    """Conversion of a cell's input to the cell's channels and size.
 
-    ReLU, 1x1 convolution (or halving), normalisation.
+    ReLU, 1x1 convolution (or factorised reduction), normalisation.
 
-    Raises ValueError for an input that is neither of the cell's size nor twice as
-    large.
+    Raises ValueError for an input that has neither the cell's size nor twice that size.
     """
 
     def __init__(
@@ -275,14 +275,14 @@ class Preprocess(nn.Module):
             )
         else:
             raise ValueError(
-                f"an input {scale} times as large as the cell cannot be brought to its size"
+                f"an input must have the cell's size or twice that size, not {scale} times"
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / scale, w / scale) of the features x.
+        """Return features (batch, channels_out, h / scale, w / scale).
 
         Args:
-            x: (batch, channels_in, h, w).
+            x: input features, (batch, channels_in, h, w).
         """
         rectified = self.rectify(x, seen=self.project.counted.live)
         return self.project(rectified)
@@ -321,7 +321,7 @@ class Pointwise(ConvNormRelu):
 
 
 class CappedPointwise(nn.Sequential):
-    """The same with ReLU6."""
+    """The last block of a chain with ReLU6 instead of ReLU."""
 
     def __init__(
         self,
@@ -339,7 +339,7 @@ class CappedPointwise(nn.Sequential):
 
 
 class SeparableBlock(InvertedResidual):
-    """MobileNet's first block: an inverted residual of kernel 3 that does not widen."""
+    """MobileNet's first block: an inverted residual of kernel 3 and expansion 1."""
 
     def __init__(
         self,
@@ -361,16 +361,16 @@ BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "pointwise_relu6": CappedPointwise,
     "separable": SeparableBlock,
 }
-"""Blocks that stand between cells, and after the last."""
+"""Blocks between cells, and after the last cell."""
 
 
 class AuxiliaryHead(nn.Sequential):
     """The second classifier of DARTS, attached at two thirds of the depth in training.
 
     Args:
-        channels: of the features it reads.
-        classes: number of logits.
-        shape: what it is like; see :class:`AuxiliaryShape`.
+        channels: number of input channels.
+        classes: number of classes.
+        shape: settings of the head.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The architecture that a table of weights stands for, on the device of the table.
+"""The architecture with the largest weights, computed on the device of the weights.
 
-It is the rule of DARTS (section 2.4), which the selector `magnitude` follows decision
-by decision: the largest operation of every edge, and the strongest inputs of every
-node. Nothing here waits for the device.
+It follows the rule of DARTS (section 2.4), like the selector `magnitude`: the operation
+with the largest weight on every edge, and the strongest inputs of every node. No
+function waits for the device.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ def strongest(
 ) -> tuple[Tensor, ...]:
     """Return one-hot tables of the architecture with the largest weights.
 
-    Every edge has its largest operation, of equals the one of lower index; it is not
-    `none` where nodes keep a number of their inputs. Such a node keeps the inputs whose
-    operations weigh most, of equals the earlier ones; rows of the others are zero.
+    Every edge has the operation with the largest weight; ties go to the lower index. If
+    nodes keep a fixed number of inputs, `none` is never chosen, and a node keeps the
+    inputs whose operations have the largest weights; ties go to the earlier input. Rows
+    of other inputs are zero.
 
     Args:
-        space: of the tables.
-        tables: weights (edges, operations) per cell type.
+        space: the search space.
+        tables: weights, (edges, operations) per cell type.
     """
     discrete = []
     for cell, table in zip(space.cells, tables, strict=True):
@@ -43,7 +44,7 @@ def _strongest_of_cell(cell: Cell, table: Tensor) -> Tensor:
     candidates = table.masked_fill(~rule.candidates, -torch.inf)
     strength, place = candidates.max(-1)
     one_hot = torch.zeros_like(table).scatter_(1, place[:, None], 1)
-    # rivals[e, f]: whether edge f into the same node goes before edge e.
+    # rivals[e, f]: whether edge f enters the same node and comes before edge e.
     is_stronger = strength[None, :] > strength[:, None]
     is_equal = strength[None, :] == strength[:, None]
     goes_before = is_stronger | (is_equal & rule.earlier)
@@ -56,10 +57,10 @@ class _Rule(NamedTuple):
     """The rule of a cell type, on a device.
 
     Attributes:
-        candidates: (edges, operations), which an architecture may have.
-        rivals: (edges, edges), which pairs of edges enter the same node.
-        earlier: (edges, edges), whether the second of a pair comes first.
-        keeps: (edges,) how many inputs the edge's node keeps.
+        candidates: which operations an architecture may have, (edges, operations).
+        rivals: which pairs of edges enter the same node, (edges, edges).
+        earlier: whether the second edge of a pair comes first, (edges, edges).
+        keeps: number of inputs that the edge's node keeps, (edges,).
     """
 
     candidates: Tensor
@@ -70,7 +71,7 @@ class _Rule(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _rule(cell: Cell, columns: int, device: torch.device) -> _Rule:
-    """Return the rule; it is kept, so that no step waits for copies to the device."""
+    """Return the rule; it is cached, so that no step waits for copies to the device."""
     edges = len(cell.edges)
     candidates = torch.zeros(edges, columns, dtype=torch.bool)
     for edge in range(edges):

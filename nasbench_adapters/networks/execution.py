@@ -1,10 +1,10 @@
-"""How a supernet's forwards and backwards are run.
+"""Three ways to run a supernet's forwards and backwards.
 
-They run operation by operation, are replayed from CUDA graphs, or are compiled. What is
-computed is the same. A graph is launched as one, and so takes no time of the processor
-between its kernels; compiled code (torch.compile) has fewer kernels, whose rounding is
-another. Both hold for one support of the mixture and one shape of images, and cost time
-when they are made: 4 forwards and backwards for a graph, minutes for code.
+They run operation by operation, are replayed from CUDA graphs, or are compiled; all
+compute the same function. A CUDA graph is launched as a whole, so the CPU spends no
+time between its kernels. Compiled code (torch.compile) has fewer kernels, which round
+differently. Both are valid for one support of the mixture and one shape of images. To
+make them takes time: 4 forwards and backwards for a graph, minutes for compiled code.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from archselect.nasbench_adapters.networks.network import Supernet
 
 Execution = Literal["eager", "cuda-graphs", "compiled"]
 Run = Callable[[Tensor, Mixture], Tensor]
-"""A way to compute the logits of images under a mixture, as :meth:`.Supernet.forward`.
+"""Function that computes logits of images under a mixture, like
+:meth:`.Supernet.forward`.
 """
 Listener = Callable[[nn.Module, tuple[Tensor, Mixture], Tensor], object]
 """A forward hook of a supernet."""
 KEPT = 8
-"""How many graphs are kept; each holds the memory of its activations."""
+"""Number of graphs to keep; each holds the memory of its activations."""
 RECOMPILE_LIMIT = 1000
-"""How many pieces of code are made before torch refuses; its own limit, 8, is less than
-DARTS-PT has supports.
+"""Number of compiled versions that torch may make.
+
+torch's default of 8 is less than the number of supports in DARTS-PT.
 """
 
 
@@ -40,15 +42,14 @@ def executed(
     supernet: Supernet,
     execution: Execution,
 ) -> Run:
-    """Return `run`, which runs `supernet`, executed as the setting says.
+    """Return a function like `run`, which runs `supernet`, with another execution.
 
-    What comes a second time is replayed or compiled: the same support, shapes, mode and
-    precision. A replay raises
-    RuntimeError if a forward comes before the backward of the one before it: both have
-    their activations in the same memory. Gradients lie in memory that the next replay
-    writes to.
+    A forward that occurs a second time, with equal support, shapes, mode and precision,
+    is replayed or compiled. With graphs, a forward before the backward of the previous
+    forward raises RuntimeError, because both store activations in the same memory. The
+    next replay overwrites the gradients.
 
-    Raises UserError for graphs without a GPU.
+    Raises UserError for CUDA graphs without a GPU.
     """
     if execution == "cuda-graphs" and next(supernet.parameters()).device.type != "cuda":
         raise UserError(
@@ -60,7 +61,7 @@ def executed(
 
 
 class _Repeated:
-    """Makes a graph or code for what comes a second time, and runs it from then on."""
+    """Runner that makes a graph or compiled code for repeated forwards, and uses it."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class _Repeated:
         images: Tensor,
         mixture: Mixture,
     ) -> Tensor:
-        """See :data:`Run`."""
+        """Return the logits of images under a mixture."""
         key = self._key(images, mixture)
         if key not in self._seen:
             self._seen.add(key)
@@ -98,7 +99,7 @@ class _Repeated:
         return logits
 
     def _make_room(self) -> None:
-        """Drop the oldest of what was made, so that one more may be kept."""
+        """Drop the oldest graph or code if no other one can be kept."""
         while len(self._made) >= KEPT:
             oldest = next(iter(self._made))
             del self._made[oldest]
@@ -108,7 +109,7 @@ class _Repeated:
         images: Tensor,
         mixture: Mixture,
     ) -> Hashable:
-        """Return all that a graph or code assumes: what differs needs another one."""
+        """Return a key of everything on which a graph or code depends."""
         kind = images.device.type
         tensors = []
         for tensor in (images, *mixture.tensors):
@@ -126,7 +127,7 @@ class _Repeated:
 
 @contextmanager
 def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
-    """Yield the forward hooks of a module, which are not called within it."""
+    """Yield the forward hooks of a module, and disable them inside the block."""
     hooks = dict(module._forward_hooks)
     module._forward_hooks.clear()
     try:
@@ -136,7 +137,7 @@ def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
 
 
 class _Forward(nn.Module):
-    """`run` under mixtures like a given one, as a module that is given tensors."""
+    """`run` as a module of tensors, for mixtures with the support of a given one."""
 
     def __init__(
         self,
@@ -158,7 +159,7 @@ class _Forward(nn.Module):
 
 
 class _Graph:
-    """A forward and its backward, captured."""
+    """A captured CUDA graph of a forward and its backward."""
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class _Graph:
             tensor.detach().clone().requires_grad_(tensor.requires_grad)
             for tensor in inputs
         )
-        # Capturing runs the forward, which moves running statistics.
+        # Capturing runs the forward, which changes running statistics.
         buffers = list(forward.supernet.buffers())
         before = [buffer.clone() for buffer in buffers]
         self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(
@@ -196,12 +197,12 @@ class _Graph:
         return logits
 
     def _done(self, _gradient: Tensor) -> None:
-        """Note that the backward has run."""
+        """Record that the backward has run."""
         self._waiting = None
 
 
 class _Compiled:
-    """A forward and its backward as code made for them."""
+    """Compiled code of a forward and its backward."""
 
     def __init__(
         self,
@@ -218,8 +219,8 @@ class _Compiled:
         images: Tensor,
         mixture: Mixture,
     ) -> Tensor:
-        # The limits that torch has by itself count all supports, which are as many as a
-        # selector decides edges.
+        # torch's default limits count all supports, and a selector makes a new one with
+        # every decision.
         names = ("recompile_limit", "accumulated_recompile_limit")
         limits = dict.fromkeys(names, RECOMPILE_LIMIT)
         with torch._dynamo.config.patch(limits):

@@ -1,6 +1,6 @@
-"""Floating-point operations of a forward, counted from shapes.
+"""Floating-point operations (FLOPs) of a forward, counted from shapes.
 
-They are the hardware-free cost of scoring and training.
+They measure the cost of scoring and training independently of the hardware.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from archselect.nasbench_adapters.space import SearchSpace
 
 
 class OperationCost(NamedTuple):
-    """FLOPs of an operation on one image, where a mixture makes it live.
+    """FLOPs of an operation for one image, if a mixture makes it live.
 
     Attributes:
         cell: index of the cell type.
         edge: index of the edge.
         choice: index of the operation.
-        flops: in one layer.
+        flops: FLOPs in one layer.
     """
 
     cell: int
@@ -40,16 +40,16 @@ class OperationCost(NamedTuple):
 class ForwardCost:
     """FLOPs per image of a supernet under any mixture, or of a network.
 
-    There are two per multiply-add of convolutions and linear maps; any module will do
-    as a network. Normalisation, rectification, pooling and additions are not counted.
-    One forward of a blank image measures all.
+    It counts two FLOPs per multiply-add of convolutions and linear maps, but not
+    normalisation, rectification, pooling and additions. One forward of a blank image
+    gives all numbers. Any module can be the network.
 
     Args:
-        model: the supernet or network; may be on the meta device.
-        image_shape: (channels, height, width) of one image of one replica.
+        model: the supernet or network; it may be on the meta device.
+        image_shape: shape of one image of one replica, (channels, height, width).
 
     Attributes:
-        operations: of a supernet, one entry per operation and layer; else empty.
+        operations: for a supernet, one entry per operation and layer; else empty.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ForwardCost:
         self._known: dict[Support, int] = {}
 
     def __call__(self, mixture: Mixture | None = None) -> int:
-        """Return the FLOPs of one image's forward.
+        """Return the FLOPs of a forward of one image.
 
         Operations outside the mixture's support cost nothing.
         """
@@ -115,10 +115,7 @@ def _run_blank_image(
     model: nn.Module,
     image_shape: tuple[int, int, int],
 ) -> None:
-    """Run a forward of one blank image.
-
-    Of a supernet it is one under a mixture of all operations.
-    """
+    """Run a forward of one blank image, in a supernet with all operations live."""
     parameter = next(model.parameters())
     replicas = model.replicas if isinstance(model, Backbone) else 1
     channels, height, columns = image_shape
@@ -155,7 +152,7 @@ def _operation_costs(
 
 
 def _side_skip_flops(model: nn.Module, by_module: dict[nn.Module, int]) -> int:
-    """Return the FLOPs of all skips beside edges; 0 without any."""
+    """Return the FLOPs of all skips beside edges; 0 if there are none."""
     total = 0
     for module in model.modules():
         if isinstance(module, SideSkips):

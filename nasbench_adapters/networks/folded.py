@@ -1,10 +1,10 @@
 """A supernet's cells in evaluation mode, folded into few large convolutions.
 
-It serves what looks at features only. In evaluation mode normalisation is affine, so it
-folds into the convolution before it. Where an operation is one convolution, the
-mixture's weight folds in too. The 1x1 kernel of an edge goes into its 3x3 kernel, and
-the edges that leave one node run as one convolution. What is added up is what
-:class:`.CellModule` adds up, in another order: features differ by rounding.
+It is for code that needs features but no gradients. In evaluation mode, normalisation
+is affine, so it folds into the convolution before it. If an operation is a single
+convolution, the mixture's weight folds into it, too. The 1x1 kernel of an edge is added
+to its 3x3 kernel, and the edges from one node run as one convolution. The sums have the
+same terms as in :class:`.CellModule`, in another order, so features differ by rounding.
 """
 
 from __future__ import annotations
@@ -59,24 +59,25 @@ FOLDED = (
     SeparableConv,
     Skip,
 )
-"""Operations of which rounding is all that folding changes. Noise is drawn from the
-bits of what it replaces.
+"""Operations whose output folding changes by rounding only.
+
+Noise is not among them, because it depends on all bits of its input.
 """
 
 
 RunOperation = Callable[[Tensor, Count], Tensor]
-"""A way to compute an operation's output from its input and from how often rectifiers
-within it count.
+"""Function that computes an operation's output, given its input and the counts of its
+rectifiers.
 """
 
 
 class FoldedSupernet:
-    """A supernet whose forward gives the same with fewer and larger convolutions.
+    """A supernet that computes the same with fewer and larger convolutions.
 
-    It is folded again where its weights were moved in place since, as by training.
+    It is folded again if its weights have changed in place, for example by training.
 
     Args:
-        supernet: whose weights and statistics are read.
+        supernet: the supernet, whose weights and statistics are read.
     """
 
     def __init__(self, supernet: Supernet) -> None:
@@ -93,9 +94,9 @@ class FoldedSupernet:
         images: Tensor,
         mixture: Mixture,
     ) -> Tensor:
-        """Return the logits, as :meth:`.Supernet.forward` in evaluation mode.
+        """Return the logits, like :meth:`.Supernet.forward` in evaluation mode.
 
-        They carry no gradients.
+        They have no gradients.
         """
         logits: Tensor = self.supernet(images, mixture, self._replace_cells)
         return logits
@@ -107,12 +108,13 @@ class FoldedSupernet:
     ) -> Tensor:
         """Return the logits (candidates, batch, classes) under several mixtures.
 
-        What the candidates share is computed once; from where they differ on, their
-        features lie one behind another in the batch, candidate by candidate.
+        Features that the candidates share are computed once. After the edge on which
+        they differ, their features follow each other in the batch, candidate by
+        candidate.
 
         Args:
-            images: (batch, channels, height, width).
-            mixtures: for which :meth:`run_together` is true.
+            images: images, (batch, channels, height, width).
+            mixtures: mixtures for which :meth:`run_together` is true.
         """
         batch = len(images)
         origin = _origin_of(mixtures[0])
@@ -123,11 +125,12 @@ class FoldedSupernet:
         return by_image.unflatten(0, (len(mixtures), batch))
 
     def run_together(self, mixtures: Sequence[Mixture]) -> bool:
-        """Return whether :meth:`candidates` takes these mixtures.
+        """Return whether :meth:`candidates` accepts these mixtures.
 
-        They must be of one origin and differ on one edge, and all cells must fold.
-        Where sums are normalised, they must also feed the same nodes: a node that
-        nothing enters is zero, whatever its normalisation makes of zeros.
+        They must have one origin and differ on one edge only, and all cells must be
+        foldable. If sums are normalised, the mixtures must also feed the same nodes,
+        because a node without inputs is zero even if its normalisation would change
+        zeros.
         """
         first = mixtures[0].origin
         if first is None or not self._folds_whole:
@@ -137,7 +140,7 @@ class FoldedSupernet:
         return all(_is_same_origin(mixture.origin, first) for mixture in mixtures)
 
     def _feed_same_nodes(self, mixtures: Sequence[Mixture], origin: Origin) -> bool:
-        """Return whether the node that the edge enters is fed by all or by none."""
+        """Return whether all mixtures, or none, feed the node of the edge."""
         cell = self.supernet.space.cells[origin.cell]
         node = cell.edges[origin.edge][1]
         answers = {
@@ -149,7 +152,7 @@ class FoldedSupernet:
     def _replace_cells(
         self, mixture: Mixture, candidates: _Candidates | None = None
     ) -> Iterator[dict[CellModule, RunCell]]:
-        """Yield the folded cells that run in the place of the supernet's."""
+        """Yield the folded cells that replace the supernet's cells."""
         versions = [tensor._version for tensor in self._tensors]
         if versions != self._versions:
             self._fold_cells()
@@ -161,7 +164,7 @@ class FoldedSupernet:
         yield runs
 
     def _fold_cells(self) -> None:
-        """Fold all cells that can be folded, with their weights as they are now."""
+        """Fold all foldable cells, with their current weights."""
         self._cells = []
         for cell_type, module in self.supernet.cells():
             if can_fold(module):
@@ -180,7 +183,7 @@ def _feeds(cell: Cell, support: CellSupport, node: int) -> bool:
 
 
 def _origin_of(mixture: Mixture) -> Origin:
-    """Return the mixture's origin, which a candidate has."""
+    """Return the mixture's origin; every candidate has one."""
     assert mixture.origin is not None
     return mixture.origin
 
@@ -202,9 +205,9 @@ class _Candidates:
     Attributes:
         cell: index of the cell type.
         edge: index of the edge.
-        rows: (candidates, operations) weights of the edge.
-        support: per candidate, of the edge.
-        batch: images of a candidate.
+        rows: weights of the edge, (candidates, operations).
+        support: support of the edge for each candidate.
+        batch: number of images per candidate.
     """
 
     cell: int
@@ -231,13 +234,13 @@ class _Candidates:
         return len(self.rows)
 
     def has_all(self, x: Tensor) -> bool:
-        """Return whether features are of all candidates, not shared by them."""
+        """Return whether features are separate for each candidate, not shared."""
         return len(x) > self.batch
 
     def repeated(self, x: Tensor) -> Tensor:
         """Return the features of all candidates, (candidates * batch, ...).
 
-        They are those given, or where they are shared those repeated.
+        Shared features are repeated; others are returned unchanged.
         """
         if self.has_all(x):
             return x
@@ -245,7 +248,7 @@ class _Candidates:
         return x.repeat(self.count, *once)
 
     def copied(self, x: Tensor) -> Tensor:
-        """Return the features of all candidates, (candidates * batch, ...), copied."""
+        """Return a copy of all candidates' features, (candidates * batch, ...)."""
         return x.clone() if self.has_all(x) else self.repeated(x)
 
     def split(self, x: Tensor) -> Sequence[Tensor]:
@@ -255,7 +258,7 @@ class _Candidates:
         return [x] * self.count
 
     def factor(self, choice: int) -> Tensor:
-        """Return the weight of an operation on the edge, image by image.
+        """Return the weight of an operation on the edge, for each image.
 
         It is (candidates * batch, 1, 1, 1).
         """
@@ -266,13 +269,13 @@ class _Candidates:
 
 @dataclass(frozen=True)
 class _CellMixture:
-    """The part of a mixture, and of its candidates, that is of one cell.
+    """The part of a mixture, and of its candidates, for one cell.
 
     Attributes:
-        table: (edges, operations) weights.
-        support: which of them are not zero.
-        candidates: None where there is one mixture only.
-        edge: index of the edge on which the candidates differ, None if it is none of
+        table: weights, (edges, operations).
+        support: which weights are not zero.
+        candidates: the candidates; None if there is only one mixture.
+        edge: index of the edge on which the candidates differ; None if it is not in
             this cell.
     """
 
@@ -288,7 +291,7 @@ class _CellMixture:
         cell: int,
         candidates: _Candidates | None,
     ) -> _CellMixture:
-        """Return the part that is of a cell type."""
+        """Return the part for a cell type."""
         edge: int | None = None
         if candidates is not None and candidates.cell == cell:
             edge = candidates.edge
@@ -298,7 +301,7 @@ class _CellMixture:
 
     @cached_property
     def supports(self) -> list[CellSupport]:
-        """Supports of the candidates; one where they do not differ in this cell."""
+        """Supports of the candidates; only one if they do not differ in this cell."""
         if self.candidates is None or self.edge is None:
             return [self.support]
         before = self.support[: self.edge]
@@ -309,19 +312,19 @@ class _CellMixture:
         return supports
 
     def live_in(self, operation: PlacedOperation) -> list[bool]:
-        """Return for each of :attr:`supports` whether an operation is live in it."""
+        """Return, for each of :attr:`supports`, whether an operation is live."""
         edge = operation.edge
         choice = operation.choice
         return [support[edge][choice] for support in self.supports]
 
     def is_live(self, operation: PlacedOperation) -> bool:
-        """Return whether any candidate has an operation."""
+        """Return whether an operation is live in any candidate."""
         return any(self.live_in(operation))
 
     def live_count(self, operation: PlacedOperation) -> Count:
-        """Return how often a live operation counts.
+        """Return the count of a live operation.
 
-        It is a number for each candidate where they differ on its edge.
+        It is one number per candidate if they differ on its edge.
         """
         if operation.edge != self.edge:
             return 1
@@ -330,37 +333,37 @@ class _CellMixture:
     def factor(self, operation: PlacedOperation) -> Tensor:
         """Return the weight of an operation.
 
-        It is one number, or one for each image of all candidates.
+        It is one number, or one per image of all candidates.
         """
         if self.candidates is not None and operation.edge == self.edge:
             return self.candidates.factor(operation.choice)
         return self.table[operation.edge, operation.choice]
 
     def pattern_counts(self, cell: CellModule) -> list[PatternCount]:
-        """Return how often the pattern of each node of the cell counts."""
+        """Return the count of each node's pattern in the cell."""
         by_candidate = [cell.pattern_counts(support) for support in self.supports]
         by_node = zip(*by_candidate, strict=True)
         return [_merge_counts(counts) for counts in by_node]
 
 
 def _merge_counts(counts: Sequence[PatternCount]) -> PatternCount:
-    """Return how often a node's pattern counts for all candidates."""
+    """Return the count of a node's pattern for all candidates."""
     live = tuple(count.live for count in counts)
     blank = tuple(count.blank for count in counts)
     return PatternCount(_one_if_equal(live), _one_if_equal(blank))
 
 
 def _one_if_equal(counts: tuple[Count, ...]) -> Count:
-    """Return the counts of candidates, as one number where they are equal."""
+    """Return the counts of candidates, or one number if they are equal."""
     return counts[0] if len(set(counts)) == 1 else counts  # type: ignore[return-value]
 
 
 class FoldedCell:
-    """A cell with its weights folded, as they are when it is made: :func:`can_fold`.
+    """A cell with folded weights, as they were when it was created.
 
     Args:
         cell_type: index of the cell type.
-        module: the cell.
+        module: the cell, for which :func:`can_fold` is true.
     """
 
     def __init__(
@@ -386,9 +389,9 @@ class FoldedCell:
         """Sort an edge's operations into those that run together and the others.
 
         Args:
-            operations: of the edge, at least one.
-            dense: by the node that they leave, the edges whose convolutions run
-                together so far; the edge may be added to them.
+            operations: operations of the edge, at least one.
+            dense: for each source node, the edges whose convolutions run together so
+                far; this edge may be added to them.
         """
         first = operations[0]
         convs = _convolutions_of_stride_1(operations)
@@ -411,10 +414,10 @@ class FoldedCell:
         inputs: Sequence[Tensor],
         mixture: _CellMixture,
     ) -> Tensor:
-        """Return the features of the output nodes; see :meth:`.CellModule.forward`.
+        """Return the features of the output nodes, like :meth:`.CellModule.forward`.
 
         Args:
-            inputs: one (batch, channels, height, width) tensor per input node, of all
+            inputs: one (batch, channels, height, width) tensor per input node, for all
                 candidates or shared by them.
             mixture: the cell's part of the mixture.
         """
@@ -452,7 +455,7 @@ def _edge_index(operation: PlacedOperation) -> int:
 def _convolutions_of_stride_1(
     operations: Sequence[PlacedOperation],
 ) -> dict[int, ConvNorm]:
-    """Return those operations of an edge that are one such convolution, by choice."""
+    """Return those operations of an edge that are one convolution, by choice."""
     convs = {}
     for operation in operations:
         module = operation.module
@@ -462,7 +465,7 @@ def _convolutions_of_stride_1(
 
 
 class _SeparateOperation(NamedTuple):
-    """An operation that runs by itself."""
+    """An operation that runs separately."""
 
     operation: PlacedOperation
     run: RunOperation
@@ -473,8 +476,8 @@ class _DenseEdge(NamedTuple):
 
     Attributes:
         edge: index of the edge.
-        target: node that it enters.
-        convs: by choice.
+        target: node that the edge enters.
+        convs: convolutions by choice.
     """
 
     edge: int
@@ -493,7 +496,7 @@ class _DenseEdge(NamedTuple):
 class _SourceNode:
     """A node that operations read.
 
-    It has its features as they are and rectified; they are pooled once for all.
+    It has its features, also rectified, and pools them only once for all operations.
     """
 
     def __init__(
@@ -515,8 +518,8 @@ class _SourceNode:
 
         Args:
             module: the operation.
-            run: computes it, where it is no pooling.
-            count: how often rectifiers within it count.
+            run: function that computes it, if it is not a pooling.
+            count: counts of its rectifiers.
         """
         if isinstance(module, NormalisedPool):
             pooled = self._pool(module.pool)
@@ -536,15 +539,15 @@ class _SourceNode:
 
 
 class _NodeTotals:
-    """The nodes of a cell while they are added up.
+    """Running sums of a cell's nodes.
 
-    They are added up in place once a total shares its memory with nothing else.
+    Sums are in place when no other tensor shares the memory of a total.
 
     Args:
-        nodes: (batch, channels, height, width) where something has been added; it may
-            be a part of a wider tensor.
-        candidates: None where there is one mixture only. A node is of all candidates as
-            soon as something that is added is.
+        nodes: features of each node, (batch, channels, height, width), which may be a
+            part of a wider tensor; None if nothing has been added.
+        candidates: the candidates; None if there is only one mixture. A node has
+            separate features for all candidates as soon as one of its terms has.
     """
 
     def __init__(
@@ -564,8 +567,8 @@ class _NodeTotals:
 
         Args:
             node: index of the node.
-            out: (batch, channels, height, width).
-            factor: weighs them, one number or one per image; None for one.
+            out: features, (batch, channels, height, width).
+            factor: weight, one number or one per image; None for one.
         """
         total = self.nodes[node]
         batched = [x for x in (total, out, factor) if x is not None and x.dim()]
@@ -586,7 +589,7 @@ class _NodeTotals:
         node: int,
         outs: Sequence[Tensor | None],
     ) -> None:
-        """Add to every candidate its own output, or nothing where it has none."""
+        """Add a separate output to every candidate, or nothing if it has none."""
         assert self._candidates is not None
         present = [out for out in outs if out is not None]
         if not present:
@@ -608,7 +611,7 @@ class _NodeTotals:
         self._owned.add(node)
 
     def concatenated(self, output: Sequence[int]) -> Tensor:
-        """Return the features of the output nodes side by side."""
+        """Return the concatenated features of the output nodes."""
         nodes = [self.nodes[node] for node in output]
         features = [x for x in nodes if x is not None]
         if len(features) == 1:
@@ -618,10 +621,7 @@ class _NodeTotals:
         return torch.cat(of_one_length, dim=1)
 
     def _of_length(self, x: Tensor, length: int) -> Tensor:
-        """Return features of a length.
-
-        Those that all candidates share are repeated where it is that of all candidates.
-        """
+        """Return features with a batch length; repeat shared ones if needed."""
         if self._candidates is None or len(x) == length:
             return x
         return self._candidates.repeated(x)
@@ -632,7 +632,7 @@ def _add_in_place(
     out: Tensor,
     factor: Tensor | None,
 ) -> None:
-    """Add an output, weighed by a factor (None: by one), to a total in its memory."""
+    """Add an output times a factor (None means one) to a total, in place."""
     if factor is None:
         total.add_(out)
     else:
@@ -644,7 +644,7 @@ def _add_copied(
     out: Tensor,
     factor: Tensor | None,
 ) -> Tensor:
-    """Return a total and an output, weighed by a factor (None: by one), added up."""
+    """Return the sum of a total and an output times a factor (None means one)."""
     return total + out if factor is None else torch.addcmul(total, out, factor)
 
 
@@ -654,11 +654,11 @@ def can_fold(cell: CellModule) -> bool:
 
 
 class _AffineConv(NamedTuple):
-    """A convolution with the normalisation after it folded in.
+    """A convolution that includes the normalisation after it.
 
     Attributes:
-        kernel: (out, in, side, side).
-        shift: (out,).
+        kernel: kernel, (out, in, side, side).
+        shift: bias, (out,).
     """
 
     kernel: Tensor
@@ -671,11 +671,11 @@ class _AffineConv(NamedTuple):
 
 
 class _AddedFeatures(NamedTuple):
-    """What an edge adds to the node that it enters.
+    """Features that an edge adds to its target node.
 
     Attributes:
         target: index of the node.
-        features: (batch, channels, height, width).
+        features: features, (batch, channels, height, width).
     """
 
     target: int
@@ -683,13 +683,13 @@ class _AddedFeatures(NamedTuple):
 
 
 class _DenseNode:
-    """The convolutions of stride 1 on the edges that leave one node, run as one.
+    """The convolutions of stride 1 on the edges from one node, run as one.
 
     Args:
-        edges: of the node, with convolutions of the same choices.
+        edges: edges of the node, with convolutions of the same choices.
 
     Attributes:
-        edges: their indices.
+        edges: indices of the edges.
     """
 
     def __init__(self, edges: Sequence[_DenseEdge]) -> None:
@@ -699,14 +699,14 @@ class _DenseNode:
         rows = [edge.folded(self._choices) for edge in edges]
         self._side = max(_largest_side(row) for row in rows)
         channels_out, channels_in = rows[0][0].kernel.shape[:2]
-        # As they lie in memory channels-last, so that a mixture of them needs no copy.
+        # The order of channels-last memory, so that a mixture of kernels needs no copy.
         self._shape = (channels_out, self._side, self._side, channels_in)
         kernels = [_stack_kernels(row, self._side) for row in rows]
         shifts = [_stack_shifts(row) for row in rows]
         self._kernels = torch.stack(kernels)
         self._shifts = torch.stack(shifts)
         self._sides = [self._sides_of(row) for row in rows]
-        # Of the table, as the products want them: (edges, 1, choices).
+        # Indices into the table, in the shape for the products: (edges, 1, choices).
         device = self._kernels.device
         row_index = torch.tensor(self.edges, device=device)
         column_index = torch.tensor(self._choices, device=device)
@@ -718,7 +718,7 @@ class _DenseNode:
         x: Tensor,
         mixture: _CellMixture,
     ) -> list[_AddedFeatures]:
-        """Return what every edge with a live convolution adds to its target.
+        """Return the features that every edge with a live convolution adds.
 
         The edge on which candidates differ is left out.
 
@@ -756,13 +756,13 @@ class _DenseNode:
         edge: int,
         candidates: _Candidates,
     ) -> list[Tensor | None]:
-        """Return what every candidate adds on an edge; None for nothing.
+        """Return the features that an edge adds for every candidate; None for nothing.
 
         Args:
-            x: the rectified features, (batch, channels, height, width), of all
+            x: the rectified features, (batch, channels, height, width), for all
                 candidates or shared by them.
-            edge: index of the edge on which they differ.
-            candidates: the mixtures.
+            edge: index of the edge on which the candidates differ.
+            candidates: the candidates.
         """
         place = self.edges.index(edge)
         weights = candidates.rows[:, self._choices]
@@ -785,14 +785,14 @@ class _DenseNode:
         return self._targets[self.edges.index(edge)]
 
     def _sides_of(self, row: Sequence[_AffineConv]) -> list[int]:
-        """Return the side with which each convolution of an edge is run.
+        """Return the kernel side used for each convolution of an edge.
 
-        It is 1, or that of the largest of the node.
+        It is 1 for 1x1 kernels, otherwise the largest side of the node's kernels.
         """
         return [self._side if conv.side > 1 else 1 for conv in row]
 
     def _live_sides(self, mixture: _CellMixture) -> list[int]:
-        """Return the side with which each edge is run; 0 for one that is left out."""
+        """Return the kernel side used for each edge; 0 for an edge that is left out."""
         sides = []
         for place, edge in enumerate(self.edges):
             if edge == mixture.edge:
@@ -806,7 +806,7 @@ class _DenseNode:
         place: int,
         support: EdgeSupport,
     ) -> int:
-        """Return the side of an edge's largest live convolution; 0 if none is live."""
+        """Return the side of an edge's largest live kernel; 0 if none is live."""
         largest = 0
         sides = self._sides[place]
         for choice, side in zip(self._choices, sides, strict=True):
@@ -824,10 +824,10 @@ class _DenseNode:
         """Return the convolution with the middle of a kernel.
 
         Args:
-            x: (batch, in, height, width).
-            kernel: (out, height, width, in), zero outside of `side`.
-            shift: (out,).
-            side: of the middle.
+            x: input features, (batch, in, height, width).
+            kernel: kernel, (out, height, width, in), zero outside the middle.
+            shift: bias, (out,).
+            side: height and width of the middle.
         """
         first = (self._side - side) // 2
         middle = slice(first, first + side)
@@ -842,13 +842,13 @@ def _add_dense(
     mixture: _CellMixture,
     totals: _NodeTotals,
 ) -> None:
-    """Add what a node's convolutions of stride 1 give to the totals.
+    """Add the outputs of a node's convolutions of stride 1 to the totals.
 
     Args:
         dense: the convolutions.
-        rectified: the node's features, (batch, channels, height, width).
+        rectified: rectified features of the node, (batch, channels, height, width).
         mixture: the cell's part of the mixture.
-        totals: the nodes that the convolutions' edges enter.
+        totals: running sums of the cell's nodes.
     """
     for added in dense(rectified, mixture):
         totals.add(added.target, added.features)
@@ -867,7 +867,7 @@ def _stack_kernels(
 ) -> Tensor:
     """Return the kernels of an edge, (choices, out * side * side * in).
 
-    Each has zeros around it up to the side.
+    Smaller kernels are padded with zeros to the side.
     """
     flat = []
     for conv in row:
@@ -883,14 +883,15 @@ def _stack_shifts(row: Sequence[_AffineConv]) -> Tensor:
 
 
 def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
-    """Return pooled features in memory that nothing else shares."""
+    """Return pooled features in new memory."""
     is_average = type(pool) is AveragePool and pool.stride == 1
     on_cpu = x.device.type == "cpu"
     is_large = min(x.shape[2:]) >= 2
     if not (on_cpu and is_average and is_large):
         pooled: Tensor = pool(x)
         return pooled
-    # Nine neighbours everywhere, of which a border has six and a corner four.
+    # Divide by nine everywhere, then correct borders (six neighbours) and corners
+    # (four neighbours).
     channels = x.shape[1]
     kernel = _ninths(channels, x.dtype)
     out = F.conv2d(x, kernel, padding=1, groups=channels)
@@ -929,7 +930,7 @@ def _fold(
 
 
 def _fold_operation(module: nn.Module) -> RunOperation:
-    """Return a way to run a module in which convolutions have their normalisations."""
+    """Return a function that runs a module, with normalisations folded in."""
     if not isinstance(module, nn.Sequential):
         return partial(_run_module, module)
     steps: list[Callable[[Tensor], Tensor]] = []
@@ -948,7 +949,7 @@ def _run_module(
     x: Tensor,
     _count: Count,
 ) -> Tensor:
-    """Return a module's output: see :data:`RunOperation`."""
+    """Return a module's output, as a :data:`RunOperation`."""
     out: Tensor = module(x)
     return out
 
@@ -958,7 +959,7 @@ def _run_steps(
     x: Tensor,
     count: Count,
 ) -> Tensor:
-    """Return the output of steps, one after another: see :data:`RunOperation`."""
+    """Return the output of steps, one after the other, as a :data:`RunOperation`."""
     for step in steps:
         options = {"seen": count} if isinstance(step, Rectifier) else {}
         x = step(x, **options)
@@ -966,7 +967,7 @@ def _run_steps(
 
 
 class _FoldedConv:
-    """A convolution with the kernel and shift of another one."""
+    """A convolution's settings with a folded kernel and bias."""
 
     def __init__(
         self,
@@ -983,6 +984,6 @@ class _FoldedConv:
 
 
 def _grown(kernel: Tensor, side: int) -> Tensor:
-    """Return the same convolution with a larger kernel, zero around."""
+    """Return a kernel padded with zeros to a larger side."""
     margin = (side - kernel.shape[-1]) // 2
     return F.pad(kernel, (margin,) * 4)

@@ -1,14 +1,14 @@
 """A supernet's cells in training mode with few large kernels.
 
-At the papers' sizes a GPU's time goes into launching kernels, so what leaves a node of
-a cell is computed together. The node is rectified once. Operations of one kind on all
-its edges run as one: convolutions with their kernels side by side (in groups where they
-read features of their own), normalisations as one, the last of which takes the
-mixture's weights as its scale. What has no weights (identity, pooling) is computed once
-and mixed for all edges by one pointwise convolution. The kernels and mixtures of all
-cells are put side by side in a few operations per forward. What is added up is what
-:class:`.CellModule` adds up, in another order: features and gradients differ by
-rounding.
+At the papers' sizes a GPU spends most of its time on launching kernels. So all
+operations that read one node are computed together. The node is rectified once.
+Operations of one kind on all its edges run as one. Their convolutions have concatenated
+kernels (grouped convolutions if they read different features). Their normalisations run
+as one, and the last one has the mixture's weights as its scale. Operations without
+weights (identity, pooling) are computed once, and one pointwise convolution mixes them
+for all edges. A few operations per forward concatenate the kernels and mixtures of all
+cells. The sums have the same terms as in :class:`.CellModule`, in another order, so
+features and gradients differ by rounding.
 """
 
 from __future__ import annotations
@@ -58,23 +58,24 @@ class Entry(NamedTuple):
 
 
 MOST_PLANS = 64
-"""How many supports are kept with their plan."""
+"""Number of supports whose plan is kept."""
 
 
 class FusedSupernet:
     """A supernet that computes the same in training mode with fewer, larger kernels.
 
-    In evaluation mode it is the supernet as it is, and so are cells that
-    :func:`can_fuse` refuses.
+    In evaluation mode it runs the unchanged supernet. Cells that :func:`can_fuse`
+    refuses also run unchanged.
 
     Args:
-        supernet: whose weights and running statistics are read and moved.
-        always: whether cells are fused whatever it brings. If not, on a CPU they are
-            left as they are in a forward without gradients and where they have
-            depthwise convolutions, which would have a third of the kernels in twice the
-            time; and on a GPU in a forward with gradients: there, in float32 and at the
-            papers' size, those of the alphas came out up to a quarter off, and it is
-            not yet known why (docs/speed.md).
+        supernet: the supernet, whose weights are read and whose running statistics are
+            updated.
+        always: whether cells are always fused. If not, cells run unchanged on a CPU in
+            a forward without gradients, or if they have depthwise convolutions, which
+            would need a third of the kernels but twice the time. On a GPU, they run
+            unchanged in a forward with gradients: there, in float32 and at the papers'
+            size, gradients of the alphas were wrong by up to a quarter, for unknown
+            reasons (docs/speed.md).
     """
 
     def __init__(
@@ -91,13 +92,13 @@ class FusedSupernet:
         images: Tensor,
         mixture: Mixture,
     ) -> Tensor:
-        """Return the logits (batch, classes), as :meth:`.Supernet.forward`."""
+        """Return the logits (batch, classes), like :meth:`.Supernet.forward`."""
         logits: Tensor = self.supernet(images, mixture, self.replace_cells)
         return logits
 
     @contextmanager
     def replace_cells(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
-        """Yield what runs in the place of cells; see :meth:`.Supernet.forward`."""
+        """Yield the replacements of cells for :meth:`.Supernet.forward`."""
         if not self._fuses(mixture):
             yield {}
             return
@@ -112,7 +113,7 @@ class FusedSupernet:
     def _fuses(self, mixture: Mixture) -> bool:
         """Return whether cells are fused in this forward.
 
-        They are not where a mixture has skips beside its edges.
+        They are not if the mixture has skips beside its edges.
         """
         if not self.supernet.training or mixture.side_weight is not None:
             return False
@@ -120,7 +121,7 @@ class FusedSupernet:
         return self._always or torch.is_grad_enabled() == on_cpu
 
     def _plan(self, mixture: Mixture) -> _FusionPlan:
-        """Return the plan for the mixture's support, made at its first forward."""
+        """Return the plan for the mixture's support; make it at the first forward."""
         table = mixture.weights[0]
         key = (mixture.support, table.device, table.dtype)
         if key not in self._plans:
@@ -137,8 +138,8 @@ def can_fuse(
 ) -> bool:
     """Return whether a cell can be fused.
 
-    It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless
-    they are to be fused.
+    It can if :func:`.can_fold` is true and it has no depthwise convolutions, or if
+    `depthwise` allows them.
     """
     if not can_fold(cell):
         return False
@@ -150,14 +151,14 @@ def can_fuse(
 
 @dataclass(frozen=True)
 class _Group:
-    """Operations of one kind on edges that leave one node.
+    """Operations of one kind on edges from one node.
 
     They have convolutions and normalisations in the same order.
 
     Attributes:
-        modules: one per edge.
-        entries: their places in the mixture.
-        targets: of the edges.
+        modules: one module per edge.
+        entries: places of the modules in the mixture.
+        targets: target nodes of the edges.
     """
 
     modules: list[nn.Sequential] = field(default_factory=list)
@@ -173,12 +174,12 @@ class _Group:
 
     @cached_property
     def steps(self) -> list[tuple[nn.Module, ...]]:
-        """Modules of all edges per step of the operation, once all are added."""
+        """For each step of the operation, the modules of all edges."""
         return list(zip(*self.modules, strict=True))
 
     @property
     def convs(self) -> list[list[nn.Conv2d]]:
-        """Convolutions of all edges per step that is one."""
+        """For each step that is a convolution, the convolutions of all edges."""
         by_step = []
         for step in self.steps:
             convs = [module for module in step if isinstance(module, nn.Conv2d)]
@@ -193,14 +194,14 @@ OnEdge = dict[str, PlacedOperation]
 
 @dataclass(frozen=True)
 class _Weightless:
-    """Identities and poolings on edges that leave one node.
+    """Identities and poolings on edges from one node.
 
     Attributes:
-        modules: per kind those of all edges: they give the same, but normalised ones
-            have statistics of their own.
-        entries: per edge and kind the place in the mixture, or None where it is not
+        modules: for each kind, the modules of all edges. They compute the same, but
+            normalised ones have separate running statistics.
+        entries: for each edge and kind, the place in the mixture; None if it is not
             live.
-        targets: of the edges.
+        targets: target nodes of the edges.
     """
 
     modules: list[list[Operation]]
@@ -209,7 +210,7 @@ class _Weightless:
 
     @classmethod
     def of(cls, operations: Sequence[PlacedOperation]) -> _Weightless:
-        """Return identities and poolings that leave one node, by edge and kind."""
+        """Return the identities and poolings on edges from one node."""
         by_edge: dict[int, OnEdge] = {}
         targets: dict[int, int] = {}
         for operation in operations:
@@ -224,7 +225,7 @@ class _Weightless:
 
 
 def _kind(module: Operation) -> str:
-    """Return what an identity or a pooling computes before it is normalised."""
+    """Return the kind of an identity or a pooling, without its normalisation."""
     weightless = module.pool if isinstance(module, NormalisedPool) else module
     return type(weightless).__name__
 
@@ -233,7 +234,7 @@ def _modules_of_kind(
     edges: Iterable[OnEdge],
     kind: str,
 ) -> list[Operation]:
-    """Return the modules of a kind on all edges that have one."""
+    """Return the modules of a kind, from all edges that have one."""
     return [on_edge[kind].module for on_edge in edges if kind in on_edge]
 
 
@@ -243,7 +244,7 @@ def _entries_of_edge(
 ) -> list[Entry | None]:
     """Return the places of an edge's operations in the mixture, by kind.
 
-    None stands for a kind that the edge does not have.
+    The place is None for a kind that the edge does not have.
     """
     entries: list[Entry | None] = []
     for kind in kinds:
@@ -256,7 +257,7 @@ def _entries_of_edge(
 
 
 class _LiveCell:
-    """The live operations of a cell by the node that they leave and by kind.
+    """The live operations of a cell, by source node and kind.
 
     Args:
         cell_type: index of the cell type.
@@ -264,10 +265,10 @@ class _LiveCell:
         support: which operations are live.
 
     Attributes:
-        counts: how often the pattern of each node counts.
-        groups: per node, the groups of operations of one kind.
-        weightless: per node, its identities and poolings; None where there are none.
-        others: per node, the operations that run by themselves.
+        counts: count of each node's pattern.
+        groups: for each node, the groups of operations of one kind.
+        weightless: for each node, its identities and poolings; None if there are none.
+        others: for each node, the operations that run separately.
     """
 
     def __init__(
@@ -312,7 +313,7 @@ class _LiveCell:
 
 
 def _shape(operation: nn.Sequential) -> Hashable:
-    """Return what operations of one kind have in common."""
+    """Return the key that operations of one kind share."""
     first = operation[0]
     assert isinstance(first, nn.Conv2d)
     return type(operation), first.kernel_size
@@ -331,9 +332,9 @@ class _Stack(NamedTuple):
 
 
 class _FusionPlan:
-    """What runs together in all cells under a support.
+    """The operations that run together in all cells under a support.
 
-    It also knows how weights are laid side by side for that.
+    It also concatenates the weights for them.
     """
 
     def __init__(
@@ -369,7 +370,7 @@ class _FusionPlan:
         return twins
 
     def cell_tensors(self, mixture: Mixture) -> dict[_LiveCell, _CellTensors]:
-        """Return what every cell needs of the supernet's kernels and of the mixture."""
+        """Return the kernels and mixture weights that every cell needs."""
         apart = {cell.module for cell in self.cells if any(cell.others)}
         weights = self._supernet.entries(mixture, apart)
         tensors = {}
@@ -389,7 +390,7 @@ class _FusionPlan:
         return tensors
 
     def _stack_kernels(self, tensors: dict[_LiveCell, _CellTensors]) -> None:
-        """Put the kernels of convolutions that run together side by side, in a copy."""
+        """Concatenate copies of the kernels of convolutions that run together."""
         kernels = []
         for stack in self._stacks:
             for conv in stack.convs:
@@ -404,14 +405,15 @@ class _FusionPlan:
 
 @dataclass
 class _CellTensors:
-    """What a cell needs in one forward, in the order in which it runs.
+    """Tensors that a cell needs in one forward, in the order of their use.
 
     Attributes:
-        weights: the mixture's, by edge and operation, where something runs by itself.
-        kernels: per convolution of what runs together.
-        scales: (edges * channels) per group of operations.
-        mixers: (edges * channels, kinds * channels, 1, 1) per node that identities and
-            poolings leave.
+        weights: weights of the mixture by edge and operation, if an operation runs
+            separately.
+        kernels: concatenated kernels of each joint convolution.
+        scales: scale of each group of operations, (edges * channels,).
+        mixers: kernel that mixes identities and poolings of each node with some,
+            (edges * channels, kinds * channels, 1, 1).
     """
 
     weights: Weights
@@ -421,15 +423,15 @@ class _CellTensors:
 
 
 class _Twins:
-    """Cells of one type and width: their parts of the mixture are made at once.
+    """Cells of one type and width, whose parts of the mixture are computed together.
 
-    Every cell gets a copy of its own, so that gradients are added up once in place of
-    cell by cell.
+    Every cell gets a separate copy, so that gradients are summed once and not cell by
+    cell.
 
     Args:
-        cells: at least one.
-        places: of the cells among all of the type.
-        weights: the mixture of the type, (edges, operations) or (layers, edges,
+        cells: the cells, at least one.
+        places: indices of the cells among all of the type.
+        weights: mixture of the type, (edges, operations) or (layers, edges,
             operations).
 
     Attributes:
@@ -454,7 +456,7 @@ class _Twins:
         self._kinds = [len(node.modules) for node in first.mixed]
         self._mixer_index: dict[int, Tensor] = {}
         self._mixer_sizes: dict[int, list[int]] = {}
-        # Nodes that are left by as many kinds have matrices of one shape.
+        # Nodes with equal numbers of kinds have matrices of one shape.
         for kinds in dict.fromkeys(self._kinds):
             self._index_mixers(kinds, weights)
         self._identity = torch.eye(
@@ -466,7 +468,7 @@ class _Twins:
         kinds: int,
         weights: Tensor,
     ) -> None:
-        """Note where the mixers of nodes that so many kinds leave are in a table."""
+        """Store the places in a table of the mixers of nodes with `kinds` kinds."""
         mixed = self.cells[0].mixed
         nodes = [node for node in mixed if len(node.modules) == kinds]
         rows = chain.from_iterable(node.entries for node in nodes)
@@ -479,18 +481,18 @@ class _Twins:
     def scales(self, table: Tensor) -> list[list[Tensor]]:
         """Return the weights of the edges of each cell and group of operations.
 
-        Each is (edges * channels,): an edge's weight stands for all its channels.
+        Each is (edges * channels,), with the edge's weight for all its channels.
 
         Args:
-            table: (cells, edges * operations + 1) the mixture of each, then a zero.
+            table: mixture of each cell, then a zero, (cells, edges * operations + 1).
         """
         count = len(self.cells)
         sizes = self._scale_sizes
         if not sizes:
             return [[]] * count
         rows = table.index_select(1, self._scale_index)
-        # Normalisation reads its scale from contiguous memory, so that a single row
-        # must be written out, too.
+        # Normalisation needs its scale in contiguous memory, so even a single row is
+        # copied.
         column = rows[:, :, None]
         by_channel = column.expand(-1, -1, self._channels)
         copies = by_channel.contiguous()
@@ -504,10 +506,10 @@ class _Twins:
     def mixers(self, table: Tensor) -> list[list[Tensor]]:
         """Return the matrices that mix a node's features for all its edges.
 
-        They are by cell and node, and mix features as they are and pooled.
+        They are sorted by cell and node, and mix unchanged and pooled features.
 
         Args:
-            table: as of :meth:`scales`.
+            table: as for :meth:`scales`.
         """
         count = len(self.cells)
         matrices: dict[int, Iterator[Tensor]] = {}
@@ -528,9 +530,9 @@ def _places_in_table(
     entries: Iterable[Entry | None],
     weights: Tensor,
 ) -> Tensor:
-    """Return where entries are in a flattened table of weights, (entries,).
+    """Return the indices of entries in a flattened table of weights, (entries,).
 
-    None stands for the zero after the table.
+    The entry None means the zero after the table.
     """
     edges, operations = weights.shape[-2:]
     zero = edges * operations
@@ -560,19 +562,20 @@ class _RunningStatistics:
     ) -> Tensor:
         """Return x with every channel normalised by the batch.
 
-        What running statistics are to be moved to is noted.
+        It stores the batch's statistics for :meth:`update`.
 
         Args:
-            x: (batch, channels, height, width).
-            norms: of parts of the channels, side by side, or each of all of them.
-            scale: (channels,) of the result; None for ones.
+            x: features, (batch, channels, height, width).
+            norms: normalisations of consecutive parts of the channels, or each of all
+                channels.
+            scale: scale of the result, (channels,); None for ones.
         """
         first = norms[0]
         out, mean, inverse = torch.native_batch_norm(
             x, scale, None, None, None, True, 0.0, first.eps
         )
         if first.track_running_stats and first.running_mean is not None:
-            # Under autocast the batch's may be of another precision.
+            # Under autocast, the batch's statistics can have another precision.
             dtype = first.running_mean.dtype
             channels = x.shape[1]
             count = x.numel() / channels
@@ -583,7 +586,7 @@ class _RunningStatistics:
         return out
 
     def update(self) -> None:
-        """Move the running statistics towards those of the batch, as torch does."""
+        """Update the running statistics with those of the batch, like torch."""
         if not self._norms:
             return
         first = self._norms[0]
@@ -607,16 +610,16 @@ def _by_norm(
 ) -> Sequence[Tensor]:
     """Return each norm's part of a statistic (channels,).
 
-    It is all of it where they are of the same channels.
+    If all norms have the same channels, each part is the whole statistic.
     """
     parts = statistic.split(norms[0].num_features)
     return parts * len(norms) if len(parts) < len(norms) else parts
 
 
 class _NodeSums:
-    """What is added to the nodes of a cell.
+    """Running sums of a cell's nodes.
 
-    Features of several targets side by side are added up before they are split.
+    Concatenated features of several targets are summed before they are split.
     """
 
     def __init__(
@@ -633,13 +636,13 @@ class _NodeSums:
         targets: Sequence[int],
         out: Tensor,
     ) -> None:
-        """Add features of the targets: (batch, targets * channels, height, width)."""
+        """Add features of some targets, (batch, targets * channels, height, width)."""
         key = tuple(targets)
         before = self._side_by_side.get(key)
         self._side_by_side[key] = out if before is None else before.add_(out)
 
     def split(self) -> None:
-        """Give the features added side by side to their targets."""
+        """Split concatenated sums, and add each part to its target."""
         for targets, total in self._side_by_side.items():
             if len(targets) == 1:
                 self.terms[targets[0]].append(total)
@@ -656,12 +659,12 @@ def _run_cell(
     statistics: _RunningStatistics,
     inputs: Sequence[Tensor],
 ) -> Tensor:
-    """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`.
+    """Return the features of a cell's output nodes, like :meth:`.CellModule.forward`.
 
     Args:
         cell: the cell.
-        tensors: what it needs of kernels and mixture.
-        statistics: takes note of the batch's statistics.
+        tensors: kernels and mixture weights for the cell.
+        statistics: stores the batch's statistics.
         inputs: one (batch, channels, height, width) tensor per input node.
     """
     module = cell.module
@@ -702,16 +705,16 @@ def _run_group(
     statistics: _RunningStatistics,
     rectified: Tensor,
 ) -> Tensor:
-    """Return the operations' output, weighed, edges side by side.
+    """Return the weighted outputs of the operations, concatenated over edges.
 
-    It is (batch, edges * channels, height, width).
+    They are (batch, edges * channels, height, width).
 
     Args:
         group: the operations.
-        kernels: gives the kernel of each convolution.
-        scale: (edges * channels,) of the last normalisation.
-        statistics: takes note of the batch's statistics.
-        rectified: what they read, (batch, channels, height, width).
+        kernels: yields the kernel of each convolution.
+        scale: scale of the last normalisation, (edges * channels,).
+        statistics: stores the batch's statistics.
+        rectified: rectified input features, (batch, channels, height, width).
     """
     x = rectified
     edges = len(group.modules)
@@ -749,14 +752,14 @@ def _run_weightless(
     statistics: _RunningStatistics,
     x: Tensor,
 ) -> Tensor:
-    """Return a node's features, as they are and pooled, mixed for all edges.
+    """Return a mix of a node's unchanged and pooled features, for all edges.
 
     They are (batch, edges * channels, height, width).
 
     Args:
         weightless: the identities and poolings.
-        mixer: (edges * channels, kinds * channels, 1, 1).
-        statistics: takes note of the batch's statistics.
+        mixer: kernel of the mix, (edges * channels, kinds * channels, 1, 1).
+        statistics: stores the batch's statistics.
         x: the node's features, (batch, channels, height, width).
     """
     features = []
@@ -766,12 +769,12 @@ def _run_weightless(
 
 
 def _add_up(terms: Sequence[Tensor]) -> Tensor:
-    """Return the sum of features, from the first to the last."""
+    """Return the sum of features, added in order."""
     return reduce(torch.add, terms)
 
 
 def _concatenate(features: Sequence[Tensor]) -> Tensor:
-    """Return features side by side; a single one as it is."""
+    """Return concatenated features; a single tensor is returned unchanged."""
     if len(features) == 1:
         return features[0]
     return torch.cat(list(features), dim=1)
@@ -782,12 +785,12 @@ def _apply_weightless(
     statistics: _RunningStatistics,
     x: Tensor,
 ) -> Tensor:
-    """Return the features as an identity or a pooling gives them to all edges.
+    """Return the output of an identity or a pooling, which is equal for all edges.
 
     Args:
-        modules: of one kind, one per edge.
-        statistics: takes note of the batch's statistics.
-        x: (batch, channels, height, width).
+        modules: modules of one kind, one per edge.
+        statistics: stores the batch's statistics.
+        x: input features, (batch, channels, height, width).
     """
     first = modules[0]
     if not isinstance(first, NormalisedPool):
@@ -802,7 +805,7 @@ def _stacked_kernel(
     flat: Tensor,
     convs: Sequence[nn.Conv2d],
 ) -> Tensor:
-    """Return the kernels of convolutions side by side, in channels-last memory.
+    """Return the concatenated kernels of convolutions, in channels-last memory.
 
     They are (convs * out, in, height, width).
     """

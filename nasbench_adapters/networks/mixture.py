@@ -1,10 +1,10 @@
-"""The mixture: how much of each operation each edge carries, in one forward.
+"""The mixture: the weight of each operation on each edge, in one forward.
 
-It is passed to every forward of a supernet. Shapes: per cell type c, `weights[c]` is
-(edges, operations), which all layers of the type share, or (layers, edges, operations),
-one table for each layer. Where edges allow different numbers of operations, the rows
-are padded with zeros. `support` says on the host, without asking the device, which
-entries are not exactly zero.
+It is an argument of every forward of a supernet. For cell type c, `weights[c]` is
+(edges, operations), shared by all layers of the type, or (layers, edges, operations),
+one table per layer. If edges have different numbers of operations, rows are padded with
+zeros. `support` tells which entries are not exactly zero; it is stored on the host, so
+that nobody has to wait for the device.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from archselect.nasbench_adapters.space import (
 
 Item = TypeVar("Item")
 EdgeSupport = tuple[bool, ...]
-"""By operation, whether an edge gives it a weight that is not zero."""
+"""For each operation of an edge, whether its weight is not zero."""
 CellSupport = tuple[EdgeSupport, ...]
-"""The same by edge and operation, of one cell type."""
+"""The same for one cell type, by edge and operation."""
 Support = tuple[CellSupport, ...]
 """The same by cell type, edge and operation."""
 
@@ -47,9 +47,9 @@ class Origin(NamedTuple):
     """The mixture from which another one was made by changing one edge.
 
     Attributes:
-        mixture: as it was before the change.
-        cell: index of the cell type of the edge that differs.
-        edge: index of that edge.
+        mixture: the mixture before the change.
+        cell: index of the changed edge's cell type.
+        edge: index of the changed edge.
     """
 
     mixture: Mixture
@@ -61,16 +61,16 @@ class Origin(NamedTuple):
 class Mixture:
     """An immutable mixture; the module's docstring gives the shapes.
 
-    The tensors may carry gradients. :meth:`without` and :meth:`fixed` need a mixture
-    that all layers share.
+    The tensors may have gradients. :meth:`without` and :meth:`fixed` need a mixture
+    whose tables are shared by all layers.
 
     Attributes:
         weights: one table per cell type.
         support: which entries of the tables are not zero.
-        origin: from which mixture :meth:`without` or :meth:`fixed` made this one; None
-            for any other mixture.
-        side_weight: what the skips beside the edges are multiplied by, a scalar; None
-            leaves them out. See :class:`.SideSkips`.
+        origin: the mixture from which :meth:`without` or :meth:`fixed` made this one;
+            None for any other mixture.
+        side_weight: weight of the skips beside the edges (:class:`.SideSkips`), a
+            scalar; None leaves them out.
     """
 
     weights: tuple[Tensor, ...]
@@ -86,7 +86,7 @@ class Mixture:
         return (*self.weights, self.side_weight)
 
     def beside(self, weight: float) -> Mixture:
-        """Return the mixture with the skips beside its edges, of one weight."""
+        """Return the mixture with a weight for the skips beside its edges."""
         side_weight = self.weights[0].new_full((), weight)
         return Mixture(self.weights, self.support, self.origin, side_weight)
 
@@ -124,7 +124,7 @@ class Mixture:
         edge: int,
         choice: int,
     ) -> Mixture:
-        """Return the mixture in which an edge carries one operation, with weight one.
+        """Return the mixture in which an edge has one operation, with weight one.
 
         Args:
             cell: index of the cell type.
@@ -144,12 +144,12 @@ class Mixture:
         edge: int,
         choice: int,
     ) -> Mixture:
-        """Return the mixture in which an operation has weight one beside the others.
+        """Return the mixture with weight one for an operation, and others unchanged.
 
         Args:
             cell: index of the cell type.
             edge: index of the edge.
-            choice: index of the operation, which has a weight already.
+            choice: index of the operation, whose weight is not zero.
         """
         table = self.weights[cell]
         row = table[edge].clone()
@@ -158,7 +158,7 @@ class Mixture:
         return self._with_edge(cell, edge, changed, self.support[cell][edge])
 
     def leaf(self) -> Mixture:
-        """Return the same mixture with weights that are leaves of the graph."""
+        """Return the same mixture, with weights as leaves of a new autograd graph."""
         leaves = []
         for table in self.weights:
             leaf = table.detach()
@@ -166,10 +166,11 @@ class Mixture:
         return Mixture(tuple(leaves), self.support)
 
     def spread(self, layers: Sequence[int]) -> Mixture:
-        """Return the mixture with a table for each of `layers[c]` layers of type c.
+        """Return the mixture with one table for each of `layers[c]` layers of type c.
 
-        It computes the same; the gradients of its weights say what each layer adds to
-        those of this mixture. Where there is one for each layer already, it stays.
+        The supernet's output does not change. The gradients of the new weights are each
+        layer's share of this mixture's gradients. A cell type that already has one
+        table per layer keeps them.
         """
         tables = []
         for table, count in zip(self.weights, layers, strict=True):
@@ -184,7 +185,7 @@ class Mixture:
     ) -> list[Sequence[Sequence[Tensor]]]:
         """Return a cell type's weights as scalars, by layer, edge and operation.
 
-        They are taken apart once for all layers: their gradients are then put together
+        They are split only once for all layers, so that their gradients are joined only
         once.
         """
         table = self.weights[cell]
@@ -205,7 +206,7 @@ class Mixture:
 
         Args:
             cell: index of the cell type.
-            places: of the layers, counted from the type's first.
+            places: indices of the layers among those of the type.
         """
         table = self.weights[cell]
         is_shared = table.dim() == 2
@@ -229,8 +230,8 @@ class Mixture:
         Args:
             cell: index of the cell type.
             edge: index of the edge.
-            table: weights of the cell type, (edges, operations).
-            live: support of the edge.
+            table: new weights of the cell type, (edges, operations).
+            live: new support of the edge.
         """
         weights = _replace_item(self.weights, cell, table)
         cell_support = _replace_item(self.support[cell], edge, live)
@@ -242,7 +243,7 @@ def _split_evenly(
     items: Sequence[Item],
     size: int,
 ) -> list[Sequence[Item]]:
-    """Return consecutive pieces of a size."""
+    """Return consecutive pieces with `size` items each."""
     starts = range(0, len(items), size)
     return [items[start : start + size] for start in starts]
 
@@ -252,7 +253,7 @@ def _replace_item(
     place: int,
     item: Item,
 ) -> tuple[Item, ...]:
-    """Return a tuple with another item at a place."""
+    """Return a tuple with one item replaced."""
     before = items[:place]
     after = items[place + 1 :]
     return (*before, item, *after)
@@ -263,7 +264,7 @@ def _replace_row(
     place: int,
     row: Tensor,
 ) -> Tensor:
-    """Return a table (edges, operations) with another row (operations,) at a place."""
+    """Return a table (edges, operations) with one row (operations,) replaced."""
     before = table[:place]
     after = table[place + 1 :]
     return torch.cat([before, row[None], after])
@@ -275,17 +276,19 @@ def mixture_of(
     decisions: Decisions | None = None,
     activation: Activation = SOFTMAX,
 ) -> Mixture:
-    """Return the mixture of architecture weights.
+    """Return the mixture for some alphas.
 
-    It is the activation of the alphas on open edges, one-hot on decided ones and zero
-    on dropped ones. A decision on one edge of a group leaves the others as they are.
-    Closed operations have no weight, and the activation is that of the others.
+    An open edge has the activation of its alphas. A decided edge has weight one on its
+    operation, and a dropped edge has zeros. A decision on one edge of a group does not
+    change the other edges. Closed operations have weight zero, and the activation is
+    that of the remaining ones.
 
     Args:
-        space: the space the mixture is for.
-        alphas: per cell type (edges, operations); gradients flow to open edges only.
-        decisions: None leaves every edge open.
-        activation: maps alphas to weights.
+        space: the search space.
+        alphas: alphas, (edges, operations) per cell type; gradients flow to open edges
+            only.
+        decisions: which edges are decided; None leaves every edge open.
+        activation: function from alphas to weights.
     """
     if decisions is not None:
         alphas = close_alphas(alphas, decisions)
@@ -297,14 +300,14 @@ def close_alphas(
     alphas: Sequence[Tensor],
     decisions: Decisions,
 ) -> tuple[Tensor, ...]:
-    """Return alphas that are minus infinity where operations are closed.
+    """Return alphas with minus infinity for closed operations.
 
-    Every activation gives those no weight. The alphas are the same tensors where
-    nothing is closed.
+    Every activation gives them weight zero. If nothing is closed, the result has the
+    same tensors.
 
     Args:
-        alphas: (edges, operations) per cell type.
-        decisions: say what is closed.
+        alphas: alphas, (edges, operations) per cell type.
+        decisions: which operations are closed.
     """
     if not decisions.closed:
         return tuple(alphas)
@@ -326,7 +329,7 @@ def closed_mask(
 ) -> Tensor:
     """Return which entries (edges, columns) of a cell type's table are closed.
 
-    The mask is kept, because a training step must not wait for small copies to the
+    The mask is cached, so that a training step need not wait for small copies to the
     device.
     """
     mask = torch.zeros(edges, columns, dtype=torch.bool)
@@ -342,14 +345,13 @@ def decided_mixture(
     decisions: Decisions | None,
     activation: Activation,
 ) -> Mixture:
-    """Return the mixture of tables on open edges, one-hot on decided ones.
+    """Return the mixture with given weights on open edges, one-hot on decided ones.
 
     Args:
-        space: the space the mixture is for.
-        tables: per cell type (edges, operations), as the activation made them of
-            :func:`close_alphas`.
-        decisions: None leaves every edge open.
-        activation: says whether entries of open edges may be zero.
+        space: the search space.
+        tables: activation of :func:`close_alphas`, (edges, operations) per cell type.
+        decisions: which edges are decided; None leaves every edge open.
+        activation: the activation; it knows whether weights of open edges can be zero.
     """
     if decisions is None:
         decisions = space.undecided()
@@ -378,11 +380,11 @@ def _decided_table(
     table: Tensor,
     row: tuple[int, ...],
 ) -> Tensor:
-    """Return the table of one cell type; see :func:`decided_tables`.
+    """Return the table of one cell type, for :func:`decided_tables`.
 
     Args:
         table: weights of open edges, (edges, operations).
-        row: per edge an operation's index, OPEN or DROPPED.
+        row: for each edge, an operation's index, OPEN or DROPPED.
     """
     if all(choice == OPEN for choice in row):
         return table
@@ -394,12 +396,12 @@ def _decided_table(
 def live_support(
     space: SearchSpace, decisions: Decisions, weighs_none: bool = True
 ) -> Support:
-    """Return which operations are live under decisions, whatever the alphas.
+    """Return which operations are live under some decisions, whatever the alphas.
 
     Args:
-        space: of the operations.
-        decisions: say what is live.
-        weighs_none: whether `none` of open edges has a weight.
+        space: the search space.
+        decisions: which operations are live.
+        weighs_none: whether `none` has a weight on open edges.
     """
     support = []
     for cell, edges in enumerate(space.edges):
@@ -417,10 +419,10 @@ def _cell_support(
     """Return which entries of one cell type's mixture are not zero.
 
     Args:
-        edges: of the cell type.
-        decisions: say which operations they have.
-        columns: entries of a row of the mixture.
-        weighs_none: whether `none` of open edges has a weight.
+        edges: edges of the cell type.
+        decisions: which operations are live.
+        columns: number of entries in a row of the mixture.
+        weighs_none: whether `none` has a weight on open edges.
     """
     support = []
     for edge in edges:
@@ -436,8 +438,8 @@ class _RowMasks(NamedTuple):
     """Masks of a cell type's mixture, on its device.
 
     Attributes:
-        is_open: (edges, 1), which edges are open.
-        chosen: (edges, operations), where decided edges have their one.
+        is_open: which edges are open, (edges, 1).
+        chosen: which operations decided edges have, (edges, operations).
     """
 
     is_open: Tensor
@@ -450,9 +452,10 @@ def _row_masks(
     columns: int,
     device: torch.device,
 ) -> _RowMasks:
-    """Return the masks of a cell type under decisions.
+    """Return the masks of a cell type under some decisions.
 
-    They are kept, because a training step must not wait for small copies to the device.
+    They are cached, so that a training step need not wait for small copies to the
+    device.
     """
     choices = torch.tensor(row)[:, None]
     is_open = choices == OPEN
@@ -467,17 +470,17 @@ def sampled(
     generator: torch.Generator,
     device: torch.device,
 ) -> Mixture:
-    """Return a drawn mixture of one operation per open edge, or per group of them.
+    """Return a random mixture with one operation per open edge, or per group of edges.
 
-    An operation is drawn in proportion to its weight. Decided edges stay.
+    The weights are the probabilities of the operations. Decided edges do not change.
 
     Args:
-        space: of the mixture.
+        space: the search space.
         mixture: the probabilities, one table per cell type.
-        decisions: say which edges are open.
-        generator: a CPU generator. The draw is made there, because the support has to
-            be known to the host.
-        device: of the drawn mixture.
+        decisions: which edges are open.
+        generator: a CPU generator; the draw is on the CPU, because the host must know
+            the support.
+        device: device of the drawn mixture.
     """
     tables = []
     support = []
@@ -491,7 +494,7 @@ def sampled(
 
 
 def _copy_to_host(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Return copies of tables on the CPU: one wait for the device."""
+    """Return copies of tables on the CPU, with only one wait for the device."""
     tables = [table.detach() for table in weights]
     sizes = [table.numel() for table in tables]
     flat = [table.flatten() for table in tables]
@@ -508,27 +511,28 @@ def _draw_table(
     row: tuple[int, ...],
     generator: torch.Generator,
 ) -> Tensor:
-    """Return a drawn table (edges, operations) of one cell type; see :func:`sampled`.
+    """Return a random table (edges, operations) of one cell type, for :func:`sampled`.
 
     Args:
         cell: the cell type.
         table: probabilities, (edges, operations), on the CPU.
-        row: per edge an operation's index, OPEN or DROPPED.
+        row: for each edge, an operation's index, OPEN or DROPPED.
         generator: a CPU generator.
     """
     free = _free_rows(cell, table, row)
-    # The first of exponential clocks to ring, each at the rate of its weight.
+    # The smallest of exponential waiting times, with the weights as rates, is such a
+    # draw.
     clocks = torch.empty_like(free).exponential_(generator=generator)
     return _pick_largest(cell, table, row, free / clocks)
 
 
 def _free_rows(cell: Cell, table: Tensor, row: tuple[int, ...]) -> Tensor:
-    """Return the weights of open edges, one row for each edge, or group of them.
+    """Return the weights of open edges, one row per edge or group of edges.
 
     Args:
         cell: the cell type.
-        table: (edges, operations), on the CPU.
-        row: per edge an operation's index, OPEN or DROPPED.
+        table: weights, (edges, operations), on the CPU.
+        row: for each edge, an operation's index, OPEN or DROPPED.
     """
     is_open = torch.tensor(row)[:, None] == OPEN
     return rows_of_groups(cell, table * is_open)
@@ -537,15 +541,15 @@ def _free_rows(cell: Cell, table: Tensor, row: tuple[int, ...]) -> Tensor:
 def _pick_largest(
     cell: Cell, table: Tensor, row: tuple[int, ...], keys: Tensor
 ) -> Tensor:
-    """Return a table (edges, operations) with a one where each row's key is largest.
+    """Return a table (edges, operations) with a one at each row's largest key.
 
-    Rows without a key above zero have none. Decided edges stay.
+    Rows without a key above zero have no one. Decided edges do not change.
 
     Args:
         cell: the cell type.
-        table: (edges, operations), on the CPU.
-        row: per edge an operation's index, OPEN or DROPPED.
-        keys: of the shape of :func:`_free_rows`.
+        table: weights, (edges, operations), on the CPU.
+        row: for each edge, an operation's index, OPEN or DROPPED.
+        keys: keys, in the shape of :func:`_free_rows`.
     """
     is_open = torch.tensor(row)[:, None] == OPEN
     first = keys.argmax(-1, keepdim=True)
@@ -562,16 +566,16 @@ def hardened(
     decisions: Decisions,
     device: torch.device,
 ) -> Mixture:
-    """Return the mixture of the largest operation of each open edge, or group of them.
+    """Return the mixture with only the largest weight of each open edge (or group).
 
-    Its weights are one and zero, and their gradients go to the given mixture's weights
-    unchanged. Decided edges stay.
+    Its weights are one and zero, and their gradients flow unchanged to the weights of
+    the given mixture. Decided edges do not change.
 
     Args:
-        space: of the mixture.
-        mixture: one table per cell type.
-        decisions: say which edges are open.
-        device: of the mixture.
+        space: the search space.
+        mixture: a mixture with one table per cell type.
+        decisions: which edges are open.
+        device: device of the mixture.
     """
     tables = []
     support = []
@@ -580,7 +584,7 @@ def hardened(
     for cell, weights, soft, row in by_cell:
         largest = _pick_largest(cell, weights, row, _free_rows(cell, weights, row))
         hard = largest.to(device, non_blocking=True)
-        # Exactly one and zero: the difference of equals is zero.
+        # The values are exactly one and zero, because equal numbers cancel.
         tables.append(hard + (soft - soft.detach()))
         support.append(_support_of_table(largest))
     return Mixture(tuple(tables), tuple(support))
@@ -598,7 +602,7 @@ def one_hot(
     architecture: Architecture,
     device: torch.device,
 ) -> Mixture:
-    """Return the mixture of one architecture: each edge's operation has weight one."""
+    """Return the mixture of one architecture, with weight one for its operations."""
     decisions = Decisions.of(architecture)
     return mixture_of(space, blank_alphas(space, device), decisions)
 
@@ -607,7 +611,7 @@ def blank_alphas(
     space: SearchSpace,
     device: torch.device,
 ) -> list[Tensor]:
-    """Return architecture weights of zero, (edges, operations) per cell type."""
+    """Return alphas of zero, (edges, operations) per cell type."""
     alphas = []
     for index, cell in enumerate(space.cells):
         edges = len(cell.edges)

@@ -1,7 +1,7 @@
-"""How many multiply-adds the stand-alone networks of many architectures need.
+"""Numbers of multiply-adds of the stand-alone networks of many architectures.
 
-They are half of the FLOPs of :mod:`.flops`. Papers often print multiply-adds and call
-them FLOPs; those of NAS-Bench-201 are an example.
+They are half of the FLOPs of :mod:`.flops`. Papers often report multiply-adds and call
+them FLOPs, for example NAS-Bench-201.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def multiply_add_table(
 ) -> OperationTable | None:
     """Return the multiply-adds of every operation, and of the network around them.
 
-    One forward of a supernet on the meta device has every number. In NAS-Bench-101 the
-    channels of a vertex depend on the whole cell: there it is None.
+    One forward of a supernet on the meta device gives every number. In NAS-Bench-101
+    the channels of a vertex depend on the whole cell, so the result is None there.
 
     Args:
-        space: of the operations.
+        space: the search space.
         skeleton: from `space.skeleton(...)`; the auxiliary head is left out.
-        image_shape: (channels, height, width) of one image.
-        classes: number of logits.
+        image_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
     """
     if isinstance(space, CellGraphSpace):
         return None
@@ -63,14 +63,14 @@ def count_multiply_adds(
     """Return the multiply-adds of each architecture's network, for one image.
 
     Args:
-        space: of the architectures.
-        architectures: to count.
+        space: the search space.
+        architectures: the architectures.
         skeleton: from `space.skeleton(...)`; the auxiliary head is left out.
-        image_shape: (channels, height, width) of one image.
-        classes: number of logits.
+        image_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
 
     Returns:
-        int64, one number per architecture.
+        one number per architecture, int64.
     """
     if isinstance(space, CellGraphSpace):
         return _count_nb101(space, architectures, skeleton, image_shape, classes)

@@ -1,4 +1,4 @@
-"""The stand-alone networks of NAS-Bench-101, which its sub-spaces share.
+"""The stand-alone networks of NAS-Bench-101 and its sub-spaces.
 
 The package `nasbench-pytorch` builds them.
 """
@@ -18,37 +18,35 @@ from archselect.nasbench_adapters.space import Architecture, Skeleton
 from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, CellGraphSpace
 
 CUT = 2
-"""TensorFlow draws normal weights again that lie further than this many standard
-deviations from zero.
-"""
+"""Limit in standard deviations; TensorFlow draws a normal weight beyond it again."""
 _DENSITY = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi)
 _WITHIN = math.erf(CUT / math.sqrt(2))
 CUT_STD = math.sqrt(1 - 2 * CUT * _DENSITY / _WITHIN)
-"""Standard deviation of the standard normal distribution cut off at ±2."""
+"""Standard deviation of the standard normal distribution truncated at ±2."""
 
 
 class NasBench101Network(nn.Module):
     """The benchmark's network of one architecture.
 
-    It has a stem, three stages of its cell and a linear classifier. The package's
-    module is changed where it departs from the benchmark: its placeholders hold a
-    parameter each, which no forward uses; it gives TensorFlow's momentum of 0.997 to
-    torch, and to some normalisations only; it draws other initial weights. ReLUs are
-    :class:`.Rectifier`, so that activation-pattern proxies find them.
+    It has a stem, three stages of its cell and a linear classifier. This class corrects
+    the package's module where it differs from the benchmark. The package's placeholders
+    have a parameter each, which no forward uses. It passes TensorFlow's momentum of
+    0.997 to torch, and only to some normalisations. It draws different initial weights.
+    ReLUs become :class:`.Rectifier`, so that activation-pattern proxies find them.
 
     Args:
         space: nb101 or one of its sub-spaces.
-        architecture: of it; its loose ends are left out.
-        skeleton: from `space.skeleton(...)`, of which channels, cells per stage and
+        architecture: an architecture of the space; its loose ends are left out.
+        skeleton: from `space.skeleton(...)`; only channels, cells per stage and
             momentum are used.
-        image_channels: of the images.
-        classes: number of logits.
-        seed: of the initial weights.
+        image_channels: number of channels of the images.
+        classes: number of classes.
+        seed: seed of the initial weights.
     """
 
     replicas = 1
     droppable = 0
-    """Operations a training may drop at random; the benchmark drops none."""
+    """Number of operations that training may drop at random; the benchmark has none."""
     auxiliary = None
 
     def __init__(
@@ -68,8 +66,8 @@ class NasBench101Network(nn.Module):
         between = [OPERATIONS[index] for index in cell.operations]
         names = ["input", *between, "output"]
         cells = sum(layer.is_cell for layer in skeleton.layers) // STAGES
-        # The package's layers draw weights when they are made; the caller's random
-        # state must not move.
+        # The package's layers draw weights when they are created; the caller's random
+        # state must not change.
         with torch.random.fork_rng(devices=[]):
             self.network = PublishedNetwork(
                 (cell.matrix, names),
@@ -84,7 +82,7 @@ class NasBench101Network(nn.Module):
         self.initialise(seed)
 
     def _correct_children(self, module: nn.Module) -> None:
-        """Change the direct children of a module that depart from the benchmark."""
+        """Correct the direct children of a module that differ from the benchmark."""
         for name, child in module.named_children():
             if isinstance(child, Placeholder):
                 setattr(module, name, nn.Identity())
@@ -96,10 +94,10 @@ class NasBench101Network(nn.Module):
     def initialise(self, seed: int) -> None:
         """Draw all weights by the benchmark's rule: TensorFlow's defaults.
 
-        Convolutions: normal, cut off at two standard deviations, of variance 1 / fan
-        in. Classifier: uniform in ±sqrt(6 / (fan in + fan out)), bias zero. The global
-        random state is neither read nor moved. Call it before the model goes to another
-        device.
+        Convolutions: normal, truncated at two standard deviations, with variance
+        1 / fan in. Classifier: uniform in ±sqrt(6 / (fan in + fan out)), bias zero. The
+        global random state is neither read nor changed. Call it before the model moves
+        to another device.
         """
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
@@ -125,11 +123,11 @@ class NasBench101Network(nn.Module):
         images: Tensor,
         paths: Tensor | None = None,
     ) -> Logits:
-        """Return the logits; there are none of an auxiliary head.
+        """Return the logits, without those of an auxiliary head.
 
         Args:
             images: (batch, channels, height, width).
-            paths: ignored, as nothing is dropped.
+            paths: ignored, because no operation is dropped.
         """
         del paths
         return Logits(self(images), None)
@@ -139,7 +137,7 @@ def _draw_cut_normal(
     weight: Tensor,
     generator: torch.Generator,
 ) -> None:
-    """Draw a convolution's weights: normal, cut off, of variance 1 / fan in."""
+    """Draw a convolution's weights: truncated normal with variance 1 / fan in."""
     fan_in = weight[0].numel()
     scale = 1 / math.sqrt(fan_in) / CUT_STD
     bound = CUT * scale

@@ -1,8 +1,8 @@
 """Stem, cells and head: a space's supernet, and the network of one architecture.
 
-One cell module serves both, in every space. In a :class:`Supernet` an edge holds all
-its operations and the mixture passed to `forward` weighs them; in a :class:`Network` an
-edge holds its one operation.
+Both have the same class of cells, in every space. In a :class:`Supernet`, an edge has
+all its operations, weighted by the mixture passed to `forward`. In a :class:`Network`,
+an edge has one operation.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ Weights = Sequence[Sequence[Tensor]]
 """A cell's mixture as scalars, by edge and operation."""
 Item = TypeVar("Item")
 HearOutput = Callable[["PlacedOperation", Tensor], None]
-"""A function that gets the output of each operation of a cell, before it is weighed."""
+"""Function that gets the output of each operation of a cell, before it is weighted."""
 RunCell = Callable[[Sequence[Tensor]], Tensor]
-"""A way to compute a cell's output from its inputs, under a mixture."""
+"""Function that computes a cell's output from its inputs, under a mixture."""
 ReplaceCells = Callable[
     [Mixture],
     AbstractContextManager[Mapping["CellModule", RunCell]],
 ]
-"""Gives, for one forward under a mixture, what runs in the place of cells."""
+"""Context manager that gives replacements of cells, for one forward."""
 Present = Sequence[Sequence[Sequence[int]]]
-"""By cell type and edge, the indices of the operations to build."""
+"""Indices of the operations to build, by cell type and edge."""
 
 
 class Features(NamedTuple):
-    """What the output of a layer is like.
+    """Shape of a layer's output.
 
     Attributes:
-        channels: per replica.
-        scale: by how much it is smaller than the images.
+        channels: number of channels per replica.
+        scale: factor by which height and width are smaller than the images'.
     """
 
     channels: int
@@ -83,9 +83,9 @@ class PlacedOperation(NamedTuple):
 
     Attributes:
         edge: index of the edge.
-        source, target: nodes that the edge joins.
-        choice: index of the operation among those that the edge allows.
-        module: what computes it.
+        source, target: nodes of the edge.
+        choice: index of the operation among those of the edge.
+        module: module that computes it.
     """
 
     edge: int
@@ -96,17 +96,18 @@ class PlacedOperation(NamedTuple):
 
     @property
     def is_droppable(self) -> bool:
-        """Whether a training may drop it at random: identities stay."""
+        """Whether training may drop it at random; identities are never dropped."""
         return not isinstance(self.module, Skip)
 
 
 class CellWeights(NamedTuple):
-    """The part of a mixture that one cell reads.
+    """The part of a mixture for one cell.
 
     Attributes:
-        weights: as scalars, by edge and operation.
-        support: which of them are not zero.
-        side_weight: of the skips beside the edges, a scalar; None leaves them out.
+        weights: weights as scalars, by edge and operation.
+        support: which weights are not zero.
+        side_weight: weight of the skips beside the edges, a scalar; None leaves them
+            out.
     """
 
     weights: Weights
@@ -123,11 +124,11 @@ class CellWeights(NamedTuple):
 
 
 class PatternCount(NamedTuple):
-    """How often the papers' code counts a node's activation pattern.
+    """Number of times that the papers' code counts a node's activation pattern.
 
     Attributes:
-        live: how often it counts the pattern.
-        blank: how often it counts zeros in its place.
+        live: number of times that it counts the pattern.
+        blank: number of times that it counts zeros instead.
     """
 
     live: Count
@@ -135,28 +136,28 @@ class PatternCount(NamedTuple):
 
 
 class CellModule(nn.Module):
-    """A cell: every node is the sum of its incoming edges' (mixtures of) operations.
+    """A cell: every node is the sum of the operations on its incoming edges.
 
-    The output nodes are concatenated.
+    In a supernet, the operations are weighted by the mixture. The output nodes are
+    concatenated.
 
     Args:
         cell: the cell type.
-        channels: of a node of width 1.
-        stride: of the edges that leave an input.
-        inputs: per input node its features, of which the last are of the size that the
-            cell reads.
-        present: per edge, the indices of the operations to build.
-        affine: whether normalisation within the cell has learnable scale and shift.
-        replicas: networks side by side; see :mod:`.operations`.
+        channels: number of channels of a node of width 1.
+        stride: stride of the edges that leave an input.
+        inputs: shape of each input node's features; the last has the size of the cell.
+        present: for each edge, the indices of the operations to build.
+        affine: whether normalisation in the cell has learnable scale and shift.
+        replicas: number of networks side by side (:mod:`.operations`).
 
     Attributes:
-        incoming: per node, the operations on the edges into it, edge by edge; `none` is
-            not built.
-        channels: of each node, over all replicas.
-        channels_out: of the cell's output, per replica.
-        sum_norms: by node, what normalises the sum that enters it; empty unless
-            :meth:`normalise_sums` is called. A node that nothing enters has zeros.
-        listener: gets each output in :meth:`forward`; None for no listener.
+        incoming: for each node, the operations on the edges into it, edge by edge;
+            `none` is not built.
+        channels: number of channels of each node, over all replicas.
+        channels_out: number of channels of the cell's output, per replica.
+        sum_norms: normalisation of the sum that enters each node; empty unless
+            :meth:`normalise_sums` is called. A node without inputs has zeros.
+        listener: function that gets each output in :meth:`forward`; None for none.
         side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
             called.
     """
@@ -197,7 +198,7 @@ class CellModule(nn.Module):
     def normalise_sums(self) -> None:
         """Normalise the sum that enters each node, without scale and shift.
 
-        Call it before weights are drawn.
+        Call it before the weights are drawn.
         """
         for node in range(self.cell.inputs, self.cell.nodes):
             norm = nn.BatchNorm2d(self.channels[node], affine=False)
@@ -208,7 +209,7 @@ class CellModule(nn.Module):
         self.side_skips = SideSkips(self.cell, self.channels, self.stride)
 
     def sum_norm(self, node: int) -> nn.BatchNorm2d | None:
-        """Return what normalises the sum that enters a node; None if nothing does."""
+        """Return the normalisation of the sum that enters a node, or None."""
         name = str(node)
         if name not in self.sum_norms:
             return None
@@ -222,7 +223,7 @@ class CellModule(nn.Module):
         channels: int,
         affine: bool,
     ) -> None:
-        """Build what brings every input to the size of the smallest one, the last."""
+        """Build the conversion of every input to the size of the last one."""
         smallest = inputs[-1].scale
         for features in inputs:
             shrink = smallest // features.scale
@@ -242,8 +243,8 @@ class CellModule(nn.Module):
 
         Args:
             edge: index of the edge.
-            indices: of the operations to build.
-            widths: channels of each node, per replica.
+            indices: indices of the operations to build.
+            widths: number of channels of each node, per replica.
             affine: whether normalisation has learnable scale and shift.
         """
         cell = self.cell
@@ -270,14 +271,14 @@ class CellModule(nn.Module):
 
     @property
     def operations(self) -> list[PlacedOperation]:
-        """Operations that are built, by the node that they enter."""
+        """Operations that are built, sorted by the node that they enter."""
         return list(chain.from_iterable(self.incoming))
 
     @property
     def droppable(self) -> int:
-        """Number of operations that a training may drop at random.
+        """Number of operations that training may drop at random.
 
-        All that are built can be dropped but identities.
+        All operations except identities can be dropped.
         """
         return sum(operation.is_droppable for operation in self.operations)
 
@@ -287,15 +288,15 @@ class CellModule(nn.Module):
         mixture: CellWeights | None = None,
         paths: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """Return the features of the output nodes side by side.
+        """Return the concatenated features of the output nodes.
 
         They are (batch, channels, height, width).
 
         Args:
             inputs: one (batch, channels, height, width) tensor per input node.
-            mixture: the weights of the operations; None for weight one everywhere.
-            paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its
-                output; None for ones.
+            mixture: weights of the operations; None for weight one everywhere.
+            paths: for each droppable operation, in order, factors of its output,
+                (batch, 1, 1, 1); None for ones.
         """
         counts = self._counts_if_all_live
         if mixture is not None:
@@ -304,8 +305,8 @@ class CellModule(nn.Module):
         for x in self.prepared(inputs):
             nodes.append(x)
         path_factors = None if paths is None else iter(paths)
-        # Where everything is weighed and no gradient is asked for, a total shares its
-        # memory with nothing else.
+        # If every term is weighted and there are no gradients, no other tensor shares
+        # the memory of a total.
         in_place = mixture is not None and not torch.is_grad_enabled()
         for target in range(self.cell.inputs, self.cell.nodes):
             total = _Total(in_place)
@@ -334,14 +335,14 @@ class CellModule(nn.Module):
         path_factors: Iterator[Tensor] | None,
         total: _Total,
     ) -> None:
-        """Add what an operation puts out to the total of its target.
+        """Add the output of an operation to the total of its target.
 
         Args:
-            operation: that is live.
-            nodes: the features so far.
-            mixture: has the operation's weight; None for weight one.
-            path_factors: of the droppable operations, in order; None for ones.
-            total: to which is added.
+            operation: a live operation.
+            nodes: features of the nodes so far.
+            mixture: mixture with the operation's weight; None for weight one.
+            path_factors: factors of the droppable operations, in order; None for ones.
+            total: total of the target.
         """
         module = operation.module
         factor = None if mixture is None else mixture.factor(operation)
@@ -362,13 +363,13 @@ class CellModule(nn.Module):
         mixture: CellWeights,
         total: _Total,
     ) -> None:
-        """Add what the skips beside the edges into a node give, weighed.
+        """Add the weighted outputs of the skips beside the edges into a node.
 
         Args:
             target: index of the node.
-            features: (batch, channels, height, width) of each node before it.
-            mixture: has the weight.
-            total: to which is added.
+            features: features of each node before it, (batch, channels, height, width).
+            mixture: mixture with the weight of the skips.
+            total: total of the node.
         """
         if self.side_skips is None or mixture.side_weight is None:
             return
@@ -388,7 +389,7 @@ class CellModule(nn.Module):
         return prepared
 
     def zeros(self, node: int, x: Tensor) -> Tensor:
-        """Return the features of a node to which nothing is added; x is an input."""
+        """Return the features of a node without inputs; x is an input of the cell."""
         batch, _, height, width = x.shape
         smaller_height = -(-height // self.stride)
         smaller_width = -(-width // self.stride)
@@ -402,12 +403,12 @@ class CellModule(nn.Module):
     ) -> Tensor:
         """Return a node's features with negative entries set to zero.
 
-        Where nothing reads them so, they are returned as they are.
+        If no operation needs rectified features, they are returned unchanged.
 
         Args:
             node: index of the node.
-            x: its features, (batch, channels, height, width).
-            counts: of every node; see :meth:`pattern_counts`.
+            x: features of the node, (batch, channels, height, width).
+            counts: counts of every node, from :meth:`pattern_counts`.
         """
         count = counts[node]
         if not count.live and not count.blank:
@@ -416,9 +417,9 @@ class CellModule(nn.Module):
         return out
 
     def pattern_counts(self, support: CellSupport | None) -> list[PatternCount]:
-        """Return how often each node's pattern is counted under a support.
+        """Return the number of counts of each node's pattern under a support.
 
-        None stands for everything being live.
+        The support None means that all operations are live.
         """
         live = [0] * self.cell.nodes
         blank = [0] * self.cell.nodes
@@ -436,10 +437,10 @@ class CellModule(nn.Module):
 class _Nodes:
     """The nodes of a cell in one forward.
 
-    What several operations read of a node is computed once.
+    Values that several operations read from a node are computed once.
 
     Attributes:
-        features: (batch, channels, height, width) per node so far.
+        features: features of each node so far, (batch, channels, height, width).
     """
 
     def __init__(
@@ -465,7 +466,7 @@ class _Nodes:
         module: Operation,
         source: int,
     ) -> Tensor:
-        """Return an operation's output for a node: (batch, channels, height, width)."""
+        """Return an operation's output for a node, (batch, channels, height, width)."""
         if isinstance(module, NormalisedPool):
             pooled = self._pool(module.pool, source)
             normalised: Tensor = module.norm(pooled)
@@ -489,10 +490,10 @@ class _Nodes:
 
 
 class _Total:
-    """The sum of what enters a node.
+    """The sum of the outputs that enter a node.
 
     Args:
-        in_place: whether it may be added up in place, as soon as something is added.
+        in_place: whether outputs may be added in place.
     """
 
     def __init__(self, in_place: bool) -> None:
@@ -505,7 +506,7 @@ class _Total:
         out: Tensor,
         factor: Tensor | None,
     ) -> None:
-        """Add an output, weighed by a factor (None: by one)."""
+        """Add an output times a factor (None means one)."""
         if self._sum is None:
             self._sum = out if factor is None else out * factor
         elif factor is None:
@@ -521,14 +522,14 @@ class _Total:
         out: Tensor,
         factor: Tensor | None,
     ) -> None:
-        """Put an output, weighed by a factor, at its place of a wide node.
+        """Put an output times a factor at its place of a wide node.
 
-        The factor None stands for one.
+        The factor None means one.
         """
         self._slots[slot] = out if factor is None else out * factor
 
     def features(self, slots: int) -> Tensor | None:
-        """Return the sum, with the outputs put at their places; None if it is empty.
+        """Return the sum, with outputs at their places; None if there are no outputs.
 
         Args:
             slots: number of places of the node.
@@ -540,10 +541,10 @@ class _Total:
 
 
 class CellArguments(NamedTuple):
-    """What a cell is given in one forward, besides its inputs.
+    """Arguments of a cell in one forward, besides its inputs.
 
     Attributes:
-        mixture: the weights of its operations; None for ones.
+        mixture: weights of its operations; None for ones.
         paths: factors of its droppable operations' outputs; None for ones.
     """
 
@@ -552,11 +553,11 @@ class CellArguments(NamedTuple):
 
 
 class Logits(NamedTuple):
-    """What a forward gives.
+    """The results of a forward.
 
     Attributes:
-        main: (batch, classes) or (batch, replicas, classes).
-        auxiliary: of the auxiliary head, where there is one and the network is in
+        main: logits, (batch, classes) or (batch, replicas, classes).
+        auxiliary: logits of the auxiliary head, if there is one and the network is in
             training mode; else None.
     """
 
@@ -571,10 +572,10 @@ class Backbone(nn.Module):
         space: the search space.
         skeleton: from `space.skeleton(...)`.
         present: which operations are built.
-        image_channels: of the images.
-        classes: number of logits.
-        affine: whether normalisation within the cells has scale and shift.
-        replicas: networks side by side.
+        image_channels: number of channels of the images.
+        classes: number of classes.
+        affine: whether normalisation in the cells has scale and shift.
+        replicas: number of networks side by side.
         auxiliary: whether the skeleton's auxiliary head is built.
     """
 
@@ -593,8 +594,8 @@ class Backbone(nn.Module):
         self.space = space
         self.skeleton = skeleton
         self.replicas = replicas
-        # torch's layers draw weights when they are made; the caller's random state must
-        # not move.
+        # torch's layers draw weights when they are created; the caller's random state
+        # must not change.
         with torch.random.fork_rng(devices=[]):
             outputs = self._build_stem(image_channels)
             self._build_layers(outputs, present, affine, classes if auxiliary else None)
@@ -604,7 +605,7 @@ class Backbone(nn.Module):
                 module.norm.momentum = skeleton.norm_momentum
 
     def _build_stem(self, image_channels: int) -> list[Features]:
-        """Build the stem. Return what its outputs are like."""
+        """Build the stem, and return the shapes of its outputs."""
         stem = STEMS[self.skeleton.stem]
         channels = self.skeleton.stem_channels
         self.stem = stem(image_channels, channels, self.replicas)
@@ -617,13 +618,14 @@ class Backbone(nn.Module):
         affine: bool,
         auxiliary_classes: int | None,
     ) -> None:
-        """Build the layers in order, and append what each puts out to `outputs`.
+        """Build the layers in order, and append the shape of each output to `outputs`.
 
         Args:
-            outputs: what is put out so far.
+            outputs: shapes of the outputs so far.
             present: which operations are built.
-            affine: whether normalisation within the cells has scale and shift.
-            auxiliary_classes: logits of the auxiliary head; None for no such head.
+            affine: whether normalisation in the cells has scale and shift.
+            auxiliary_classes: number of classes of the auxiliary head; None for no such
+                head.
         """
         self.layers = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
@@ -647,7 +649,7 @@ class Backbone(nn.Module):
         present: Sequence[Sequence[int]],
         affine: bool,
     ) -> int:
-        """Build the cell of a layer. Return the channels of its output."""
+        """Build the cell of a layer, and return the channels of its output."""
         cell = self.space.cells[layer.cell]
         inputs = _latest(outputs, cell.inputs)
         module = CellModule(
@@ -661,7 +663,7 @@ class Backbone(nn.Module):
         layer: Layer,
         before: Features,
     ) -> int:
-        """Build the fixed block of a layer. Return the channels of its output."""
+        """Build the fixed block of a layer, and return the channels of its output."""
         build = BLOCKS[layer.block]
         block = build(
             before.channels,
@@ -677,7 +679,7 @@ class Backbone(nn.Module):
         channels: int,
         classes: int,
     ) -> None:
-        """Build what stands behind the last layer, which puts out so many channels."""
+        """Build the head after the last layer, which has `channels` output channels."""
         features = channels * self.replicas
         head = HEADS[self.skeleton.head]
         self.last_norm = nn.BatchNorm2d(features) if head.is_normalised else None
@@ -701,10 +703,11 @@ class Backbone(nn.Module):
         """Return the logits of images.
 
         Args:
-            images: (batch, channels of all replicas, height, width).
-            mixture: None for a stand-alone network.
-            paths: (droppable, batch) factors of the operations' outputs; None for ones.
-            replaced: what runs in the place of cells.
+            images: images, (batch, channels of all replicas, height, width).
+            mixture: weights of the operations; None for a stand-alone network.
+            paths: factors of the operations' outputs, (droppable, batch); None for
+                ones.
+            replaced: functions that replace cells.
         """
         stem = self.stem(images)
         outputs = list(stem) if isinstance(stem, tuple) else [stem]
@@ -716,7 +719,7 @@ class Backbone(nn.Module):
                 inputs = _latest(outputs, module.cell.inputs)
                 run = replaced.get(module)
                 out = run(inputs) if run else module(inputs, *arguments[module])
-                # Only what a later layer reads is kept.
+                # Keep only outputs that a later layer reads.
                 kept = max(2, len(inputs))
                 outputs = [*inputs, out][-kept:]
             else:
@@ -732,7 +735,7 @@ class Backbone(nn.Module):
         paths: Tensor | None,
         replaced: Mapping[CellModule, RunCell],
     ) -> dict[CellModule, CellArguments]:
-        """Return what each cell that is not replaced is given; see :meth:`_forward`."""
+        """Return the arguments of each cell that is not replaced."""
         factors: Iterator[Tensor] = iter(())
         if paths is not None:
             by_operation = paths[:, :, None, None, None]
@@ -757,7 +760,7 @@ class Backbone(nn.Module):
         return arguments
 
     def _classify(self, x: Tensor) -> Tensor:
-        """Return the logits of the last layer's features.
+        """Return the logits for the last layer's features.
 
         They are (batch, classes), or (batch, replicas, classes) with replicas.
         """
@@ -771,7 +774,7 @@ class Backbone(nn.Module):
         return logits.unflatten(1, (self.replicas, -1))
 
     def cells(self) -> list[tuple[int, CellModule]]:
-        """Return the layers that are cells, in order, with the type of each."""
+        """Return the layers that are cells, in order, each after its cell type."""
         cells = []
         for layer, module in zip(self.skeleton.layers, self.layers, strict=True):
             if isinstance(module, CellModule):
@@ -779,7 +782,7 @@ class Backbone(nn.Module):
         return cells
 
     def layers_by_type(self) -> dict[int, list[CellModule]]:
-        """Return the layers that are cells, in order, by type of cell."""
+        """Return the layers that are cells, in order, by cell type."""
         layers: dict[int, list[CellModule]] = {}
         for cell, module in self.cells():
             layers.setdefault(cell, []).append(module)
@@ -790,7 +793,7 @@ class Backbone(nn.Module):
     ) -> dict[CellModule, Weights]:
         """Return the mixture's weights as scalars, by cell.
 
-        The wanted cells have them, and so may others of their types.
+        The result has all wanted cells, and can have other cells of their types.
         """
         entries: dict[CellModule, Weights] = {}
         for cell, modules in self.layers_by_type().items():
@@ -802,14 +805,13 @@ class Backbone(nn.Module):
     def initialise(self, seeds: Sequence[int]) -> None:
         """Draw all weights, replica r from `seeds[r]`, by the rule of torch's layers.
 
-        Replica r gets the very numbers that a network without replicas gets from the
-        same seed, and the global random state is neither read nor moved. Call it before
-        the model goes to another device. Raises ValueError unless there are as many
-        seeds as replicas.
+        Replica r gets the same numbers as a network without replicas from that seed.
+        The global random state is neither read nor changed. Call it before the model
+        moves to another device. Raises ValueError unless there is one seed per replica.
         """
         if len(seeds) != self.replicas:
             raise ValueError(
-                f"{self.replicas} replicas need as many seeds, not {len(seeds)}"
+                f"{self.replicas} replicas need {self.replicas} seeds, not {len(seeds)}"
             )
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         for module in self.modules():
@@ -821,10 +823,10 @@ class Backbone(nn.Module):
     def _draw_weights(
         self, conv: nn.Conv2d, generators: Sequence[torch.Generator]
     ) -> None:
-        """Draw a convolution's weights, of each replica from its generator.
+        """Draw a convolution's weights, for each replica from its generator.
 
         Uniform in ±1/sqrt(fan in) is kaiming_uniform with a = sqrt(5), torch's default.
-        The classifier is drawn so in any case.
+        The classifier is always drawn in this way.
         """
         fan_in = conv.weight[0].numel()
         bound = 1 / math.sqrt(fan_in)
@@ -843,10 +845,7 @@ class Backbone(nn.Module):
 
 
 def all_operations(space: SearchSpace) -> list[list[range]]:
-    """Return the indices of all operations, by cell type and edge.
-
-    They are what a supernet builds.
-    """
+    """Return the indices of all operations, by cell type and edge, for a supernet."""
     by_cell = []
     for edges in space.edges:
         by_cell.append([edge.choices for edge in edges])
@@ -854,18 +853,18 @@ def all_operations(space: SearchSpace) -> list[list[range]]:
 
 
 class Supernet(Backbone):
-    """A space's supernet: every cell holds every operation of every edge.
+    """A space's supernet: every cell has every operation on every edge.
 
     Args:
         space: the search space.
         skeleton: from `space.skeleton(...)`.
-        image_channels: of the images.
-        classes: number of logits.
-        seed: of the initial weights.
-        normalised_sums: whether the sum that enters each node is normalised; see
-            :attr:`.Activation.normalised_sums`.
+        image_channels: number of channels of the images.
+        classes: number of classes.
+        seed: seed of the initial weights.
+        normalised_sums: whether the sum that enters each node is normalised, as
+            :attr:`.Activation.normalised_sums` demands.
         side_skips: whether there is a skip beside every edge's mixture. Its weights
-            have a random stream of their own: the others stay.
+            have a separate random stream, so the other weights do not change.
     """
 
     def __init__(
@@ -901,7 +900,7 @@ class Supernet(Backbone):
                 norm.momentum = self.skeleton.norm_momentum
 
     def _add_side_skips(self, seed: int) -> None:
-        """Add a skip beside every edge of each cell, of weights drawn from a seed."""
+        """Add a skip beside every edge of each cell, with weights from a seed."""
         generator = torch.Generator().manual_seed(seed)
         for _, module in self.cells():
             with torch.random.fork_rng(devices=[]):
@@ -923,13 +922,13 @@ class Supernet(Backbone):
         Operations outside the mixture's support are not computed.
 
         Args:
-            images: (batch, channels, height, width).
-            mixture: of the supernet's space.
-            replace_cells: gives what runs in the place of cells; see
-                :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
-            candidates: the mixtures of which such cells give the features, one behind
-                another in the batch. They are not read here: it is for those who count
-                what a call is worth.
+            images: images, (batch, channels, height, width).
+            mixture: weights of the operations.
+            replace_cells: replaces cells in the forward (:class:`.FoldedSupernet`,
+                :class:`.FusedSupernet`).
+            candidates: mixtures whose features such cells return, one after the other
+                in the batch. This method ignores them; code that counts forwards reads
+                them.
         """
         if replace_cells is None:
             return self._forward(images, mixture).main
@@ -940,19 +939,19 @@ class Supernet(Backbone):
 class Network(Backbone):
     """The stand-alone network of one architecture.
 
-    Or several of them with different weights, side by side.
+    With replicas it is several such networks with different weights, side by side.
 
     Args:
         space: the search space.
-        architecture: which operation each edge carries.
+        architecture: the architecture.
         skeleton: from `space.skeleton(...)`.
-        image_channels: of the images (of one replica).
-        classes: number of logits.
-        seeds: one seed of initial weights per replica.
-        auxiliary: whether it has the skeleton's auxiliary head, for training (a network
-            without replicas).
-        affine: whether normalisation within the cells has scale and shift. Without, the
-            operations are those of the supernet, where poolings are normalised, too.
+        image_channels: number of channels of the images, per replica.
+        classes: number of classes.
+        seeds: seed of the initial weights of each replica.
+        auxiliary: whether it has the skeleton's auxiliary head for training; not
+            possible with replicas.
+        affine: whether normalisation in the cells has scale and shift. If not, the
+            operations are those of the supernet, in which poolings are normalised, too.
     """
 
     def __init__(
@@ -967,7 +966,7 @@ class Network(Backbone):
         affine: bool = True,
     ) -> None:
         if auxiliary and len(seeds) > 1:
-            raise ValueError("replicas have no auxiliary head")
+            raise ValueError("networks with replicas cannot have an auxiliary head")
         present = [_carried(row) for row in architecture.choices]
         super().__init__(
             space,
@@ -984,9 +983,9 @@ class Network(Backbone):
 
     @property
     def droppable(self) -> int:
-        """Number of operations, over all layers, that a training may drop at random.
+        """Number of operations, over all layers, that training may drop at random.
 
-        All can be dropped but identities.
+        All operations except identities can be dropped.
         """
         return sum(module.droppable for _, module in self.cells())
 
@@ -1008,17 +1007,17 @@ class Network(Backbone):
         The latter are None without such a head, and in evaluation mode.
 
         Args:
-            images: (batch, channels, height, width).
-            paths: (droppable, batch) factors of the operations' outputs, 0 where an
-                operation is dropped; None for ones.
+            images: images, (batch, channels, height, width).
+            paths: factors of the operations' outputs, (droppable, batch), 0 for a
+                dropped operation; None for ones.
         """
         return self._forward(images, None, paths)
 
 
 def _carried(row: Sequence[int | None]) -> list[list[int]]:
-    """Return per edge the index of the operation that an architecture has on it.
+    """Return, for each edge, a list with the index of its operation.
 
-    The list of an edge that it does not have is empty.
+    The list is empty for a dropped edge.
     """
     return [[] if choice is None else [choice] for choice in row]
 
@@ -1027,10 +1026,7 @@ def _latest(
     outputs: Sequence[Item],
     count: int,
 ) -> list[Item]:
-    """Return the last `count` outputs.
-
-    Where the stem gave fewer, its first stands for those before it.
-    """
+    """Return the last `count` outputs; repeat the first one if there are fewer."""
     repeated = [outputs[0]] * (count - len(outputs))
     return [*repeated, *outputs[-count:]]
 
@@ -1040,15 +1036,15 @@ NORM_MODES = ("running", "batch")
 
 @contextmanager
 def scoring(model: nn.Module, norm: str) -> Iterator[None]:
-    """Score within it without leaving a trace in the model.
+    """Prepare a model for scoring inside the block, and restore it afterwards.
 
-    There is no gradient graph, no buffer is updated, and the mode is restored.
+    Inside the block there is no autograd graph, and no buffer is updated.
 
     Args:
         model: any model with batch normalisation.
-        norm: "running" normalises with running statistics (evaluation mode); "batch"
-            with those of the batch (training mode, as in DARTS-PT's released code) but
-            does not update the running ones.
+        norm: "running" normalises with running statistics (evaluation mode). "batch"
+            normalises with the statistics of the batch (training mode, as in DARTS-PT's
+            released code), without updating the running ones.
 
     Raises UserError for another mode.
     """

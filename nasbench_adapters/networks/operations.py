@@ -1,11 +1,11 @@
-"""Candidate operations and the parts they are made of, as torch modules.
+"""Candidate operations and their parts, as torch modules.
 
 Every module takes and returns features (batch, channels, height, width). `replicas`
 trains several networks of one shape side by side: channels are stacked replica by
 replica and every convolution is grouped, so replicas never mix.
 
-An operation that begins with a ReLU is given features that are already rectified
-(`reads_rectified`): a node is rectified once for all that read it.
+An operation that begins with a ReLU gets features that are already rectified
+(`reads_rectified`): each node is rectified only once, for all its readers.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from torch.nn import functional as F
 from archselect.nasbench_adapters.space import NONE
 
 Count = int | tuple[int, ...]
-"""How often something counts: the same for all candidates, or for each."""
+"""A number of counts: one for all candidates, or one for each."""
 
 
 class Rectifier(nn.ReLU):
-    """A ReLU whose call says how the papers' code counts it.
+    """A ReLU whose call passes on how often the papers' code counts it.
 
-    Activation-pattern proxies (selectors.proxies.nwot) need that count. In that code
-    every operation has a ReLU of its own. Here a node is rectified once,
-    and the call carries how often modules of that code would see this input (`seen`),
-    and how many would see zeros in its place (`blank`). Where several candidates go
-    through one call either may be a tuple, of a number for each of them.
+    Activation-pattern proxies (selectors.proxies.nwot) need these counts. In the
+    papers' code every operation has a separate ReLU. Here a node is rectified once. The
+    call tells how many modules of that code would get this input (`seen`), and how many
+    would get zeros instead (`blank`). If one call serves several candidates, each can
+    be a tuple of one number per candidate.
     """
 
     def forward(
@@ -51,7 +51,7 @@ class Rectifier(nn.ReLU):
 
 
 class CappedRectifier(Rectifier):
-    """A ReLU that puts out six at most: ReLU6."""
+    """ReLU6: a ReLU whose output is at most six."""
 
     def forward(
         self,
@@ -59,18 +59,18 @@ class CappedRectifier(Rectifier):
         seen: Count = 1,
         blank: Count = 0,
     ) -> Tensor:
-        """Return `input` cut to 0..6; same shape."""
+        """Return `input` clipped to 0..6; same shape."""
         return super().forward(input, seen, blank).clamp(max=6)
 
 
 class SilencedRectifier(nn.Module):
-    """Stands for a ReLU of a silenced operation, which released code feeds zeros.
+    """Stand-in for a ReLU of a silenced operation, to which released code feeds zeros.
 
-    Nothing is computed: a call tells a proxy that listens how large the zeros are.
+    It computes nothing; a call only tells a listening proxy the number of zeros.
     """
 
     def forward(self, length: int) -> None:
-        """Tell listeners of a ReLU that sees `length` zeros for each image."""
+        """Tell listeners about a ReLU that gets `length` zeros for each image."""
 
     @property
     def is_listened_to(self) -> bool:
@@ -79,12 +79,12 @@ class SilencedRectifier(nn.Module):
 
 
 class Counted(NamedTuple):
-    """How often the papers' code counts an operation's ReLUs.
+    """Number of times that the papers' code counts an operation's ReLUs.
 
     Attributes:
-        live: how often it counts the input while the operation is live.
-        silent: how often it counts the input while the operation is silenced.
-        blank: how often it counts zeros while the operation is silenced.
+        live: number of times that it counts the input of a live operation.
+        silent: number of times that it counts the input of a silenced operation.
+        blank: number of times that it counts zeros for a silenced operation.
     """
 
     live: int
@@ -141,28 +141,28 @@ class Operation(nn.Module):
 
     @property
     def runs_when_silenced(self) -> bool:
-        """True if a proxy counts a ReLU within it even while it is silenced.
+        """True if a proxy counts a ReLU in it even while it is silenced.
 
-        Then it must be computed, although the mixture gives it no weight.
+        Then it must be computed, although its weight in the mixture is zero.
         """
         return False
 
     def run_silenced(self, x: Tensor) -> None:
-        """Do what proxies count of the operation while it is silenced.
+        """Do the calls that proxies count while the operation is silenced.
 
-        Called where :attr:`runs_when_silenced` is true.
+        It is called if :attr:`runs_when_silenced` is true.
 
         Args:
-            x: its source, (batch, channels, height, width).
+            x: features of its source, (batch, channels, height, width).
         """
         self(x)
 
 
 class ConvNorm(nn.Sequential, Operation):
-    """Convolution and normalisation: ReLU-Conv-BN without its ReLU, which ran before.
+    """Convolution and normalisation: ReLU-Conv-BN without its ReLU, which runs before.
 
-    The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU within
-    it; while silenced, the class sees its input and the ReLU zeros.
+    The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU in it.
+    While it is silenced, the class gets its input and the ReLU gets zeros.
     """
 
     reads_rectified = True
@@ -202,13 +202,13 @@ class Skip(nn.Identity, Operation):
 
 
 class AveragePool(nn.AvgPool2d, Operation):
-    """Average pooling 3x3; the padding is not counted."""
+    """Average pooling 3x3; the mean leaves out the padding."""
 
     def __init__(self, stride: int = 1) -> None:
         super().__init__(3, stride=stride, padding=1, count_include_pad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return pooled features (batch, channels, h / stride, w / stride) of x."""
+        """Return pooled features, (batch, channels, h / stride, w / stride)."""
         on_cpu = x.device.type == "cpu"
         if on_cpu and self.stride == 1 and not torch.compiler.is_compiling():
             return _average_neighbours(x)
@@ -221,7 +221,7 @@ class AveragePool(nn.AvgPool2d, Operation):
 def _average_neighbours(x: Tensor) -> Tensor:
     """Return the mean of every pixel's 3x3 neighbourhood, by a convolution per channel.
 
-    It is several times as fast as torch's own loop on a CPU.
+    On a CPU it is several times as fast as torch's pooling.
     """
     channels, height, width = x.shape[1:]
     kernel = _box(channels, x.dtype)
@@ -241,9 +241,9 @@ def _shares(
     width: int,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Return one over the number of each pixel's neighbours, (height, width).
+    """Return 1 / (number of neighbours) of each pixel, (height, width).
 
-    A pixel is its own neighbour; those outside of the image are not counted.
+    A pixel counts itself, but no pixels outside the image.
     """
     rows = _neighbours(height, dtype)
     columns = _neighbours(width, dtype)
@@ -251,7 +251,7 @@ def _shares(
 
 
 def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
-    """Return how many neighbours each place of a line has, itself included: (size,)."""
+    """Return the number of neighbours of each place in a line, with itself, (size,)."""
     counts = []
     for place in range(size):
         first = max(place - 1, 0)
@@ -263,9 +263,9 @@ def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
 def has_wrong_gradient(x: Tensor) -> bool:
     """Return whether torch's gradient of a padded average pooling of x is wrong.
 
-    It is on CUDA and channels-last, without a warning: pytorch issue 188344, fixed in
-    July 2026 or later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201
-    networks with poolings came out at 0.17 to 1 times what they are.
+    It is wrong on CUDA with channels-last tensors, without a warning (pytorch issue
+    188344, fixed in July 2026 or later). With torch 2.11 on an H200, the gradient norms
+    of NAS-Bench-201 networks with poolings were 0.17 to 1 times the correct ones.
     """
     return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
 
@@ -278,7 +278,7 @@ class MaxPool(nn.MaxPool2d, Operation):
 
 
 class NormalisedPool(Operation):
-    """A pooling, then normalisation without scale and shift, as in DARTS' supernet."""
+    """Pooling, then normalisation without scale and shift, as in DARTS' supernet."""
 
     def __init__(
         self,
@@ -298,11 +298,11 @@ class NormalisedPool(Operation):
 
 
 class ConvNormRelu(nn.Sequential, Operation):
-    """NAS-Bench-101's convolution: normalisation with scale and shift, and ReLU.
+    """NAS-Bench-101's convolution with normalisation (scale and shift) and ReLU.
 
-    Its projections are the same. The released code of Zero-Cost-PT counts the ReLU
-    within it once, and while silenced too, as it computes whatever is multiplied by
-    zero afterwards.
+    The benchmark's projections have the same form. The released code of Zero-Cost-PT
+    counts the ReLU in it once, also while it is silenced, because that code computes
+    operations and then multiplies their outputs by zero.
     """
 
     def __init__(
@@ -320,7 +320,7 @@ class ConvNormRelu(nn.Sequential, Operation):
 
     @property
     def runs_when_silenced(self) -> bool:
-        """See :attr:`Operation.runs_when_silenced`."""
+        """True if a proxy counts its ReLUs."""
         rectifier = self[2]
         assert isinstance(rectifier, Rectifier)
         return rectifier.is_listened_to
@@ -336,9 +336,9 @@ class ConvNormRelu(nn.Sequential, Operation):
 class ShapeChange(Operation):
     """The identity of a chain's layer that changes channels or size.
 
-    It is a 1x1 convolution of the layer's stride and normalisation, without a ReLU
-    (NAS-Bench-Macro, released code). Pixels are left out before the convolution, for
-    the reason that :class:`FactorizedReduction` gives.
+    It is a 1x1 convolution with the layer's stride, and normalisation, without a ReLU
+    (NAS-Bench-Macro, released code). Pixels are dropped before the convolution, for the
+    reason in :class:`FactorizedReduction`.
     """
 
     def __init__(
@@ -355,7 +355,7 @@ class ShapeChange(Operation):
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / stride, w / stride) of the features x."""
+        """Return features (batch, channels_out, h / stride, w / stride)."""
         kept = x[:, :, :: self.stride, :: self.stride]
         convolved = self.conv(kept)
         out: Tensor = self.norm(convolved)
@@ -365,17 +365,17 @@ class ShapeChange(Operation):
 class InvertedResidual(Operation):
     """MobileNetV2's block (Sandler et al., CVPR 2018, table 1), without biases.
 
-    1x1 convolution, normalisation, ReLU; depthwise convolution of the stride,
-    normalisation, ReLU; 1x1 convolution, normalisation. The input is added where the
-    block keeps channels and size. With an expansion of 1 the first three are left out.
+    1x1 convolution, normalisation, ReLU; depthwise convolution with the stride,
+    normalisation, ReLU; 1x1 convolution, normalisation. The input is added if the block
+    keeps channels and size. With an expansion of 1 the first three are left out.
 
-    Its ReLUs count as they run. While it is silenced, released code computes it of
-    zeros: proxies that count them listen to :class:`SilencedRectifier`.
+    Each ReLU counts when it runs. While the block is silenced, released code computes
+    it on zeros; proxies that count these listen to :class:`SilencedRectifier`.
 
     Args:
         shape: channels, stride, affine and replicas.
         kernel: height and width of the depthwise kernel.
-        expansion: channels within the block, as a multiple of the input's.
+        expansion: channels in the block, as a multiple of the input's.
         rectifier: class of the ReLUs.
     """
 
@@ -412,7 +412,7 @@ class InvertedResidual(Operation):
         self._stride = shape.stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / stride, w / stride) of the features x."""
+        """Return features (batch, channels_out, h / stride, w / stride)."""
         widened = self.widen(x)
         filtered = self.depthwise(widened)
         out: Tensor = self.project(filtered)
@@ -420,11 +420,11 @@ class InvertedResidual(Operation):
 
     @property
     def runs_when_silenced(self) -> bool:
-        """See :attr:`Operation.runs_when_silenced`."""
+        """True if a proxy counts its ReLUs."""
         return self.silenced.is_listened_to
 
     def run_silenced(self, x: Tensor) -> None:
-        """See :meth:`Operation.run_silenced`: nothing is computed of zeros."""
+        """Tell listening proxies about the zeros in each ReLU; compute nothing."""
         height, width = x.shape[2:]
         if len(self.widen):
             self.silenced(self._widened * height * width)
@@ -434,7 +434,7 @@ class InvertedResidual(Operation):
 
 
 class Slot(Skip):
-    """The identity whose output is one part of a wide target: :func:`fill_slots`."""
+    """The identity whose output is one part of a wide target (:func:`fill_slots`)."""
 
     def __init__(self, place: int) -> None:
         super().__init__()
@@ -445,14 +445,14 @@ def fill_slots(
     features: Mapping[int, Tensor],
     slots: int,
 ) -> Tensor:
-    """Return features by place side by side, zeros where there are none.
+    """Return the concatenated features of all places, with zeros for missing ones.
 
     Args:
-        features: (batch, channels, height, width) of at least one place.
+        features: features of at least one place, (batch, channels, height, width).
         slots: number of places.
 
     Returns:
-        (batch, slots * channels, height, width).
+        features, (batch, slots * channels, height, width).
     """
     if len(features) < slots:
         example = next(iter(features.values()))
@@ -466,7 +466,7 @@ def fill_slots(
 class DilatedConv(nn.Sequential, Operation):
     """Depthwise convolution of dilation 2, pointwise convolution, normalisation.
 
-    The ReLU before them is the caller's.
+    The caller applies the ReLU before them.
     """
 
     reads_rectified = True
@@ -496,9 +496,9 @@ class DilatedConv(nn.Sequential, Operation):
 
 
 class SeparableConv(nn.Sequential, Operation):
-    """Twice depthwise convolution, pointwise convolution and normalisation.
+    """Twice: depthwise convolution, pointwise convolution and normalisation.
 
-    The first ReLU is the caller's.
+    The caller applies the first ReLU.
     """
 
     reads_rectified = True
@@ -524,11 +524,12 @@ class SeparableConv(nn.Sequential, Operation):
 
 
 class FactorizedReduction(Operation):
-    """Two 1x1 convolutions of stride 2, one shifted by a pixel: halves the image.
+    """Two 1x1 convolutions of stride 2, one shifted by a pixel; they halve the image.
 
-    So no pixel is lost. Every other pixel is taken before the convolution, which is the
-    same. torch 2.13's weight gradient of a 1x1 convolution of stride 2 writes out of
-    bounds on the CPU for some sizes (56 pixels, fewer than 16 channels).
+    Because of the shift, no pixel is lost. Here every other pixel is selected before
+    the convolution, which gives the same result. The reason: torch 2.13's weight
+    gradient of a 1x1 convolution of stride 2 writes out of bounds on the CPU for some
+    sizes (56 pixels, fewer than 16 channels).
     """
 
     reads_rectified = True
@@ -550,10 +551,7 @@ class FactorizedReduction(Operation):
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w).
-
-        Height and width are even.
-        """
+        """Return features (batch, channels_out, h / 2, w / 2); h and w must be even."""
         even_pixels = x[:, :, ::2, ::2]
         odd_pixels = x[:, :, 1::2, 1::2]
         half_a = self.conv_a(even_pixels)
@@ -564,19 +562,19 @@ class FactorizedReduction(Operation):
 
 
 LOW_31_BITS = 0x7FFFFFFF
-"""Mask of the bits of a hash that make one uniform number."""
+"""Mask of the bits of a hash that give one uniform number."""
 
 
 class Noise(Operation):
-    """Standard normal noise in place of the input (S4 of Zela et al., ICLR 2020).
+    """Standard normal noise instead of the input (S4 of Zela et al., ICLR 2020).
 
-    It has no random state. Every number is a hash of its place and of all bits of what
-    it replaces: fresh for every batch and every change of the network before it, yet
-    the same whenever the same is scored again.
+    It has no random state. Every number is a hash of its place and of all bits of the
+    number that it replaces. So the noise changes with every batch and with every change
+    of the network before it, but repeated scores are equal.
 
     Args:
-        stride: only every stride-th row and column is replaced.
-        place: tells apart the noise of edges that read the same node.
+        stride: step between the rows and columns that are kept.
+        place: number that gives edges from the same node different noise.
     """
 
     def __init__(
@@ -601,7 +599,7 @@ class Noise(Operation):
         seed = _split_mix(_split_mix(digest) + self.place)
         places = torch.arange(pairs, device=kept.device)
         bits = _split_mix(places + seed)
-        # Two 31-bit uniforms of each hash, then Box and Muller's transform.
+        # Two 31-bit uniform numbers from each hash, then the Box-Muller transform.
         low = (bits & LOW_31_BITS).float()
         high = ((bits >> 32) & LOW_31_BITS).float()
         uniform = (low + 1) / 2**31
@@ -616,7 +614,7 @@ class Noise(Operation):
 def _split_mix(z: Tensor) -> Tensor:
     """Return SplitMix64's finaliser of int64 numbers (Steele et al., OOPSLA 2014).
 
-    Products wrap around. An arithmetic shift, masked, is the logical one.
+    Products wrap around. A masked arithmetic shift equals a logical shift.
     """
     shifted = (z >> 30) & (2**34 - 1)
     z = (z ^ shifted) * -0x40A7B892E31B1A47
@@ -628,16 +626,16 @@ def _split_mix(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class OperationShape:
-    """What a candidate operation is built for, besides its name.
+    """Settings of a candidate operation, besides its name.
 
     Attributes:
-        channels_in: of its source, per replica.
-        channels_out: of its target, per replica.
-        stride: by which it divides height and width.
+        channels_in: number of channels of its source, per replica.
+        channels_out: number of channels of its target, per replica.
+        stride: factor by which it reduces height and width.
         affine: whether normalisation has learnable scale and shift.
-        replicas: networks side by side.
+        replicas: number of networks side by side.
         normalised_pools: whether poolings are normalised.
-        place: of the edge; see :class:`Noise`.
+        place: number of the edge, for :class:`Noise`.
     """
 
     channels_in: int
@@ -650,7 +648,7 @@ class OperationShape:
 
 
 Builder = Callable[[OperationShape], Operation | None]
-"""A way to build the module of an operation; None adds nothing to its target."""
+"""Function that builds the module of an operation; None adds nothing to its target."""
 
 
 def _build_nothing(_shape: OperationShape) -> None:
@@ -662,7 +660,7 @@ def _build_noise(shape: OperationShape) -> Operation:
 
 
 def _build_skip(shape: OperationShape) -> Operation:
-    """Return the identity, or where the image is halved a factorised reduction."""
+    """Return the identity, or a factorised reduction if the image is halved."""
     if shape.stride == 1:
         return Skip()
     return FactorizedReduction(
@@ -682,7 +680,7 @@ def _normalise_pool(
     pool: AveragePool | MaxPool,
     shape: OperationShape,
 ) -> Operation:
-    """Return a pooling, with normalisation after it where the cell asks for it."""
+    """Return a pooling, with normalisation after it if the cell normalises poolings."""
     if not shape.normalised_pools:
         return pool
     return NormalisedPool(pool, shape.channels_in, shape.replicas)
@@ -728,7 +726,7 @@ def _build_nb101_convolution(
 
 
 def _build_identity(shape: OperationShape) -> Operation:
-    """Return the identity, or what changes the shape where the layer does."""
+    """Return the identity, or a :class:`ShapeChange` if the layer changes the shape."""
     if shape.stride == 1 and shape.channels_in == shape.channels_out:
         return Skip()
     return ShapeChange(
@@ -755,7 +753,7 @@ def _build_slot(
 ) -> Operation:
     """Return the identity at one place of a wide target.
 
-    Raises ValueError for replicas, of which a wide target has no places.
+    Raises ValueError for replicas, which wide targets do not support.
     """
     if shape.replicas > 1:
         raise ValueError(f"no module for operation 'slot_{place}' with replicas")
@@ -763,8 +761,8 @@ def _build_slot(
 
 
 NB101_KERNELS = {"projection": 1, "conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
-"""Operations of NAS-Bench-101 and its sub-spaces that have parameters, and the side of
-their kernels.
+"""Operations with parameters in NAS-Bench-101 and its sub-spaces, and the side of each
+kernel.
 """
 
 BUILDERS: dict[str, Builder] = {
@@ -788,7 +786,7 @@ BUILDERS: dict[str, Builder] = {
         for expansion in (3, 6)
     },
 }
-"""How an operation is built, by its name in the spaces."""
+"""Builders of operations, by name in the spaces."""
 
 FAMILIES: dict[str, Callable[[int, OperationShape], Operation]] = {
     "nor_conv": _build_convolution,
@@ -796,7 +794,7 @@ FAMILIES: dict[str, Callable[[int, OperationShape], Operation]] = {
     "dil_conv": _build_dilated,
     "slot": _build_slot,
 }
-"""How an operation with a number in its name is built, by what stands before it.
+"""Builders of operations with a number in the name, by the part before the number.
 
 The number is the side of the kernel, or the place of a slot: `sep_conv_5x5`, `slot_1`.
 """
@@ -808,11 +806,11 @@ def build_operation(
 ) -> Operation | None:
     """Return the module of a candidate operation.
 
-    None for `none`, which adds nothing to its target.
+    It is None for `none`, which adds nothing to its target.
 
     Args:
-        name: as the spaces write it, such as `sep_conv_3x3`.
-        shape: what it is built for.
+        name: name in the spaces, such as `sep_conv_3x3`.
+        shape: settings of the operation.
 
     Raises ValueError for an unknown operation, and for a slot with replicas.
     """

@@ -1,4 +1,4 @@
-"""How much information the outputs of a supernet's operations have (IS-DARTS).
+"""IS-DARTS' information measure of the outputs of a supernet's operations.
 
 He et al., AAAI 2024, arXiv 2312.12648, and its released code.
 """
@@ -22,7 +22,7 @@ Information = list[list[list[float]]]
 
 
 class _Place(NamedTuple):
-    """An operation in a layer: index of the cell among the cells, edge and choice."""
+    """An operation in a layer: indices of cell, edge and operation."""
 
     layer: int
     edge: int
@@ -30,15 +30,15 @@ class _Place(NamedTuple):
 
 
 class OutputInformation:
-    """Averages 3 (x - m)² / s⁶ of operations' outputs x.
+    """The mean of 3 (x - m)² / s⁶ over the outputs x of each operation.
 
     m and s are mean and standard deviation over the channels, at every position. The
-    average is over the channels and positions of an image, then over images, then over
-    the layers of a cell type. Where s is zero there is no value: the position counts as
-    infinite, as in the released code, or is left out.
+    mean is over the channels and positions of an image, then over images, then over the
+    layers of a cell type. A position with s = 0 has no value: it counts as infinite, as
+    in the released code, or is left out.
 
     Args:
-        supernet: whose operations are listened to while it goes forward.
+        supernet: the supernet, whose operations are watched in a forward.
         skips_flat: whether positions without a value are left out.
     """
 
@@ -48,14 +48,14 @@ class OutputInformation:
         self._by_place: dict[_Place, list[Tensor]] = defaultdict(list)
 
     def measure(self, batches: Iterable[Tensor], mixture: Mixture) -> Information:
-        """Return the averages over batches of images that go forward under a mixture.
+        """Return the means over batches of images, with a forward under a mixture.
 
-        An operation that is not computed, such as `none`, has infinity. It waits for
-        the device, once.
+        An operation that is not computed, such as `none`, has infinity. The method
+        waits for the device only once.
 
         Args:
-            batches: (batch, channels, height, width) each.
-            mixture: of the supernet.
+            batches: batches of images, (batch, channels, height, width) each.
+            mixture: mixture for the forward.
         """
         self._by_place.clear()
         modules = [module for _, module in self._supernet.cells()]
@@ -70,7 +70,7 @@ class OutputInformation:
         return self._averages()
 
     def _hear(self, layer: int, operation: PlacedOperation, out: Tensor) -> None:
-        """Note the values of an output's images, (batch, channels, height, width)."""
+        """Record the values of an output, (batch, channels, height, width)."""
         values = information_of(out)
         if self._skips_flat:
             values = torch.where(values.isfinite(), values, torch.nan)
@@ -81,13 +81,13 @@ class OutputInformation:
         self._by_place[place].append(by_image)
 
     def _averages(self) -> Information:
-        """Return the averages of all operations."""
+        """Return the means of all operations."""
         by_place = [torch.cat(parts).nanmean() for parts in self._by_place.values()]
         on_host: list[float] = torch.stack(by_place).tolist() if by_place else []
         layers: dict[tuple[int, int, int], list[float]] = defaultdict(list)
         types = [cell for cell, _ in self._supernet.cells()]
         for place, average in zip(self._by_place, on_host, strict=True):
-            # An image without a value has none of the average either.
+            # Without any value the mean is not a number.
             value = math.inf if math.isnan(average) else average
             layers[types[place.layer], place.edge, place.choice].append(value)
         by_cell = []
@@ -101,17 +101,17 @@ class OutputInformation:
 
 
 def _mean(values: list[float]) -> float:
-    """Return the mean; infinity without a value."""
+    """Return the mean; infinity if there are no values."""
     return sum(values) / len(values) if values else math.inf
 
 
 def information_of(out: Tensor) -> Tensor:
     """Return the mean over the channels of 3 (x - m)² / s⁶, (batch, height, width).
 
-    It is not a number, or infinite, where s is zero or nearly so.
+    It is not a number, or infinite, where s is zero or almost zero.
 
     Args:
-        out: x, (batch, channels, height, width).
+        out: the output x, (batch, channels, height, width).
     """
     values = out.double()
     mean = values.mean(1, keepdim=True)

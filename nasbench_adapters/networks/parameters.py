@@ -1,4 +1,4 @@
-"""How many parameters the stand-alone networks of many architectures have.
+"""Numbers of parameters of the stand-alone networks of many architectures.
 
 They are counted without building each network.
 """
@@ -29,11 +29,12 @@ OperationCounts = list[list[list[int]]]
 
 
 class OperationTable(NamedTuple):
-    """A count of every operation of a space, and of the network around them.
+    """Counts of every operation of a space, and of the network around them.
 
     Attributes:
-        fixed: of all that does not depend on the architecture.
-        counts: of each operation over all layers, by cell type, edge and operation.
+        fixed: count of everything that does not depend on the architecture.
+        counts: count of each operation over all layers, by cell type, edge and
+            operation.
     """
 
     fixed: int
@@ -57,16 +58,16 @@ def parameter_table(
 ) -> OperationTable | None:
     """Return the parameters of every operation, and of the network around them.
 
-    An edge's operation has the same parameters whatever the other edges carry, so that
-    one network with all operations on all edges, on the meta device, has every number.
-    In NAS-Bench-101 the channels of a vertex depend on the whole cell: there it is
-    None.
+    An edge's operation has the same parameters whatever the other operations. So one
+    network with all operations on all edges, on the meta device, gives every number. In
+    NAS-Bench-101 the channels of a vertex depend on the whole cell, so the result is
+    None there.
 
     Args:
-        space: of the operations.
+        space: the search space.
         skeleton: from `space.skeleton(...)`; the auxiliary head is left out.
-        image_channels: of the images.
-        classes: number of logits.
+        image_channels: number of channels of the images.
+        classes: number of classes.
     """
     if isinstance(space, CellGraphSpace):
         return None
@@ -89,18 +90,18 @@ def count_parameters(
 ) -> np.ndarray:
     """Return the number of parameters of each architecture's network.
 
-    The networks are those that `build_network` would build. The numbers are those of
+    The networks are those of `build_network`. The numbers come from
     :func:`parameter_table`; in NAS-Bench-101 they are computed cell by cell.
 
     Args:
-        space: of the architectures.
-        architectures: to count.
+        space: the search space.
+        architectures: the architectures.
         skeleton: from `space.skeleton(...)`; the auxiliary head is left out.
-        image_channels: of the images.
-        classes: number of logits.
+        image_channels: number of channels of the images.
+        classes: number of classes.
 
     Returns:
-        int64, one number per architecture.
+        one number per architecture, int64.
     """
     if isinstance(space, CellGraphSpace):
         return _count_nb101(space, architectures, skeleton, image_channels, classes)
@@ -111,10 +112,10 @@ def count_parameters(
 
 
 def operation_parameters(space: SearchSpace) -> OperationCounts:
-    """Return how many parameters each operation has, by cell type, edge and operation.
+    """Return the number of parameters by cell type, edge and operation.
 
-    They are those of a stand-alone network with the space's default skeleton, in the
-    first layer of the cell type.
+    The numbers are for the first layer of each cell type in a stand-alone network with
+    the space's default skeleton.
     """
     with torch.device("meta"):
         network = Backbone(
@@ -156,9 +157,9 @@ class CellConvolution(NamedTuple):
     """A convolution in a cell of NAS-Bench-101, without bias; a normalisation follows.
 
     Attributes:
-        stage: index of the stage; each halves the image once more.
-        channels_in, channels_out: its channels.
-        kernel: its height and width.
+        stage: index of the stage; each stage halves the image.
+        channels_in, channels_out: numbers of input and output channels.
+        kernel: height and width of the kernel.
     """
 
     stage: int
@@ -196,14 +197,14 @@ def _count_nb101(
 def nb101_convolutions(
     cell: VertexGraph, skeleton: Skeleton, image_channels: int
 ) -> Iterator[CellConvolution]:
-    """Yield the convolutions of a network of NAS-Bench-101, the stem's first.
+    """Yield the convolutions of a network of NAS-Bench-101, starting with the stem.
 
-    The cell's channels double at every stage but the first.
+    The cell's channels double at every stage except the first.
 
     Args:
-        cell: the cell that all layers have.
+        cell: the cell of all layers.
         skeleton: from `space.skeleton(...)`.
-        image_channels: of the images.
+        image_channels: number of channels of the images.
     """
     yield CellConvolution(0, image_channels, skeleton.stem_channels, 3)
     cells_per_stage = sum(layer.is_cell for layer in skeleton.layers) // STAGES
@@ -223,8 +224,8 @@ def _cell_convolutions(
     Args:
         cell: the cell.
         stage: index of its stage.
-        channels: of its input.
-        width: channels of its output.
+        channels: number of input channels.
+        width: number of output channels.
     """
     matrix = cell.matrix
     widths = [int(size) for size in compute_vertex_channels(channels, width, matrix)]

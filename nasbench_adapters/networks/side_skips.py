@@ -15,15 +15,15 @@ from archselect.nasbench_adapters.space import Cell
 
 
 class SideSkips(nn.Module):
-    """A skip beside every edge that joins nodes of one width.
+    """A skip beside every edge between nodes of equal width.
 
-    It is the identity, or where the image is halved a factorised reduction with weights
-    of its own. An edge between nodes of different widths has none.
+    It is the identity or, if the edge halves the image, a separate factorised
+    reduction. An edge between nodes of different widths has no skip.
 
     Args:
         cell: the cell type.
-        channels: of each node.
-        stride: of the edges that leave an input.
+        channels: channels of each node.
+        stride: stride of the edges that leave an input.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class SideSkips(nn.Module):
         return self._channels[source] == self._channels[target]
 
     def forward(self, target: int, features: Sequence[Tensor]) -> list[Tensor]:
-        """Return what the skips into a node give, edge by edge.
+        """Return the outputs of the skips into a node, edge by edge.
 
         Each is (batch, channels, height, width).
 
         Args:
             target: index of the node.
-            features: (batch, channels, height, width) of each node before it.
+            features: features of each node before it, (batch, channels, height, width).
         """
         skips = []
         for edge, (source, into) in enumerate(self.cell.edges):
@@ -63,7 +63,7 @@ class SideSkips(nn.Module):
                 continue
             name = str(edge)
             if name in self.reductions:
-                # A reduction reads rectified features.
+                # A reduction needs rectified features.
                 skips.append(self.reductions[name](torch.relu(features[source])))
             else:
                 skips.append(features[source])

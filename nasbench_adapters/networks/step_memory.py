@@ -1,7 +1,7 @@
 """The memory of one training step of a supernet, counted instead of measured.
 
-It is a function of the supernet's structure and of which operations are live: the
-forward that is counted runs on the CPU, on two images, wherever the supernet is.
+It depends only on the supernet's structure and its live operations. To count, it runs a
+forward with two images on the CPU, wherever the supernet is.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from archselect.nasbench_adapters.networks.network import Supernet
 from archselect.nasbench_adapters.space import Decisions, SearchSpace, Skeleton
 
 COUNTED_IMAGES = 2
-"""The batch whose step is counted."""
+"""Batch size of the counted step."""
 COPIES_OF_WEIGHTS = 3
-"""Value, gradient and momentum."""
+"""Number of copies of each weight: value, gradient and momentum."""
 
 
 class MemoryExceeded(Exception):
-    """A training step needs more memory than it has.
+    """A training step needs more memory than the budget.
 
     Args:
-        needed, budget: in bytes.
+        needed, budget: memory in bytes.
     """
 
     def __init__(self, needed: int, budget: int) -> None:
@@ -45,57 +45,57 @@ class MemoryExceeded(Exception):
             needed = f"{self.needed:,} bytes"
             budget = f"{self.budget:,}"
         return (
-            f"a training step needs {needed}, has {budget}: take a smaller batch or "
-            "supernet, or raise memory_budget"
+            f"a training step needs {needed}, but the budget is {budget}: take a smaller "
+            "batch or supernet, or raise memory_budget"
         )
 
 
 def require_memory(needed: int, budget: int) -> None:
-    """Raise MemoryExceeded if so many bytes are more than a budget; 0 is no budget."""
+    """Raise MemoryExceeded if the needed bytes exceed a budget; 0 means no budget."""
     if budget and needed > budget:
         raise MemoryExceeded(needed, budget)
 
 
 def describe_bytes(count: int) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes with a unit, such as "1.5 GiB"."""
     for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        # Below a tenth of a unit the next one says more.
+        # Below a tenth of a unit, use the next smaller one.
         if count >= 0.1 * 2**power:
             return f"{count / 2**power:.1f} {unit}"
     return f"{count} B"
 
 
 class StepMemory(NamedTuple):
-    """Bytes of one step.
+    """Memory of one step in bytes.
 
     Attributes:
-        saved: per image, what the forward keeps for the backward.
-        weights: of what is live: values, gradients and momenta.
+        saved: tensors that the forward keeps for the backward, per image.
+        weights: values, gradients and momenta of the live weights.
     """
 
     saved: float
     weights: int
 
     def total(self, batch_size: int) -> int:
-        """Return the bytes of a step on a batch of so many images."""
+        """Return the bytes of a step with a batch size."""
         return round(self.saved * batch_size) + self.weights
 
 
 class StepMemoryCounter:
-    """Counts the memory of a supernet's steps, by which of its operations are live.
+    """Counter of the memory of a supernet's steps, given its live operations.
 
     It counts the storages that the forward keeps for the backward, each once, in
-    float32 and layer by layer as the supernet is written, under a mixture with
-    gradients: that is the larger of the steps of weights and alphas. To these it adds
-    three times the live weights, on which the loss depends. It does not count what a
-    step needs for a moment, nor what a device's libraries ask for.
+    float32, for the layer-by-layer forward, under a mixture with gradients. That step
+    needs more memory than a step of the weights alone. It adds three times the live
+    weights, those on which the loss depends. It does not count temporary memory, nor
+    the memory of a device's libraries.
 
     Args:
-        space: of the supernet.
-        skeleton: of the supernet.
-        image_shape: (channels, height, width).
-        classes: number of logits.
-        normalised_sums, side_skips: see :class:`.networks.Supernet`.
+        space: space of the supernet.
+        skeleton: skeleton of the supernet.
+        image_shape: shape of an image, (channels, height, width).
+        classes: number of classes.
+        normalised_sums, side_skips: as in :class:`.networks.Supernet`.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class StepMemoryCounter:
         self._known: dict[Support, StepMemory] = {}
 
     def count(self, decisions: Decisions) -> StepMemory:
-        """Return the memory of a step under decisions."""
+        """Return the memory of a step under some decisions."""
         support = live_support(self._space, decisions)
         if support not in self._known:
             self._known[support] = self._count(support)
         return self._known[support]
 
     def _count(self, support: Support) -> StepMemory:
-        """Return the memory of a step with the same weight on all live operations."""
+        """Return the memory of a step with equal weights on all live operations."""
         tables = [torch.tensor(cell, dtype=torch.float32) for cell in support]
         mixture = Mixture(tuple(tables), support).leaf()
         if self._side_skips:
@@ -143,32 +143,32 @@ class StepMemoryCounter:
 
 
 class _KeptStorages:
-    """The storages that a forward keeps, apart from weights and buffers.
+    """The storages that a forward keeps, without weights and buffers.
 
     Args:
-        model: whose weights and buffers are left out.
+        model: the model whose weights and buffers are left out.
 
     Attributes:
-        bytes: of all storages noted, each once.
+        bytes: size of all counted storages, each counted once.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.bytes = 0
         self._seen: set[int] = set()
-        # The place of a storage that is freed may become that of another one.
+        # Keep storages alive, so that no other storage gets their address.
         self._alive: list[torch.UntypedStorage] = []
         for tensor in (*model.parameters(), *model.buffers()):
             self._add(tensor.untyped_storage())
 
     def note(self, tensor: Tensor) -> Tensor:
-        """Note a tensor that is kept, and return it."""
+        """Count a tensor that is kept, and return it."""
         storage = tensor.untyped_storage()
         if self._add(storage):
             self.bytes += storage.nbytes()
         return tensor
 
     def _add(self, storage: torch.UntypedStorage) -> bool:
-        """Return whether a storage is seen for the first time."""
+        """Return whether a storage is new."""
         place = storage.data_ptr()
         if place in self._seen:
             return False
@@ -199,7 +199,7 @@ def _leaves_of(loss: Tensor) -> set[int]:
     while waiting:
         function = waiting.pop()
         assert function is not None
-        # Only the functions at the graph's leaves have a variable.
+        # Only functions at the leaves of the graph have a variable.
         variable = getattr(function, "variable", None)
         if variable is not None:
             leaves.add(id(variable))

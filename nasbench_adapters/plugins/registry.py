@@ -1,12 +1,12 @@
 """Registries of selectors, optimisers, proxies and spaces, by name.
 
-A registry has those of archselect and those of installed packages. A package declares
-its own under an entry-point group, for example in its pyproject.toml::
+A registry has the components of archselect and those of installed packages. A package
+declares its components under an entry-point group, for example in pyproject.toml::
 
     [project.entry-points."archselect.selectors"]
     my-selector = "my_package.my_module:MySelector"
 
-The package is imported when a name of it is asked for, or all of a kind are listed.
+archselect imports the package when it needs one of these names, or lists all of a kind.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class PluginWarning(Notice):
 
 
 def check_entry_name(name: str, own_name: str) -> None:
-    """Raise ValueError if an entry point has another name than its component.
+    """Raise ValueError if an entry point's name differs from its component's name.
 
-    Raises it also if the component's name is no label. The message says how to fix it.
+    Raises it also if reports cannot show the name. The message says how to fix it.
     """
     check_label(own_name)
     if own_name != name:
-        raise ValueError(f"it calls itself '{own_name}'; declare it under that name")
+        raise ValueError(f"its name is '{own_name}'; declare it under that name")
 
 
 class Registry(Generic[Component]):
@@ -44,11 +44,12 @@ class Registry(Generic[Component]):
         kind: Kind of the components, for messages.
         group: Entry-point group.
         built_in: Components of archselect, by name.
-        accept: `accept(name, loaded)` returns the component that an entry point names.
-            It raises ValueError, which says how to fix it, if that is none.
-        aliases: Other usual names of archselect's components. Errors hint at them;
-            nothing is found by them.
-        key: Key by which users name a component, if that is not its kind.
+        accept: `accept(name, loaded)` returns the component of an entry point. It
+            raises ValueError, which says how to fix it, if the loaded object is not a
+            component of this kind.
+        aliases: Other common names of archselect's components. Error messages use them
+            for hints; :meth:`get` does not accept them.
+        key: Word for a component in messages, if it differs from its kind.
     """
 
     def __init__(
@@ -77,16 +78,16 @@ class Registry(Generic[Component]):
         points: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
             if point.name in self.built_in or point.name in points:
-                self._warn(point, f"there is another {self.kind} of that name")
+                self._warn(point, f"another {self.kind} already has that name")
             else:
                 points[point.name] = point
         return points
 
     def get(self, name: str) -> Component:
-        """Return the component of that name.
+        """Return the component with a name.
 
-        Raises UserError if there is none, with the nearest name, or if the package that
-        declares it is broken.
+        Raises UserError, which suggests the nearest name, if there is none; also if the
+        component's package is broken.
         """
         if name in self.built_in:
             return self.built_in[name]
@@ -127,14 +128,14 @@ class Registry(Generic[Component]):
         return _package_of(point) or point.value
 
     def _load(self, name: str) -> Component:
-        """Return the component of an entry point, which is loaded the first time.
+        """Return the component of an entry point, and load it the first time.
 
-        Raises ValueError if that fails, or if it is no component of this kind.
+        Raises ValueError if loading fails, or if it is not a component of this kind.
         """
         if name not in self._loaded:
             try:
                 loaded = self._plugins[name].load()
-            # A package may do anything when it is imported.
+            # Importing a package can raise any error.
             except (Exception, SystemExit) as error:
                 words = str(error).split()
                 raise ValueError(

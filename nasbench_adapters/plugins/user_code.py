@@ -1,10 +1,10 @@
 """The code of a user's Python file and of what it imports from its folder.
 
-The code is read once, hashed, and run as it was read. The file and its siblings become
-modules of a package of their own, whose name has the hash of their content in it. So
-two files may each have a sibling `helpers.py`, an edited file is another module, and
-nothing else can import them. In the code, `import helpers` is compiled as an import
-from that package. No torch here.
+The code is read once, hashed, and run from memory. The file and its siblings become
+modules of a separate package, whose name contains the hash of their content. So two
+files can each have a sibling `helpers.py`, an edited file is a new module, and no other
+code can import them. In the code, `import helpers` is compiled as an import from that
+package. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ PREFIX = "archselect_file_"
 
 @dataclass(frozen=True)
 class SourceModule:
-    """A module as it was read.
+    """The source of a module.
 
     Attributes:
-        file: Its file; the folder, of a folder without `__init__.py`.
+        file: The module's file, or its folder if that has no `__init__.py`.
         content: Bytes of the file.
-        is_package: Whether it is a package.
+        is_package: Whether the module is a package.
     """
 
     file: Path
@@ -56,7 +56,7 @@ class UserCode:
     Attributes:
         path: Path of the user's file.
         main: Name of the user's file among the modules.
-        modules: Modules by name, as they import each other ("helpers", "package.part").
+        modules: Modules by their names in imports ("helpers", "package.part").
         siblings: Names in import statements that are modules of this code.
     """
 
@@ -67,7 +67,7 @@ class UserCode:
 
     @property
     def hash(self) -> str:
-        """Hash of 16 hexadecimal digits: of the file, and of its siblings by name."""
+        """Hash of the file and its siblings, 16 hexadecimal digits."""
         if len(self.modules) == 1:
             return _short_hash(self.modules[self.main].content)
         lines = []
@@ -78,14 +78,14 @@ class UserCode:
 
     @property
     def package(self) -> str:
-        """Name of the package of the modules, made of the file's place and the hash."""
+        """Name of the modules' package, from the file's location and the hash."""
         place = str(self.path.resolve()).encode(errors="surrogateescape")
         return f"{PREFIX}{_short_hash(place)}_{self.hash}"
 
     def load(self) -> ModuleType:
-        """Return the file as a module, which is run the first time.
+        """Return the file as a module, and run it the first time.
 
-        Raises whatever the file raises then.
+        Raises any error that the file raises.
         """
         package = self.package
         full_name = f"{package}.{self.main}"
@@ -114,10 +114,10 @@ def find_loaded_code(kind: type) -> UserCode | None:
 def read_code(path: Path) -> UserCode:
     """Return a Python file with all that it imports from its folder; nothing is run.
 
-    Raises UserError if a file cannot be read or is no text, or if a sibling has the
-    name of a module that Python finds elsewhere.
+    Raises UserError if a file cannot be read or is not text, or if a sibling has the
+    name of another module that Python can import.
     """
-    main = path.stem.replace(".", "-")  # a dot would be read as a package's
+    main = path.stem.replace(".", "-")  # a dot would separate package and module
     modules = {main: SourceModule(path, _read(path), False)}
     siblings: set[str] = set()
     waiting = [main]
@@ -136,9 +136,9 @@ def read_code(path: Path) -> UserCode:
 
 
 def _add(modules: dict[str, SourceModule], wanted: str, folder: Path) -> list[str]:
-    """Add the module of a dotted name with its packages, as far as they exist.
+    """Add the module with a dotted name and its packages, if they exist.
 
-    Returns the names that are new.
+    Returns the names of the added modules.
     """
     new = []
     for name in _with_parents(wanted):
@@ -175,19 +175,19 @@ def _find(folder: Path, name: str) -> SourceModule | None:
 
 
 def _check_name(importer: Path, name: str, folder: Path) -> None:
-    """Raise UserError if Python finds another module of a sibling's name elsewhere."""
+    """Raise UserError if Python could import another module with a sibling's name."""
     other = _elsewhere(name, folder)
     if other:
         is_package = (folder / name / "__init__.py").is_file()
         sibling = folder / name if is_package else folder / f"{name}.py"
         raise UserError(
-            f"{importer} imports {name}, which may be {sibling} or {other}: rename the "
-            "former"
+            f"{importer} imports {name}, which can be {sibling} or {other}: rename "
+            f"{sibling}"
         )
 
 
 def _elsewhere(name: str, folder: Path) -> str:
-    """Return where Python finds a module outside of a folder, in words, or ""."""
+    """Return the place of a module outside a folder, for messages; "" if none."""
     if name in sys.stdlib_module_names:
         return "Python's own module"
     if name == "archselect":
@@ -196,7 +196,7 @@ def _elsewhere(name: str, folder: Path) -> str:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return ""
-    # Folders without __init__.py are found anywhere, and give way to files.
+    # A folder without __init__.py counts only if there is no file with that name.
     if spec is None or spec.loader is None or isinstance(spec.loader, NamespaceLoader):
         return ""
     file = Path(spec.origin or "")
@@ -205,9 +205,9 @@ def _elsewhere(name: str, folder: Path) -> str:
 
 
 def _is_installed(file: Path) -> bool:
-    """Return whether a file is of an installed package.
+    """Return whether a file belongs to an installed package.
 
-    An environment may be within the user's folder.
+    A virtual environment may be inside the user's folder.
     """
     return bool({"site-packages", "dist-packages"} & set(file.parts))
 
@@ -288,14 +288,14 @@ class _Import:
 
 @lru_cache(maxsize=256)
 def _statements(content: bytes) -> Sequence[_Import]:
-    """Return all import statements of a module, also those within functions.
+    """Return all import statements of a module, also those inside functions.
 
-    Returns none if the module cannot be parsed.
+    The result is empty if the module cannot be parsed.
     """
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # Running the file raises the same error, with its place.
+        # Running the file raises the same error, with its line.
         return ()
     imports = []
     for node in ast.walk(tree):
@@ -308,7 +308,7 @@ def _statements(content: bytes) -> Sequence[_Import]:
 
 
 class _SiblingImports(ast.NodeTransformer):
-    """A change of imports: siblings are named within the package of the user's code."""
+    """A rewriter of imports: siblings get their names in the user code's package."""
 
     def __init__(self, package: str, siblings: frozenset[str]) -> None:
         self._package = package
@@ -324,7 +324,7 @@ class _SiblingImports(ast.NodeTransformer):
                 continue
             statements.append(self._import_as(alias.name, alias.asname or top))
             if alias.name != top and not alias.asname:
-                # "import a.b" makes a known, not b.
+                # "import a.b" binds the name a, not b.
                 statements.append(self._import_as(top, top))
         return [ast.copy_location(statement, node) for statement in statements]
 
@@ -343,7 +343,7 @@ class _SiblingImports(ast.NodeTransformer):
 
 
 class _Loader(Loader):
-    """A loader that runs one module of a user's code as it was read."""
+    """A loader that runs one module of a user's code from memory."""
 
     def __init__(self, code: UserCode, name: str) -> None:
         self._code = code
@@ -362,7 +362,7 @@ class _Loader(Loader):
 
 
 class _Finder(MetaPathFinder):
-    """A finder of the modules of users' code that was loaded."""
+    """A finder of the modules of loaded users' code."""
 
     def find_spec(
         self,

@@ -1,9 +1,10 @@
-"""Registries of classes that users write in a package or a file (`mine.py:Mine`)."""
+"""Registries of what users write in a package or a file (`mine.py:Mine`)."""
 
 from __future__ import annotations
 
 import inspect
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.input_files import expand
-from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
+from archselect.nasbench_adapters.plugins.registry import (
+    Component,
+    Registry,
+    check_entry_name,
+)
 from archselect.nasbench_adapters.plugins.user_code import (
     PREFIX,
     UserCode,
@@ -35,19 +40,131 @@ def require_defaults(kind: type[BaseModel]) -> None:
             )
 
 
-class UserClasses(Registry[type[Model]]):
-    """Classes of one kind by name, or as FILE.py:CLASS.
+class UserFiles(Registry[Component], ABC):
+    """Registry of components of one kind, by name or as FILE.py:NAME.
 
-    Each has a name and a summary, or other texts; the fields of a model are settings.
+    Class attributes:
+        placeholder: What stands for the name in messages.
+        noun: What the name is of, with its article.
+        plural: The kind in the plural, where that is not the kind with an "s".
+    """
+
+    placeholder = "CLASS"
+    noun = "a class"
+    plural = ""
+
+    def get(self, name: str) -> Component:
+        """Return the component with a name, or of FILE.py:NAME.
+
+        Args:
+            name: Name of a component of archselect or of an installed package; or the
+                path of a Python file (which is executed), a colon and a name in the
+                file. The name may be omitted if the file has only one component.
+
+        Raises:
+            UserError: The name is unknown, or the file or the component cannot be used.
+                The message names the place.
+        """
+        path, name_within = _split(name)
+        if path is None:
+            return super().get(name)
+        return self._load_from_file(path, name_within)
+
+    def source(self, name: str) -> str | None:
+        """Return the hash of a component's code, or its package and version.
+
+        The hash covers the file and everything that it imports from its folder.
+
+        Returns None for archselect's components and for unknown names. Raises UserError
+        if there is no such file.
+        """
+        path, _ = _split(name)
+        if path is None:
+            return super().source(name)
+        return f"file {self._read(path).hash}"
+
+    @abstractmethod
+    def find_in(self, module: ModuleType) -> dict[str, Component]:
+        """Return the components that a user's module defines, by their names in it."""
+
+    @abstractmethod
+    def check_component(self, candidate: Any) -> Component:
+        """Return a component if studies can use it.
+
+        Raises ValueError, which says how to fix it, if it lacks something.
+        """
+
+    @property
+    @abstractmethod
+    def how_to_write(self) -> str:
+        """What a user must do to make a component, such as "derive it there from …"."""
+
+    def _load_from_file(self, path: Path, name: str) -> Component:
+        """Return a component of a file, and execute the file the first time.
+
+        Raises UserError if the file raises an error, or has no such component.
+        """
+        module = _execute(self._read(path))
+        components = self.find_in(module)
+        if not name and len(components) == 1:
+            name = next(iter(components))
+        kinds = self.plural or f"{self.kind}s"
+        if not name:
+            raise UserError(
+                f"{path} has {len(components)} {kinds}: name one, as "
+                f"{path}:{self.placeholder} ({', '.join(components) or 'none'})"
+            )
+        if name not in components and hasattr(module, name):
+            raise UserError(
+                f"{path}: {name} is not among the {kinds} of this file: "
+                f"{self.how_to_write}"
+            )
+        if name not in components:
+            raise unknown(f"{self.kind} in {path}", name, components)
+        component = components[name]
+        try:
+            rebuild = getattr(component, "model_rebuild", None)
+            if rebuild is not None:
+                rebuild()
+        except NameError as error:
+            raise UserError(f"{path}: {name}: {describe_error(error)}") from error
+        try:
+            return self.check_component(component)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from error
+
+    def _read(self, path: Path) -> UserCode:
+        """Return the code of a file.
+
+        Raises UserError if there is no such file, or like :func:`read_code`.
+        """
+        if not path.is_file():
+            example = f"my_{self.kind}.py:{self._example}"
+            raise UserError(
+                f"there is no file {path}: name a Python file and {self.noun} in it, as "
+                f"{example}"
+            )
+        return read_code(path)
+
+    @property
+    def _example(self) -> str:
+        """A name that a user could choose, for messages."""
+        return f"My{self.kind.capitalize()}"
+
+
+class UserClasses(UserFiles[type[Model]]):
+    """Registry of classes of one kind, by name or as FILE.py:CLASS.
+
+    Each class has a name and a summary, or other texts; its fields are settings.
 
     Args:
         kind: Kind of the classes, for messages, such as "selector".
         group: Entry-point group.
         built_in: Classes of archselect, by name.
-        base: Base class of all.
-        method: Signature of the method that does the work.
+        base: Base class of all classes.
+        method: Signature of the main method, for messages.
         check: Further check of a class. Raises ValueError, which says how to fix it.
-        key: Key by which users name a class, if that is not its kind.
+        key: Word for a class in messages, if it differs from its kind.
         texts: Class attributes that each class must have.
     """
 
@@ -68,54 +185,22 @@ class UserClasses(Registry[type[Model]]):
         self._method = method
         self._check = check
 
-    def get(self, name: str) -> type[Model]:
-        """Return the class that a text names.
-
-        Args:
-            name: Name of a class of archselect or of an installed package; or the path
-                of a Python file, which is executed, a colon and the name of a class in
-                it. The class may be left out where the file has only one.
-
-        Raises:
-            UserError: The name is unknown, or the file or the class cannot be used. The
-                message says where.
-        """
-        path, class_name = _split(name)
-        if path is None:
-            return super().get(name)
-        return self._load_from_file(path, class_name)
-
-    def source(self, name: str) -> str | None:
-        """Return the hash of a class's code, or its package and version.
-
-        The hash is that of the file and of all that it imports from its folder.
-
-        Returns None for archselect's classes and for unknown names. Raises UserError if
-        there is no such file.
-        """
-        path, _ = _split(name)
-        if path is None:
-            return super().source(name)
-        return f"file {self._read(path).hash}"
-
     def source_of(self, kind: type[Model], name: str) -> str | None:
-        """Return the source of a class that :meth:`get` returned, as it was loaded.
+        """Return the source of a class that :meth:`get` returned.
 
-        The file may have changed since; see :meth:`source`.
+        It describes the loaded code. The file may have changed since then;
+        :meth:`source` reads it again.
         """
         code = find_loaded_code(kind)
         if code is None:
             return super().source(name)
         return f"file {code.hash}"
 
-    def check_class(self, candidate: Any) -> type[Model]:
-        """Return a class if studies can use it.
-
-        Raises ValueError, which says how to fix it, if the class lacks something.
-        """
+    def check_component(self, candidate: Any) -> type[Model]:
+        """See :meth:`UserFiles.check_component`."""
         if not inspect.isclass(candidate) or not issubclass(candidate, self._base):
             raise ValueError(
-                f"it is no {self.kind}: derive a class from {self._base_name}"
+                f"it is not derived from {self._base_name}: derive a class from that"
             )
         class_name = candidate.__name__
         if inspect.isabstract(candidate):
@@ -136,49 +221,21 @@ class UserClasses(Registry[type[Model]]):
 
     def _accept_declared(self, name: str, candidate: Any) -> type[Model]:
         """Return a class that a package declares under a name, after checking both."""
-        kind = self.check_class(candidate)
+        kind = self.check_component(candidate)
         check_entry_name(name, kind.name)  # type: ignore[attr-defined]
         return kind
+
+    @property
+    def how_to_write(self) -> str:
+        """See :attr:`UserFiles.how_to_write`."""
+        return f"derive it there from {self._base_name}"
 
     @property
     def _base_name(self) -> str:
         return f"{self._base.__module__}.{self._base.__name__}"
 
-    def _load_from_file(self, path: Path, class_name: str) -> type[Model]:
-        """Return a class of a file, which is executed the first time.
-
-        Raises UserError if the file fails, or has no such class.
-        """
-        module = _execute(self._read(path))
-        classes = self._classes_in(module)
-        if not class_name and len(classes) == 1:
-            class_name = next(iter(classes))
-        if not class_name:
-            raise UserError(
-                f"{path} has {len(classes)} {self.kind}s: name one, as {path}:CLASS "
-                f"({', '.join(classes) or 'none'})"
-            )
-        if class_name not in classes and hasattr(module, class_name):
-            raise UserError(
-                f"{path}: {class_name} is no {self.kind}: derive it, there, from "
-                f"{self._base_name}"
-            )
-        if class_name not in classes:
-            raise unknown(f"{self.kind} in {path}", class_name, classes)
-        kind = classes[class_name]
-        try:
-            rebuild = getattr(kind, "model_rebuild", None)
-            if rebuild is not None:
-                rebuild()
-        except NameError as error:
-            raise UserError(f"{path}: {class_name}: {describe_error(error)}") from error
-        try:
-            return self.check_class(kind)
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from error
-
-    def _classes_in(self, module: ModuleType) -> dict[str, type[Model]]:
-        """Return the classes of this kind that a module defines itself, by name."""
+    def find_in(self, module: ModuleType) -> dict[str, type[Model]]:
+        """See :meth:`UserFiles.find_in`; imported classes are left out."""
         return {
             name: kind
             for name, kind in vars(module).items()
@@ -187,18 +244,80 @@ class UserClasses(Registry[type[Model]]):
             and kind.__module__ == module.__name__
         }
 
-    def _read(self, path: Path) -> UserCode:
-        """Return the code of a file.
 
-        Raises UserError if there is no such file, or as :func:`read_code` does.
+class UserObjects(UserFiles[Component]):
+    """Registry of objects of one class, by name or as FILE.py:OBJECT.
+
+    Args:
+        kind: Kind of the objects, for messages, such as "proxy".
+        plural: The same in the plural.
+        group: Entry-point group.
+        built_in: Objects of archselect, by name.
+        base: Class of all.
+        aliases: See :class:`.Registry`.
+    """
+
+    placeholder = "OBJECT"
+    noun = "an object"
+
+    def __init__(
+        self,
+        kind: str,
+        plural: str,
+        group: str,
+        built_in: Mapping[str, Component],
+        base: type[Component],
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind, group, built_in, self._accept_declared, aliases)
+        self.plural = plural
+        self._base = base
+
+    def check_component(self, candidate: Any) -> Component:
+        """See :meth:`UserFiles.check_component`.
+
+        An object may not have the name of a built-in one.
         """
-        if not path.is_file():
-            example = f"my_{self.kind}.py:My{self.kind.capitalize()}"
-            raise UserError(
-                f"there is no file {path}: name a Python file and a class in it, as "
-                f"{example}"
+        if not isinstance(candidate, self._base):
+            raise ValueError(f"it is not an object of {self._base_name}")
+        name: str = candidate.name  # type: ignore[attr-defined]
+        try:
+            check_label(name)
+        except ValueError as error:
+            raise ValueError(f"the name of the {self.kind}: {error}") from error
+        if name in self.built_in:
+            raise ValueError(
+                f"archselect has a {self.kind} '{name}': give yours another name"
             )
-        return read_code(path)
+        return candidate
+
+    def _accept_declared(self, name: str, candidate: Any) -> Component:
+        """Return an object that a package declares under a name."""
+        component = self.check_component(candidate)
+        check_entry_name(name, candidate.name)
+        return component
+
+    @property
+    def how_to_write(self) -> str:
+        """See :attr:`UserFiles.how_to_write`."""
+        return f"make it there as an object of {self._base_name}"
+
+    @property
+    def _base_name(self) -> str:
+        return f"{self._base.__module__}.{self._base.__name__}"
+
+    def find_in(self, module: ModuleType) -> dict[str, Component]:
+        """See :meth:`UserFiles.find_in`; archselect's objects are left out."""
+        built_in = list(map(id, self.built_in.values()))
+        return {
+            name: value
+            for name, value in vars(module).items()
+            if isinstance(value, self._base) and id(value) not in built_in
+        }
+
+    @property
+    def _example(self) -> str:
+        return f"MY_{self.kind.upper()}"
 
 
 def _split(text: str) -> tuple[Path | None, str]:
@@ -212,9 +331,9 @@ def _split(text: str) -> tuple[Path | None, str]:
 
 
 def _execute(code: UserCode) -> ModuleType:
-    """Return the code as a module, the same for the same content.
+    """Return the code as a module; equal content gives the same module.
 
-    Raises UserError, saying where, if it fails.
+    Raises UserError, which names the line, if the code raises an error.
     """
     try:
         return code.load()
@@ -225,9 +344,9 @@ def _execute(code: UserCode) -> ModuleType:
 
 
 def locate_error(error: BaseException, path: Path) -> str:
-    """Return the file and the last line of a user's code that an error came from.
+    """Return the file and the last line of a user's code in an error's traceback.
 
-    The user's code is the file of a path and what that imports from its folder.
+    The user's code is a file and everything that it imports from its folder.
     """
     place = f"{path}"
     for frame, line in traceback.walk_tb(error.__traceback__):

@@ -49,21 +49,18 @@ def _accept(
 ) -> type[SearchSpace]:
     """Return the class of a space that a package declares.
 
-    Raises ValueError if it is no space, or is declared under another name.
+    Raises ValueError if it is not a space, or is declared under another name.
     """
     if not isinstance(candidate, type) or not issubclass(candidate, SearchSpace):
         raise ValueError(
-            "it is no class derived from archselect.nasbench_adapters.space.SearchSpace"
+            "it is not a class derived from archselect.nasbench_adapters.space.SearchSpace"
         )
     check_entry_name(name, candidate.name)
     return candidate
 
 
 def _check_labels(space: SearchSpace) -> None:
-    """Raise UserError for a name that drawings and tables cannot show.
-
-    The names of cells and operations are looked at.
-    """
+    """Raise UserError if a cell or operation has a name that reports cannot show."""
     labels = [cell.name for cell in space.cells]
     for cell in space.cells:
         labels += chain.from_iterable(cell.operations)
@@ -79,27 +76,24 @@ def _check_labels(space: SearchSpace) -> None:
 def unrestricted_name(name: str) -> str:
     """Return the name of a space without its restrictions.
 
-    That of `minimal:2-3=none` is `minimal`.
+    For `minimal:2-3=none` it is `minimal`.
     """
     whole, _, _ = name.partition(":")
     return whole
 
 
 class Spaces(Registry[type[SearchSpace]]):
-    """The classes of spaces.
-
-    All names may have restrictions, which tell spaces of one class apart.
-    """
+    """Registry of the classes of spaces. Names may have restrictions."""
 
     def __contains__(self, name: str) -> bool:
         return unrestricted_name(name) in self.names
 
     def get(self, name: str) -> type[SearchSpace]:
-        """See :meth:`.Registry.get`."""
+        """Return the class of a space, whatever its restrictions."""
         return super().get(unrestricted_name(name))
 
     def source(self, name: str) -> str | None:
-        """See :meth:`.Registry.source`."""
+        """Return the origin of a space's class, like :meth:`.Registry.source`."""
         return super().source(unrestricted_name(name))
 
 
@@ -111,18 +105,19 @@ ALIASES = {
     "nas-bench-graph": "nbgraph",
     "nas-bench-macro": "nb-macro",
 }
-"""Other usual names of the benchmarks' spaces, for hints."""
+"""Other names of the benchmarks' spaces, for hints in messages."""
 
 registry = Spaces("space", "archselect.spaces", SPACES, _accept, ALIASES)
-"""The spaces here, and those of installed packages."""
+"""Registry of all spaces: built-in and of installed packages."""
 
 
 @cache
 def get_space(name: str) -> SearchSpace:
-    """Return the space of a name, restricted as the name says.
+    """Return the space with a name, which may include restrictions.
 
-    See :mod:`.restrictions`. Raises UserError if there is none, with the nearest name,
-    if it cannot be restricted like this, or if a word of it cannot be shown.
+    :mod:`.restrictions` explains restrictions. Raises UserError, with the nearest name,
+    if there is no such space; also if the restriction is not possible, or if reports
+    cannot show a name in the space.
     """
     space = _build(name)
     _check_labels(space)
@@ -130,7 +125,7 @@ def get_space(name: str) -> SearchSpace:
 
 
 def _build(name: str) -> SearchSpace:
-    """Return a new space of a name, restricted as the name says."""
+    """Return a new space with a name, which may include restrictions."""
     space_class = registry.get(name)
     whole, colon, restrictions = name.partition(":")
     if not colon:
@@ -142,5 +137,5 @@ def _build(name: str) -> SearchSpace:
         if issubclass(other_class, RestrictableSpace):
             restrictable.append(other)
     raise UserError(
-        f"space {whole} cannot be restricted (':{restrictions}'), only {', '.join(restrictable)} can"
+        f"space {whole} cannot be restricted (':{restrictions}'): only {', '.join(restrictable)} can"
     )

@@ -1,9 +1,9 @@
-"""NAS-Bench-201's text of a cell, for any cell whose nodes read all nodes before them.
+"""NAS-Bench-201's text of a cell, for any cell whose nodes read all earlier nodes.
 
     |op~0|+|op~0|op~1|+|op~0|op~1|op~2|
 
-One group per node that is no input, joined by '+'; in it `operation~source` of every
-edge into the node.
+There is one group per node that is not an input. A group holds `operation~source` for
+every edge into the node; '+' joins the groups.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def parse_cell(
     cell: Cell,
     title: str,
 ) -> Architecture:
-    """Return the architecture a text names, surrounding blanks allowed.
+    """Return the architecture that a text describes; surrounding blanks are allowed.
 
     Args:
-        text: such as `|op~0|+|op~0|op~1|`.
-        cell: of one type, whose edges stand by target, then by source.
-        title: what messages call the space.
+        text: a text such as `|op~0|+|op~0|op~1|`.
+        cell: the cell type, with edges sorted by target, then by source.
+        title: name of the space in messages.
 
-    Raises UserError, saying where, if it is none.
+    Raises UserError, which shows the place, if the text is malformed.
     """
     targets = range(cell.inputs, cell.nodes)
     nodes = text.strip().split("+")
@@ -93,7 +93,7 @@ def _malformed(
     title: str,
     fault: str,
 ) -> UserError:
-    """Return the error for a text with a fault, which shows the form it should have."""
+    """Return the error for a malformed text; its message shows the right form."""
     no_choices = [None] * len(cell.edges)
     form = format_cell(no_choices, cell)
     return UserError(f"malformed {title} cell{fault}; form: {form}")
@@ -103,9 +103,9 @@ def format_cell(
     choices: Sequence[int | None],
     cell: Cell,
 ) -> str:
-    """Return the text of a cell by the choices on its edges.
+    """Return the text of a cell, given the choices on its edges.
 
-    `op` stands for an edge without a choice.
+    An edge without a choice becomes `op`.
     """
     terms_by_target: dict[int, list[str]] = {}
     edges = zip(cell.edges, cell.operations, choices, strict=True)

@@ -1,7 +1,7 @@
-"""Chains: networks of layers that choose one operation each.
+"""Chains: networks in which each layer has one operation to choose.
 
-A layer is a cell type of its own, of one input, one node and one edge. The skeleton
-lays the cell types one after another.
+Each layer is a separate cell type with one input, one node and one edge. The skeleton
+puts the cell types one after another.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from archselect.nasbench_adapters.space import (
 )
 
 IDENTITY = "identity"
-"""The operation that passes on its input, through a 1x1 convolution where the layer
-changes channels or size.
+"""The operation that returns its input. In a layer that changes channels or size it is
+a 1x1 convolution.
 """
 
 
@@ -30,9 +30,9 @@ class Stage(NamedTuple):
     """Layers of a chain that have the same channels.
 
     Attributes:
-        channels: of every layer.
-        layers: how many there are.
-        stride: of the first layer; the others have 1.
+        channels: channels of every layer.
+        layers: number of layers.
+        stride: stride of the first layer; the other layers have stride 1.
     """
 
     channels: int
@@ -44,7 +44,7 @@ def chain_cells(operations: EdgeOperations) -> tuple[Cell, ...]:
     """Return one cell type for each layer.
 
     Args:
-        operations: the names that each layer allows, in index order.
+        operations: for each layer, the names of its operations, in index order.
     """
     cells = []
     for place, names in enumerate(operations):
@@ -71,7 +71,7 @@ def first_layers(stages: Sequence[Stage]) -> tuple[int, ...]:
 
 
 def chain_layers(stages: Sequence[Stage]) -> list[Layer]:
-    """Return the skeleton's layers of a chain, each with the next cell type."""
+    """Return the skeleton's layers of a chain; each has a separate cell type."""
     layers: list[Layer] = []
     for stage in stages:
         for place in range(stage.layers):
@@ -81,7 +81,7 @@ def chain_layers(stages: Sequence[Stage]) -> list[Layer]:
 
 
 class ChainSpace(SearchSpace):
-    """A space of chains: the search decides one layer of all in a round.
+    """A space of chains; a round of a search decides one layer.
 
     Attributes:
         stage_starts: index of the first layer of each stage.
@@ -91,7 +91,7 @@ class ChainSpace(SearchSpace):
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """See :attr:`SearchSpace.parts`: all layers are one part."""
+        """One group with all layers, so that a round decides one of them."""
         return (tuple(range(len(self.cells))),)
 
     @cached_property
@@ -100,10 +100,10 @@ class ChainSpace(SearchSpace):
         return tuple(cell.operations[0] for cell in self.cells)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """See :meth:`SearchSpace.canonical`.
+        """Return the architecture with the identities of each stage at the stage's end.
 
-        An identity behind the first layer of a stage computes nothing, so that only the
-        order of the stage's other layers counts: identities move to the stage's end.
+        After the first layer of a stage, an identity computes nothing. So only the
+        order of the stage's other layers matters.
         """
         choices = layer_choices(architecture)
         identities = []
@@ -120,7 +120,7 @@ class ChainSpace(SearchSpace):
 
 
 def chain_of(choices: Sequence[int]) -> Architecture:
-    """Return the architecture whose layers have these operations, by their indices."""
+    """Return the architecture whose layers have the operations with these indices."""
     return Architecture(tuple((choice,) for choice in choices))
 
 
@@ -133,20 +133,20 @@ def layer_choices(architecture: Architecture) -> list[int]:
     for row in architecture.choices:
         choice = row[0] if len(row) == 1 else None
         if choice is None:
-            raise ValueError("a chain has one operation on every layer")
+            raise ValueError("a layer of a chain cannot be dropped")
         choices.append(choice)
     return choices
 
 
 def check_count(title: str, text: str, found: int, wanted: int) -> None:
-    """Raise UserError unless a text names as many layers as there are.
+    """Raise UserError if a text has the wrong number of layers.
 
     Args:
-        title: what messages call the space.
-        text: as it was given.
+        title: name of the space in messages.
+        text: the text, for the message.
         found, wanted: numbers of layers.
     """
     if found != wanted:
         raise UserError(
-            f"{text!r} is no {title} network: wanted {wanted} layers, found {found}"
+            f"{text!r} is not a {title} network: wanted {wanted} layers, found {found}"
         )

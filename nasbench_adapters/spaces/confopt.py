@@ -1,9 +1,9 @@
 """Spaces of confopt's benchmarks of DARTS (Jha et al., AutoML-Conf 2025).
 
-The suite combines three networks with three sets of operations. Two of the networks are
-skeletons of DARTS' own cells: *wide* has 18 channels and 4 layers, *deep* 7 channels
-and 18 layers. The third, *single cell*, is a space of its own: one reduction cell of
-eight nodes. *Regular* is the set of :class:`.DartsWithNone`, *no skip* is the same
+The suite combines three networks with three sets of operations. Two of the networks
+have DARTS' cells: *wide* has 18 channels and 4 layers, *deep* has 7 channels and 18
+layers. The third, *single cell*, is a separate space with one reduction cell of eight
+nodes. The set *regular* is that of :class:`.DartsWithNone`; *no skip* is the same set
 without `skip_connect`.
 """
 
@@ -37,7 +37,7 @@ NODES = 10
 """Nodes of the single cell: two inputs and eight that sum."""
 SINGLE_EDGES = complete_edges(INPUTS, NODES)
 OUTPUT = tuple(range(NODES - 4, NODES))
-"""The last four nodes, as in DARTS; confopt sets the number of nodes alone."""
+"""The last four nodes, as in DARTS; confopt changes only the number of nodes."""
 REGULAR = (NONE, *OPERATIONS)
 NO_SKIP = tuple(name for name in REGULAR if name != "skip_connect")
 
@@ -54,15 +54,15 @@ class DartsWithoutSkip(DartsSpace):
 class SingleCell(SearchSpace):
     """One reduction cell of eight nodes, each of which keeps two of its inputs.
 
-    The last four nodes are put out, so that earlier ones can be loose ends. The text is
-    that of DARTS, `Genotype(…)`, with an empty normal cell: the network has none.
+    The output holds the last four nodes, so nothing may read an earlier node (a loose
+    end). The text is DARTS' `Genotype(…)` with an empty normal cell.
     """
 
     name = "single-cell"
     summary = "confopt's single cell: one reduction cell, 44 edges, two kept per node"
     formulation = 1
     operations: EdgeOperations = (REGULAR,) * len(SINGLE_EDGES)
-    """Per edge, the operations allowed."""
+    """For each edge, the allowed operations."""
 
     def __init__(self) -> None:
         cell = Cell(
@@ -79,7 +79,10 @@ class SingleCell(SearchSpace):
         self.cells = (cell,)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`."""
+        """Return the architecture of a genotype whose normal cell is empty.
+
+        Raises UserError, which shows the place, if it is not one of this space.
+        """
         genotype = parse_genotype(text)
         if genotype.normal or genotype.normal_concat:
             raise UserError(
@@ -93,18 +96,18 @@ class SingleCell(SearchSpace):
         return Architecture((parse_entries(self.name, cell, genotype.reduce),))
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the genotype of an architecture.
 
-        Raises ValueError unless every node has its two inputs.
+        Raises ValueError unless every node has two inputs.
         """
         (cell,) = self.cells
         (row,) = architecture.choices
         return str(Genotype((), (), format_entries(cell, row), OUTPUT))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture with its loose ends set to one form.
+        """Return the architecture with all loose ends in one standard form.
 
-        Such a node has its first inputs, each with the first operation.
+        In that form a node has its first inputs, each with the first operation.
         """
         (cell,) = self.cells
         (row,) = architecture.choices
@@ -125,8 +128,8 @@ class SingleCell(SearchSpace):
         """Return the macro skeleton: the stem and one reduction cell.
 
         Settings:
-            channels: C (confopt: 26); the stem has three times as many, and the nodes,
-                which are of a reduction cell, twice as many.
+            channels: C (26 in confopt). The stem has 3 C channels; a node of the
+                reduction cell has 2 C.
         """
         chosen = skeleton_settings(self.name, settings, {"channels": 26})
         channels = chosen.number("channels")

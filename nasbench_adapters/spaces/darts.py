@@ -1,8 +1,9 @@
 """The DARTS space (Liu et al., ICLR 2019) and its sub-spaces S1 to S4.
 
-The sub-spaces are of Zela et al. (ICLR 2020). Two cell types, normal and reduction;
-each has two inputs (the outputs of the two layers before it) and four nodes, and every
-node keeps two of its incoming edges. The cell puts out the four nodes, concatenated.
+Zela et al. (ICLR 2020) define the sub-spaces. There are two cell types, normal and
+reduction. Each has two inputs (the outputs of the two layers before it) and four nodes,
+and every node keeps two of its incoming edges. The cell's output is the concatenation
+of the four nodes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from archselect.nasbench_adapters.spaces.genotype import Entry, Genotype, parse_
 INPUTS = 2
 NODES = 6
 KEPT = 2
-"""Inputs that a node keeps."""
+"""Number of inputs that a node keeps."""
 EDGES = complete_edges(INPUTS, NODES)
 OUTPUT = tuple(range(INPUTS, NODES))
 
@@ -40,17 +41,15 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-"""The seven that DARTS-PT and Zero-Cost-PT search; DARTS itself has `none` as an
-eighth.
-"""
+"""The seven operations of DARTS-PT and Zero-Cost-PT; DARTS has `none` as an eighth."""
 
 
 class DartsStem(NamedTuple):
     """A stem of DARTS' networks.
 
     Attributes:
-        block: its name among the stems of the networks.
-        widening: how many times the channels of the first cells it puts out.
+        block: name of the stem in :mod:`archselect.nasbench_adapters.networks.blocks`.
+        widening: output channels as a multiple of the first cells' channels.
     """
 
     block: str
@@ -61,7 +60,7 @@ STEMS = {
     "cifar": DartsStem("conv", widening=3),
     "imagenet": DartsStem("imagenet", widening=1),
 }
-"""Stems by the names that studies give."""
+"""Stems by their names in studies."""
 
 _SHORT = {
     "m": "max_pool_3x3",
@@ -77,14 +76,14 @@ def _edges(text: str) -> EdgeOperations:
     """Return the operations of each edge.
 
     Args:
-        text: one word per edge, one letter per operation; see :data:`_SHORT`.
+        text: one word per edge, with one letter (:data:`_SHORT`) per operation.
     """
     words = text.split()
     return tuple(_operations(word) for word in words)
 
 
 def _operations(word: str) -> tuple[str, ...]:
-    """Return the operations that a word of short names stands for."""
+    """Return the operations of a word; each letter stands for one."""
     return tuple(_SHORT[letter] for letter in word)
 
 
@@ -95,8 +94,8 @@ def darts_cell(
     """Return a cell type of DARTS.
 
     Args:
-        name: of the cell type.
-        operations: that each edge allows.
+        name: name of the cell type.
+        operations: for each edge, the allowed operations.
     """
     return Cell(
         name=name,
@@ -119,16 +118,16 @@ def parse_entries(
     """Return the choices on a cell's edges.
 
     Args:
-        space: its name, for messages.
+        space: name of the space, for messages.
         cell: a cell type whose nodes keep two inputs each.
-        entries: two for each node, in order of the nodes.
+        entries: two for each node, in the order of the nodes.
 
-    Raises UserError, saying where, if the entries are none of it.
+    Raises UserError, which shows the place, if the entries do not fit the cell.
     """
     nodes = len(cell.summing_nodes)
     if len(entries) != KEPT * nodes:
         raise UserError(
-            f"genotype: {cell.name} has {len(entries)} entries, not two for each of {nodes} nodes"
+            f"genotype: {cell.name} has {len(entries)} entries; it must have two for each of {nodes} nodes"
         )
     choices: list[int | None] = [None] * len(cell.edges)
     for place, (operation, source) in enumerate(entries):
@@ -136,12 +135,12 @@ def parse_entries(
         where = f"genotype: entry {place} of {cell.name}"
         if not 0 <= source < target:
             raise UserError(
-                f"{where} reads node {source}; node {target} may read 0 to {target - 1}"
+                f"{where} reads node {source}; node {target} can read nodes 0 to {target - 1} only"
             )
         edge = cell.edges.index((source, target))
         if choices[edge] is not None:
             raise UserError(
-                f"{where} reads node {source} a second time; a node has two different inputs"
+                f"{where} reads node {source} a second time; a node needs two different inputs"
             )
         names = cell.operations[edge]
         allowed = [names[choice] for choice in cell.candidates(edge)]
@@ -162,9 +161,9 @@ def format_entries(
 
     Args:
         cell: a cell type whose nodes keep two inputs each.
-        row: the choices on its edges.
+        row: choices on the cell's edges.
 
-    Raises ValueError unless every node has its two inputs.
+    Raises ValueError unless every node has two inputs.
     """
     entries = []
     for node in cell.summing_nodes:
@@ -172,7 +171,7 @@ def format_entries(
         are_allowed = [row[edge] in cell.candidates(edge) for edge in kept]
         if len(kept) != KEPT or not all(are_allowed):
             raise ValueError(
-                f"node {node} of a DARTS cell has two inputs, each with an operation of its edge"
+                f"node {node} of a DARTS cell needs two inputs, each with an operation of its edge"
             )
         for edge in kept:
             choice = row[edge]
@@ -195,7 +194,7 @@ class DartsSpace(SearchSpace):
     operations: tuple[EdgeOperations, EdgeOperations] = (
         (OPERATIONS,) * len(EDGES),
     ) * 2
-    """Per cell type and edge, the operations allowed."""
+    """For each cell type and edge, the allowed operations."""
 
     def __init__(self) -> None:
         normal, reduction = self.operations
@@ -205,9 +204,10 @@ class DartsSpace(SearchSpace):
         )
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`.
+        """Return the architecture of a genotype, as :mod:`.genotype` reads it.
 
-        Accepts what :mod:`.genotype` reads; the order of a node's inputs is free.
+        A node's inputs may be in any order. Raises UserError, which shows the place, if
+        it is not one of this space.
         """
         genotype = parse_genotype(text)
         for name in ("normal_concat", "reduce_concat"):
@@ -221,9 +221,9 @@ class DartsSpace(SearchSpace):
         return Architecture((normal, reduction))
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the genotype of an architecture.
 
-        Raises ValueError unless every node has its two inputs.
+        Raises ValueError unless every node has two inputs.
         """
         normal_cell, reduction_cell = self.cells
         normal_row, reduction_row = architecture.choices
@@ -232,22 +232,23 @@ class DartsSpace(SearchSpace):
         return str(Genotype(normal, OUTPUT, reduction, OUTPUT))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture itself.
+        """Return the architecture itself: no two architectures are equal.
 
-        The order of a node's inputs is no part of it, and every node is put out.
+        An architecture does not store the order of a node's inputs, and the output
+        holds every node.
         """
         return architecture
 
     def skeleton(self, **settings: object) -> Skeleton:
         """Return the macro skeleton of `layers` cells.
 
-        Those at one and two thirds of the depth are reduction cells.
+        The cells at one and two thirds of the depth are reduction cells.
 
         Settings:
-            channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36;
-                ImageNet: 48); a reduction cell doubles them, the stem has three times
-                as many.
-            layers: cells (search: 8; CIFAR-10 networks: 20; ImageNet: 14).
+            channels: channels of the first cells' nodes (search: 16; CIFAR-10 networks:
+                36; ImageNet: 48). A reduction cell doubles them; the stem has three
+                times as many.
+            layers: number of cells (search: 8; CIFAR-10 networks: 20; ImageNet: 14).
             stem: "cifar", or "imagenet" (three convolutions of stride 2).
         """
         defaults = {"channels": 16, "layers": 8, "stem": "cifar"}
@@ -257,7 +258,7 @@ class DartsSpace(SearchSpace):
         stem = STEMS[chosen.word("stem", STEMS, f"stem of {self.name}")]
         if layers < 3:
             raise UserError(
-                f"a network of space {self.name} needs 3 layers or more, not {layers}"
+                f"a network of space {self.name} needs at least 3 layers, not {layers}"
             )
         reductions = (layers // 3, 2 * layers // 3)
         width = channels
@@ -277,9 +278,9 @@ class DartsSpace(SearchSpace):
 
 
 class DartsWithNone(DartsSpace):
-    """DARTS' own set of eight operations.
+    """The DARTS space with DARTS' original eight operations.
 
-    `none` competes in the supernet, but no architecture has it.
+    `none` is an operation of the supernet, but no architecture has it.
     """
 
     name = "darts-none"
@@ -291,11 +292,11 @@ class DartsWithNone(DartsSpace):
 class S1(DartsSpace):
     """Two operations per edge, found by pruning a DARTS search.
 
-    See RobustDARTS (Zela et al., ICLR 2020), section 3.
+    Source: RobustDARTS (Zela et al., ICLR 2020), section 3.
     """
 
     name = "s1"
-    summary = "S1 of RobustDARTS: two operations per edge, other ones on each edge"
+    summary = "S1 of RobustDARTS: two operations per edge, different from edge to edge"
     formulation = 1
     operations = (
         _edges("id iD iD is id mi is is id is mi id dD dD"),
@@ -313,9 +314,10 @@ class S2(DartsSpace):
 
 
 class S3(DartsSpace):
-    """As S2, with `none` as a third operation.
+    """S2 with `none` as a third operation.
 
-    `none` may win in a supernet, but an architecture has two inputs per node.
+    `none` can have the largest weight in a supernet, but every node of an architecture
+    has two inputs with other operations.
     """
 
     name = "s3"

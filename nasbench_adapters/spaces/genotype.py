@@ -1,14 +1,12 @@
-"""The field's text form of a DARTS cell pair, read by a parser of its own.
-
-Nothing in it is ever executed.
+"""DARTS' text form of a pair of cells, with a safe parser that executes nothing.
 
     Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3,
     4, 5], reduce=[…], …)
 
-Each node has two entries (operation, source), nodes in order. Lists and tuples are the
-same, `range(2, 6)` is accepted for a list of numbers, and JSON with these four keys for
-the whole. What stands before and after `Genotype(…)`, as in a line of a log, is left
-out; there may be one genotype only. A terminal's line breaks may fall anywhere in it.
+Each node has two entries (operation, source); nodes are in order. Lists and tuples mean
+the same, and `range(2, 6)` can stand for a list of numbers. JSON with the same four
+keys is also accepted. The text may contain one genotype with other text around it, such
+as a line of a log, and may have a terminal's line breaks anywhere.
 """
 
 from __future__ import annotations
@@ -22,15 +20,15 @@ from typing import TypeGuard
 from archselect.nasbench_adapters.errors import UserError, unknown
 
 Entry = tuple[str, int]
-"""An operation, and the node that it reads."""
+"""An operation, and the number of the node that it reads."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 LONGEST = 10_000
-"""Characters of the longest text that is read; real ones have a few hundred."""
+"""Largest number of characters to read; real genotypes have a few hundred."""
 HIGHEST = 100
-"""The highest number of a node that is read; real ones have one digit."""
+"""Highest node number to read; real node numbers have one digit."""
 _START = re.compile(r"\bGenotype\s*\(")
 _BRACKETS_AND_QUOTES = re.compile(r"""\\.|[()\[\]{}'"]""", re.DOTALL)
-"""Also a backslash with what it escapes, so that an escaped quote ends no text."""
+"""Brackets, quotes, and escaped characters, so that an escaped quote ends no string."""
 WANTED = "malformed genotype: wanted Genotype(normal=[('operation', source), …], normal_concat=[…], …)"
 
 
@@ -49,9 +47,9 @@ class Genotype:
 
 
 def parse_genotype(text: str) -> Genotype:
-    """Return the genotype that a text holds.
+    """Return the genotype in a text.
 
-    Raises UserError, saying where, if there is none, or several.
+    Raises UserError, which shows the place, if there is none, or more than one.
     """
     written = _genotype_within(text)
     if len(written) > LONGEST:
@@ -75,20 +73,17 @@ def parse_genotype(text: str) -> Genotype:
 
 
 def _genotype_within(text: str) -> str:
-    """Return `Genotype(…)` out of a text around it.
-
-    A text without `Genotype(` is returned whole.
-    """
+    """Return the part `Genotype(…)` of a text, or the whole text if it has none."""
     places = _places(text)
     if not places:
         return text.strip()
     if len(places) > 1:
-        raise UserError(f"the text holds {len(places):,} genotypes: give one of them")
+        raise UserError(f"the text has {len(places):,} genotypes: give only one")
     return text[places[0]]
 
 
 def _places(text: str) -> list[slice]:
-    """Return where each `Genotype(…)` of a text is."""
+    """Return the slice of each `Genotype(…)` in a text."""
     places = []
     start = _START.search(text)
     while start:
@@ -99,9 +94,9 @@ def _places(text: str) -> list[slice]:
 
 
 def _end_of_call(text: str, bracket: int) -> int:
-    """Return the place after the bracket that closes the one at a place.
+    """Return the position after the bracket that closes the one at `bracket`.
 
-    Raises UserError if there is none, as in a text that was cut short.
+    Raises UserError if there is none, as in a truncated text.
     """
     depth = 0
     quote = ""
@@ -119,19 +114,16 @@ def _end_of_call(text: str, bracket: int) -> int:
             if depth == 0:
                 return match.end()
     raise UserError(
-        f"malformed genotype {text[bracket : bracket + 60]!r}: it breaks off before its last bracket"
+        f"malformed genotype {text[bracket : bracket + 60]!r}: its last bracket is missing"
     )
 
 
 def _statements(written: str) -> list[ast.stmt]:
-    """Return the statements that a text is, as Python reads them.
-
-    Nothing is executed.
-    """
+    """Return the statements of a text, parsed by Python but not executed."""
     try:
         return _parsed(written)
     except SyntaxError:
-        # A terminal breaks lines within words, too.
+        # A terminal can break a line inside a word.
         return _parsed_or_refused("".join(written.splitlines()))
     except (ValueError, RecursionError, MemoryError):
         return _parsed_or_refused(written)
@@ -148,16 +140,16 @@ def _parsed_or_refused(written: str) -> list[ast.stmt]:
 
 def _parsed(written: str) -> list[ast.stmt]:
     with warnings.catch_warnings():
-        # Python's warning of an unknown escape is for programmers.
+        # Users need not see Python's warning about an unknown escape.
         warnings.simplefilter("ignore")
         return ast.parse(written).body
 
 
 def _reason(error: BaseException) -> str:
-    """Return why Python cannot read a text."""
+    """Return the reason why Python cannot parse a text."""
     if isinstance(error, SyntaxError):
         return error.msg
-    return "nested too deeply or with characters that no text has"
+    return "too many nested brackets, or invalid characters"
 
 
 def _fields(tree: ast.expr) -> dict[str, ast.expr]:
@@ -175,7 +167,7 @@ def _fields(tree: ast.expr) -> dict[str, ast.expr]:
 def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
     """Return the keyword arguments of `Genotype(…)`, or the items of a dictionary.
 
-    None stands for what is no name.
+    A key that is not a string becomes None.
     """
     if isinstance(tree, ast.Dict):
         keys = [_constant(key) for key in tree.keys]
@@ -187,7 +179,7 @@ def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
 
 
 def _constant(tree: ast.expr | None) -> object:
-    """Return the value of a constant; None for anything else."""
+    """Return the value of a constant; None for any other expression."""
     return tree.value if isinstance(tree, ast.Constant) else None
 
 
@@ -208,7 +200,7 @@ def _entries(
 ) -> tuple[Entry, ...]:
     """Return the entries of a cell.
 
-    Raises UserError, saying where, for what is no entry.
+    Raises UserError, which shows the place, for anything that is not an entry.
     """
     entries = []
     for place, item in enumerate(_items(name, tree)):
@@ -237,7 +229,7 @@ def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
     are_small = all(0 <= bound <= HIGHEST for bound in bounds)
     if len(bounds) not in (1, 2) or not are_small:
         raise UserError(
-            f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)"
+            f"malformed genotype: {name} must be a range of a few numbers, such as range(2, 6)"
         )
     return tuple(range(*bounds))
 
@@ -253,7 +245,5 @@ def _whole(name: str, trees: list[ast.expr]) -> list[int]:
     """Return whole numbers; raise UserError for anything else."""
     values = [_constant(tree) for tree in trees]
     if not all(type(value) is int for value in values):
-        raise UserError(
-            f"malformed genotype: {name} holds something else than whole numbers"
-        )
+        raise UserError(f"malformed genotype: {name} must hold whole numbers only")
     return [value for value in values if isinstance(value, int)]

@@ -1,7 +1,7 @@
 """A MobileNet-like space: a chain of 21 inverted residuals.
 
 It is the space of Zero-Cost-PT's ImageNet search (Xiang et al., AAAI 2023, released
-code), of the kind of ProxylessNAS (Cai et al., ICLR 2019).
+code), and similar to that of ProxylessNAS (Cai et al., ICLR 2019).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from archselect.nasbench_adapters.spaces.chains import (
 )
 
 BLOCKS = tuple(f"mb{e}_k{k}_relu6" for k in (3, 5, 7) for e in (3, 6))
-"""Inverted residuals of kernel k and expansion e; a text has their index here."""
+"""Inverted residuals of kernel k and expansion e; a text holds their index here."""
 SKIPPED = -1
-"""Stands for the identity in a text."""
+"""The number of the identity in a text."""
 STAGES = (
     Stage(32, 4, 2),
     Stage(56, 4, 2),
@@ -42,28 +42,28 @@ STAGES = (
 )
 STEM = 40
 FIRST = 24
-"""Channels of the block behind the stem, which no search changes."""
+"""Channels of the fixed block after the stem."""
 HEAD = 1728
 """Channels of the last convolution."""
 LAYERS = sum(stage.layers for stage in STAGES)
 LARGE = 224
 SMALL = 32
-"""Height and width of the images that a skeleton is for."""
+"""Heights and widths of the images that a skeleton can have."""
 HALVING_OF_LARGE = 2
-"""How many of the first stages halve large images alone."""
+"""Number of first stages that halve large images but not small ones."""
 
 
 def _operations(place: int) -> tuple[str, ...]:
-    """Return the operations of a layer: the first one of a stage is no identity."""
+    """Return the operations of a layer; the first layer of a stage has no identity."""
     return BLOCKS if place in first_layers(STAGES) else (*BLOCKS, IDENTITY)
 
 
 class MobileNetLike(ChainSpace):
     """The space, with the released code's text form and macro skeleton.
 
-    A text has one number per layer, blanks between: 0 to 5 for the blocks of kernel and
-    expansion 3/3, 3/6, 5/3, 5/6, 7/3 and 7/6, and -1 for the identity, which the first
-    layer of a stage does not have.
+    A text has one number per layer, separated by blanks. 0 to 5 are the blocks with
+    kernel/expansion 3/3, 3/6, 5/3, 5/6, 7/3 and 7/6. -1 is the identity, which the
+    first layer of a stage cannot have.
     """
 
     name = "mobilenet"
@@ -78,7 +78,10 @@ class MobileNetLike(ChainSpace):
     stage_starts = first_layers(STAGES)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Commas may stand between the numbers, too."""
+        """Return the architecture of a text; commas may also separate the numbers.
+
+        Raises UserError, which names the layer, if it is not one of this space.
+        """
         words = text.replace(",", " ").split()
         check_count("MobileNet-like", text, len(words), LAYERS)
         choices = []
@@ -87,9 +90,9 @@ class MobileNetLike(ChainSpace):
         return chain_of(choices)
 
     def _choice(self, place: int, word: str) -> int:
-        """Return the index of the operation that a number names.
+        """Return the index of the operation with a number.
 
-        Raises UserError if the layer has none of that number.
+        Raises UserError if the layer has no such operation.
         """
         names = self.layer_operations[place]
         numbers = [str(number) for number in range(len(BLOCKS))]
@@ -103,7 +106,7 @@ class MobileNetLike(ChainSpace):
         return numbers.index(word)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
         Raises ValueError unless every layer has one of its operations.
         """
@@ -111,7 +114,7 @@ class MobileNetLike(ChainSpace):
         numbers = []
         for names, choice in zip(self.layer_operations, choices, strict=True):
             if choice not in range(len(names)):
-                raise ValueError(f"{choice} is none of {', '.join(names)}")
+                raise ValueError(f"{choice} is not an index of {', '.join(names)}")
             is_identity = names[choice] == IDENTITY
             numbers.append(SKIPPED if is_identity else choice)
         return " ".join(map(str, numbers))
@@ -120,10 +123,10 @@ class MobileNetLike(ChainSpace):
         """Return the macro skeleton: stem, a separable block, six stages, a 1x1 block.
 
         Settings:
-            channels: of the stem (released code: 40). All other layers keep their ratio
-                to it, rounded, and have one channel at least.
+            channels: channels of the stem (40 in the released code). All other layers
+                scale with it, rounded, and have at least one channel.
             resolution: height and width of the images: 224, or 32 for small images,
-                where the stem and the first two stages do not halve them.
+                which the stem and the first two stages do not halve.
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen.number("channels")
@@ -152,5 +155,5 @@ class MobileNetLike(ChainSpace):
 
 
 def _scaled(width: int, channels: int) -> int:
-    """Return a layer's channels where the stem has so many."""
+    """Return a layer's channels for a stem with `channels` channels."""
     return max(1, round(width * channels / STEM))

@@ -1,11 +1,12 @@
 """NAS-Bench-101 (Ying et al., ICML 2019): cells of up to 7 vertices and 9 edges.
 
-With three operations there are 423,624 cells. The benchmark labels vertices with
-operations; our cells label edges. So a vertex between input and output, a block, is a
-pair of nodes, one for what goes in and one for what comes out, joined by an edge that
-carries the operation. All other edges are connections of one kind each, kept or
-dropped: `projection` from the cell's input (a 1x1 convolution), `skip_connect` between
-blocks, `slot_0`, `slot_1`, … from a block to its share of the concatenated output.
+With three operations there are 423,624 cells. The benchmark puts operations on
+vertices; our cells put them on edges. So a vertex between input and output, called a
+block, becomes two nodes: one for its input and one for its output. The edge between
+them has the operation. All other edges are connections, which are kept or dropped. Each
+has a single operation: `projection` from the cell's input (a 1x1 convolution),
+`skip_connect` between blocks, and `slot_0`, `slot_1`, … from a block to its part of the
+concatenated output.
 """
 
 from __future__ import annotations
@@ -32,31 +33,32 @@ from archselect.nasbench_adapters.space import (
 )
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-"""In the benchmark's order, on which its hashes depend."""
+"""The operations in the benchmark's order, on which its hashes depend."""
 MOST_VERTICES = 7
-"""Of a cell whose vertices all lie on a path from input to output (section 2.1)."""
+"""Largest number of vertices on paths from input to output (section 2.1)."""
 MOST_EDGES = 9
-"""Of the same."""
+"""Largest number of edges on paths from input to output (section 2.1)."""
 BLOCKS = MOST_VERTICES - 2
 STAGES = 3
 MOMENTA = {"released": 0.997, "benchmark": 1 - 0.997}
-"""Torch's momentum (the share of the new batch) of the normalisation after
-convolutions; see `CellGraphSpace.skeleton`.
+"""Momentum of the normalisation after convolutions, as torch defines it: the weight of
+the new batch. `CellGraphSpace.skeleton` explains the two values.
 """
 
 FORM = "010/001/000:conv3x3-bn-relu (rows of the adjacency matrix, operations between input and output)"
 
 
 class VertexGraph(NamedTuple):
-    """A cell as the benchmark's files write it.
+    """A cell in the form of the benchmark's files.
 
-    It is a directed acyclic graph with operations at its vertices.
+    It is a directed acyclic graph with operations on its vertices.
 
     Attributes:
-        bits: the adjacency matrix row by row, "1" for an edge from the row's vertex to
-            the column's. Vertex 0 is the input, the last one the output, and every edge
-            goes to a later vertex.
-        operations: of the vertices between, as indices of :data:`OPERATIONS`.
+        bits: the adjacency matrix row by row; "1" is an edge from the row's vertex to
+            the column's. Vertex 0 is the input, the last vertex the output, and every
+            edge goes to a later vertex.
+        operations: operations of the vertices between input and output, as indices of
+            :data:`OPERATIONS`.
     """
 
     bits: str
@@ -64,7 +66,7 @@ class VertexGraph(NamedTuple):
 
     @property
     def vertices(self) -> int:
-        """Number of vertices, input and output included."""
+        """Number of vertices, including input and output."""
         return len(self.operations) + 2
 
     @property
@@ -86,18 +88,18 @@ class VertexGraph(NamedTuple):
         """Return the operations of the listed vertices, in that order.
 
         Args:
-            numbering: vertices; the first is the input, the last the output.
+            numbering: vertices, first the input and last the output.
         """
         places = operation_places(numbering)
         return tuple(self.operations[place] for place in places)
 
 
 def parse_graph(text: str) -> VertexGraph:
-    """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
+    """Return the cell of a text such as `010/001/000:conv3x3-bn-relu`, not pruned.
 
-    Slashes may be left out, and the operations may begin with `input` and end with
-    `output`: so the two columns of the benchmark's files, joined by a colon, are read
-    too. Raises UserError, saying where, if it is no such cell.
+    The text may omit the slashes, and its operations may begin with `input` and end
+    with `output`. So the two columns of the benchmark's files, joined by a colon, are
+    also accepted. Raises UserError, which shows the place, if the text is malformed.
     """
     rows, colon, names = text.strip().partition(":")
     if not colon:
@@ -107,31 +109,31 @@ def parse_graph(text: str) -> VertexGraph:
 
 
 def _malformed(fault: str) -> UserError:
-    """Return the error for a text with a fault, which shows the form it should have."""
+    """Return the error for a malformed text; its message shows the right form."""
     return UserError(f"malformed NAS-Bench-101 cell{fault}; form: {FORM}")
 
 
 def _parse_matrix(rows: str) -> str:
-    """Return the bits of a matrix, checked."""
+    """Return the bits of a matrix; raise UserError if it is malformed."""
     bits = rows.replace("/", "")
     vertices = isqrt(len(bits))
     is_binary = set(bits) <= {"0", "1"}
     is_square = vertices**2 == len(bits) and vertices >= 2
     if not is_binary or not is_square:
-        raise _malformed(f": {rows[:80]!r} is no square matrix of 0 and 1")
+        raise _malformed(f": {rows[:80]!r} is not a square matrix of 0 and 1")
     if vertices > MOST_VERTICES:
         raise UserError(
             f"a NAS-Bench-101 cell has at most {MOST_VERTICES} vertices, not {vertices}"
         )
     lengths = [len(row) for row in rows.split("/")]
     if len(lengths) > 1 and lengths != [vertices] * vertices:
-        raise _malformed(f": {rows[:80]!r} has not {vertices} rows of {vertices}")
+        raise _malformed(f": {rows[:80]!r} must have {vertices} rows of {vertices}")
     for vertex in range(vertices):
         first = vertex * vertices
         up_to_itself = bits[first : first + vertex + 1]
         if "1" in up_to_itself:
             raise UserError(
-                f"malformed NAS-Bench-101 cell: row {vertex} of {rows!r} has an edge that leads back"
+                f"malformed NAS-Bench-101 cell: row {vertex} of {rows!r} has an edge to the same or an earlier vertex"
             )
     return bits
 
@@ -162,36 +164,36 @@ def _parse_operations(
 
 
 def prune(graph: VertexGraph) -> VertexGraph:
-    """Return the cell without the vertices on no path from input to output.
+    """Return the cell with only the vertices on paths from input to output.
 
-    Raises UserError if there is no such path, or if what is left has too many edges for
-    the benchmark.
+    Raises UserError if there is no such path, or if the rest has too many edges for the
+    benchmark.
     """
     kept = live_vertices(graph.bits)
     if not kept:
         raise UserError(
-            f"{graph} is no cell of NAS-Bench-101: its output does not depend on its input"
+            f"{graph} is not a cell of NAS-Bench-101: its output does not depend on its input"
         )
     bits = renumber(graph.bits, kept)
     edges = bits.count("1")
     if edges > MOST_EDGES:
         raise UserError(
-            f"{graph} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
+            f"{graph} is not a cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
         )
     return VertexGraph(bits, graph.renumbered_operations(kept))
 
 
 def is_cell(bits: str) -> bool:
-    """Return whether a matrix, once pruned, is that of a cell of the benchmark."""
+    """Return whether a pruned matrix belongs to a cell of the benchmark."""
     kept = live_vertices(bits)
     return bool(kept) and renumber(bits, kept).count("1") <= MOST_EDGES
 
 
 def canonical_graph(graph: VertexGraph) -> VertexGraph:
-    """Return the representative of all cells that are the same labelled graph.
+    """Return the representative of all cells with the same labelled graph.
 
-    It is the pruned cell of the least matrix, and of the least operations among those,
-    over all numberings of its vertices. Raises UserError as :func:`prune`.
+    Among all numberings of the pruned cell's vertices, it has the smallest matrix and
+    then the smallest operations. Raises UserError like :func:`prune`.
     """
     pruned = prune(graph)
     least, numberings = least_numberings(pruned.bits)
@@ -200,12 +202,13 @@ def canonical_graph(graph: VertexGraph) -> VertexGraph:
 
 
 def graph_hash(graph: VertexGraph) -> str:
-    """Return the benchmark's own name of a cell (its `hash_module`).
+    """Return the benchmark's hash of a cell (its `hash_module`).
 
-    It is the same for isomorphic cells. Every vertex of the pruned cell starts with the
-    MD5 of (edges out, edges in, operation), and takes, as often as there are vertices,
-    the MD5 of its predecessors', its successors' and its own; the name is the MD5 of
-    all, 32 hexadecimal digits. Raises UserError as :func:`prune`.
+    It is equal for isomorphic cells. In the pruned cell, the hash of a vertex starts as
+    the MD5 of (edges out, edges in, operation). Each round replaces it by the MD5 of
+    the hashes of its predecessors and successors and of the vertex itself; there are as
+    many rounds as vertices. The result is the MD5 of all hashes, 32 hexadecimal digits.
+    Raises UserError like :func:`prune`.
     """
     pruned = prune(graph)
     vertices = range(pruned.vertices)
@@ -232,7 +235,7 @@ def _join(
     hashes: Sequence[str],
     vertices: Sequence[int],
 ) -> str:
-    """Return the hashes of some vertices as one text, whatever their order."""
+    """Return the sorted hashes of some vertices as one text."""
     selected = [hashes[vertex] for vertex in vertices]
     selected.sort()
     return "".join(selected)
@@ -243,9 +246,9 @@ def _md5(text: str) -> str:
 
 
 def predecessors(bits: str) -> list[list[int]]:
-    """Return per vertex of a matrix the vertices with an edge to it, in order."""
+    """Return, for each vertex of a matrix, the vertices with an edge to it."""
     vertices = isqrt(len(bits))
-    # The entries of a column are as far apart as there are columns.
+    # A column has every n-th bit of a matrix with n columns.
     by_vertex = []
     for first in range(vertices):
         column = bits[first::vertices]
@@ -254,7 +257,7 @@ def predecessors(bits: str) -> list[list[int]]:
 
 
 def successors(bits: str) -> list[list[int]]:
-    """Return per vertex of a matrix the vertices to which it has an edge, in order."""
+    """Return, for each vertex of a matrix, the vertices that it has an edge to."""
     vertices = isqrt(len(bits))
     by_vertex = []
     for first in range(0, len(bits), vertices):
@@ -264,13 +267,13 @@ def successors(bits: str) -> list[list[int]]:
 
 
 def _ones(bits: str) -> list[int]:
-    """Return the places of a text that are "1"."""
+    """Return the positions of "1" in a text."""
     return [place for place, bit in enumerate(bits) if bit == "1"]
 
 
 @lru_cache(maxsize=1 << 16)
 def live_vertices(bits: str) -> tuple[int, ...]:
-    """Return the vertices of a matrix that lie on a path from input to output.
+    """Return the vertices of a matrix that are on a path from input to output.
 
     There are none if there is no path.
     """
@@ -291,7 +294,7 @@ def live_vertices(bits: str) -> tuple[int, ...]:
 
 
 class Numberings(NamedTuple):
-    """The least matrix of a graph, and how its vertices are numbered to get it.
+    """The smallest matrix of a graph, and the numberings of its vertices that give it.
 
     Attributes:
         bits: the matrix, row by row.
@@ -304,9 +307,9 @@ class Numberings(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def least_numberings(bits: str) -> Numberings:
-    """Return the least matrix of a pruned graph over all numberings of its vertices.
+    """Return the smallest matrix of a pruned graph over all numberings of vertices.
 
-    In a numbering edges go to later vertices.
+    In a numbering, every edge goes to a later vertex.
     """
     last = isqrt(len(bits)) - 1
     edges = []
@@ -331,22 +334,22 @@ def renumber(bits: str, numbering: Sequence[int]) -> str:
 
 
 def operation_places(numbering: Sequence[int]) -> list[int]:
-    """Return the places of the listed vertices among a cell's operations.
+    """Return the indices of the listed vertices among a cell's operations.
 
-    Input and output, the first and the last, have none.
+    The first vertex, the input, and the last, the output, have no operation.
     """
     between = numbering[1:-1]
     return [vertex - 1 for vertex in between]
 
 
 class BlockLayout(NamedTuple):
-    """The edges of a cell type that stand for connections and operations of vertices.
+    """The edges of a cell type that represent connections and operations of vertices.
 
     Attributes:
-        edges: (source node, target node), block by block, the output's last.
-        connections: (vertex, later vertex) to the edge between them; vertex 0 is the
-            input, the last one the output.
-        operations: per block its edge.
+        edges: (source node, target node), block by block, those of the output last.
+        connections: maps (vertex, later vertex) to the edge between them; vertex 0 is
+            the input, the last vertex the output.
+        operations: for each block, the edge that has its operation.
     """
 
     edges: tuple[tuple[int, int], ...]
@@ -356,9 +359,9 @@ class BlockLayout(NamedTuple):
 
 @cache
 def layout(blocks: int) -> BlockLayout:
-    """Return the layout of cells with that many blocks.
+    """Return the layout of cells with a number of blocks.
 
-    Block b reads at node 2b - 1 and writes at node 2b.
+    The input of block b is node 2b - 1, its output node 2b.
     """
     edges: list[tuple[int, int]] = []
     connections: dict[tuple[int, int], int] = {}
@@ -379,13 +382,13 @@ def block_cell(
     blocks: int,
     parents: Sequence[int] = (),
 ) -> Cell:
-    """Return the cell type of that many blocks.
+    """Return the cell type with a number of blocks.
 
     Args:
-        blocks: vertices between input and output.
-        parents: how many connections each block, and last the output, keeps; where it
-            has more to choose from, they share one softmax. Empty for a cell without
-            such a rule.
+        blocks: number of vertices between input and output.
+        parents: number of connections that each block, and last the output, keeps. If
+            there are more to choose from, they share one softmax. Empty for a cell
+            without such a rule.
     """
     edges, connections, _ = layout(blocks)
     nodes = 2 * blocks + 2
@@ -430,14 +433,13 @@ def graph_of(
     row: Sequence[int | None],
     blocks: int,
 ) -> VertexGraph:
-    """Return the cell of an architecture's row.
+    """Return the cell of an architecture's row, without blocks that have no operation.
 
-    It is without the blocks that have no operation. Raises ValueError if the row is no
-    cell.
+    Raises ValueError if the row is not a cell.
 
     Args:
-        row: choices by edge.
-        blocks: of the cell type.
+        row: choice on each edge.
+        blocks: number of blocks of the cell type.
     """
     edges, connections, operations = layout(blocks)
     kept = set()
@@ -460,7 +462,7 @@ def graph_of(
     has_known_labels = all(label in known for label in labels)
     if not (has_all_edges and has_no_loose_edge and has_known_labels):
         raise ValueError(
-            f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
+            f"a cell of {blocks} blocks needs {len(edges)} choices, and no connection at a block without an operation"
         )
     return VertexGraph(bits, tuple(labels))
 
@@ -469,13 +471,13 @@ def row_of(
     graph: VertexGraph,
     blocks: int,
 ) -> tuple[int | None, ...]:
-    """Return an architecture's row of a cell.
+    """Return the row of choices for a cell.
 
-    The cell's vertices between input and output are the first blocks.
+    The cell's vertices between input and output become the first blocks.
 
     Args:
         graph: the cell.
-        blocks: of the cell type.
+        blocks: number of blocks of the cell type.
     """
     edges, connections, operations = layout(blocks)
     places = [*range(graph.vertices - 1), blocks + 1]
@@ -490,7 +492,7 @@ def row_of(
 
 
 class CellGraphSpace(SearchSpace):
-    """A space of NAS-Bench-101's cells: the benchmark's own, or a sub-space of it."""
+    """A space of NAS-Bench-101's cells: the benchmark's space, or a sub-space."""
 
     skeleton_defaults: ClassVar[dict[str, object]]
 
@@ -501,36 +503,37 @@ class CellGraphSpace(SearchSpace):
 
     @abstractmethod
     def cell_graph(self, architecture: Architecture) -> VertexGraph:
-        """Return the architecture's cell, pruned.
+        """Return the architecture's pruned cell.
 
-        Raises UserError if it is none of the benchmark.
+        Raises UserError if it is not a cell of the benchmark.
         """
 
     def hash(self, architecture: Architecture) -> str:
-        """Return the benchmark's name of the architecture's cell.
+        """Return the benchmark's hash of the architecture's cell.
 
-        Raises UserError as :meth:`cell_graph`.
+        Raises UserError like :meth:`cell_graph`.
         """
         return graph_hash(self.cell_graph(architecture))
 
     def skeleton(self, **settings: object) -> Skeleton:
         """Return the macro skeleton: three stages of `cells` cells.
 
-        Between stages there is max pooling. It describes the sub-spaces' supernets
-        (NAS-Bench-1Shot1's released `model_search.py`: the stem is a convolution with
-        normalisation and ReLU, a 1x1 convolution stands before the classifier) and,
-        with the same numbers, the benchmark's networks
+        Between stages there is max pooling. The skeleton is that of the sub-spaces'
+        supernets (NAS-Bench-1Shot1's released `model_search.py`): the stem is a
+        convolution with normalisation and ReLU, and a 1x1 convolution comes before the
+        classifier. With the same numbers it is also that of the benchmark's networks
         (:mod:`archselect.nasbench_adapters.networks.nb101`).
 
         Settings:
-            channels: that the stem puts out; a block of a supernet has them in the
-                first stage, twice and four times as many in the others (the benchmark:
-                128; supernets: 16).
-            cells: per stage (the benchmark: 3; supernets: 9 in all).
-            momentum: of running statistics. The benchmark's 0.997 is TensorFlow's, the
-                share of the old: "benchmark". The released code of NAS-Bench-1Shot1
-                gives the number to torch, where it is the share of the new, so that the
-                running statistics are nearly those of the last batch: "released".
+            channels: output channels of the stem, and channels of a supernet's block in
+                the first stage; the other stages have two and four times as many
+                (benchmark: 128; supernets: 16).
+            cells: number of cells per stage (benchmark: 3; supernets: 9 in total).
+            momentum: momentum of the running statistics. The benchmark's 0.997 is
+                TensorFlow's, the weight of the old statistics: "benchmark". The
+                released code of NAS-Bench-1Shot1 passes that number to torch, which
+                takes it as the weight of the new batch, so the running statistics are
+                almost those of the last batch: "released".
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen.number("channels")
@@ -559,11 +562,11 @@ def layout_of(cell: Cell) -> BlockLayout:
 
 
 class NasBench101(CellGraphSpace):
-    """The benchmark's space, to look cells up and to train them.
+    """The benchmark's space, to look up cells and to train them.
 
-    A supernet has only a sub-space of it: a limit on the number of all edges is no rule
-    to decide edge by edge. An architecture's blocks are the cell's
-    vertices in their order; blocks that it does not have carry no operation.
+    Only sub-spaces have a supernet, because a search cannot decide edge by edge under a
+    limit on the total number of edges. An architecture's blocks are the cell's vertices
+    in order; the other blocks have no operation.
     """
 
     name = "nb101"
@@ -581,33 +584,30 @@ class NasBench101(CellGraphSpace):
 
     @property
     def size(self) -> int:
-        """Number of distinct cells of the benchmark (its section 2.1).
-
-        A test counts them.
-        """
+        """Number of distinct cells of the benchmark (section 2.1 of its paper)."""
         return 423_624
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Raise UserError: the benchmark lists its cells in a file."""
+        """Raise UserError: the space is listed in the benchmark's file only."""
         raise UserError(
             f"{self.name} is too large to be listed: import its file ('archselect truth import --help')"
         )
 
     def valid(self, architecture: Architecture) -> bool:
-        """Return whether an architecture, once pruned, is a cell of the benchmark."""
+        """Return whether an architecture's pruned cell is one of the benchmark."""
         graph = graph_of(architecture.choices[0], BLOCKS)
         return is_cell(graph.bits)
 
     def is_optional(self, edge: Edge) -> bool:
-        """Return whether an edge is a connection: they come and go one by one."""
+        """Return whether an edge is a connection, which can be dropped alone."""
         return edge.index not in layout(BLOCKS).operations
 
     def full_form(self, architecture: Architecture) -> Architecture:
         """Return the same cell with seven vertices, as in the benchmark's evolution.
 
-        The blocks that a cell lacks come first, carry the first operation, read the
-        input and are read by nothing. So one connection more puts such a block between
-        the input and any later vertex. A move changes one connection or one operation.
+        The added blocks come first, have the first operation and read the input;
+        nothing reads them. So one more connection puts such a block between the input
+        and any later vertex. A move changes one connection or one operation.
         """
         graph = graph_of(architecture.choices[0], BLOCKS)
         missing = MOST_VERTICES - graph.vertices
@@ -620,48 +620,53 @@ class NasBench101(CellGraphSpace):
         return self.architecture(VertexGraph(bits, (0,) * missing + graph.operations))
 
     def architecture(self, graph: VertexGraph) -> Architecture:
-        """Return the architecture of a cell, as it is.
+        """Return the architecture of a cell, without pruning.
 
         It is the inverse of :func:`graph_of`.
         """
         return Architecture((row_of(graph, BLOCKS),))
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`, and :func:`parse_graph` for the form.
+        """Return the architecture of a text in the form of :func:`parse_graph`.
 
-        The cell is not pruned.
+        The cell is not pruned. Raises UserError, which shows the place, if it is not a
+        cell of the benchmark.
         """
         graph = parse_graph(text)
         prune(graph)
         return self.architecture(graph)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
-        Raises ValueError if it is no cell, or leaves a block out between others.
+        Raises ValueError if it is not a cell, or leaves out a block between others.
         """
         graph = graph_of(architecture.choices[0], BLOCKS)
         if self.architecture(graph) != architecture:
-            raise ValueError("the blocks of a NAS-Bench-101 cell are the first ones")
+            raise ValueError("a NAS-Bench-101 cell cannot leave out a block in between")
         return str(graph)
 
     def cell_graph(self, architecture: Architecture) -> VertexGraph:
-        """See :meth:`CellGraphSpace.cell_graph`."""
+        """Return the architecture's pruned cell.
+
+        Raises UserError if it is not a cell of the benchmark.
+        """
         return prune(graph_of(architecture.choices[0], BLOCKS))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of all cells that are the same labelled graph.
+        """Return the representative of all cells with the same labelled graph.
 
-        See :func:`canonical_graph`. Raises UserError if it is no cell of the benchmark.
+        :func:`canonical_graph` chooses it. Raises UserError if it is not a cell of the
+        benchmark.
         """
         graph = graph_of(architecture.choices[0], BLOCKS)
         return self.architecture(canonical_graph(graph))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draw a pruned cell as in the benchmark's own notebook.
+        """Draw a pruned cell as in the benchmark's notebook.
 
-        Every possible edge of seven vertices has probability 1/2, operations are
-        uniform, and it is drawn again until it is a cell of the benchmark.
+        Every possible edge of seven vertices has probability 1/2, and operations are
+        uniform. Repeat until the result is a cell of the benchmark.
         """
         while True:
             drawn = rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES))

@@ -1,9 +1,9 @@
 """NAS-Bench-1Shot1 (Zela et al., ICLR 2020): three sub-spaces of NAS-Bench-101.
 
-A supernet can hold each of them. The number of blocks is fixed, and so is how many
-parents each block and the output has; which parents, and the block's operation, is
-searched. A block that nothing reads is a loose end: it is part of an architecture and
-its text, but not of the cell that NAS-Bench-101 knows, which is pruned.
+Each of them has a supernet. The number of blocks, and the number of parents of each
+block and of the output, are fixed. A search chooses the parents, and the operation of
+each block. A block that nothing reads is a loose end. It is part of an architecture and
+its text, but not of the pruned cell in NAS-Bench-101.
 """
 
 from __future__ import annotations
@@ -41,16 +41,15 @@ TRUTH = NasBench101()
 
 
 class Members(NamedTuple):
-    """All architectures of a sub-space and the cells of NAS-Bench-101 that they are.
+    """All architectures of a sub-space, and their cells in NAS-Bench-101.
 
     Attributes:
-        choices: (architectures, edges) int8, operation indices, DROPPED for a dropped
-            edge; the least connections first, and of one set of connections the least
-            operations first.
-        cell: (architectures,) of each the index of its cell.
-        first: (cells,) of each cell its representative: the index of the first
-            architecture that is it.
-        cells: (cells, edges of nb101) int8, the canonical choices in space nb101.
+        choices: operation indices, (architectures, edges) int8, DROPPED for a dropped
+            edge; sorted by connections, then by operations.
+        cell: index of each architecture's cell, (architectures,).
+        first: index of each cell's representative, its first architecture, (cells,).
+        cells: canonical choices of each cell in space nb101, (cells, edges of nb101)
+            int8.
     """
 
     choices: np.ndarray
@@ -68,7 +67,7 @@ class OneShotSpace(CellGraphSpace):
 
     parents: ClassVar[tuple[int, ...]]
     truth_space: ClassVar[str] = TRUTH.name
-    """The space whose tables speak for this one; see :meth:`in_truth`."""
+    """The space whose ground truths hold this space's cells (:meth:`in_truth`)."""
     skeleton_defaults: ClassVar[dict[str, object]] = {
         "channels": 16,
         "cells": 3,
@@ -80,12 +79,10 @@ class OneShotSpace(CellGraphSpace):
         self.cells = (block_cell(blocks, self.parents),)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`.
+        """Return the architecture of a text of nb101 with all blocks.
 
-        The form is that of nb101, with all blocks in their places.
-
-        Any other text of nb101 whose cell is in the sub-space gives that cell's
-        representative. Raises UserError if it is not.
+        Any other text of nb101 gives the representative of its cell. Raises UserError
+        if the cell is not in the sub-space.
         """
         graph = parse_graph(text)
         if self._has_all_blocks(graph):
@@ -93,13 +90,13 @@ class OneShotSpace(CellGraphSpace):
         architecture = _first_with(canonical_graph(graph), self.parents)
         if architecture is None:
             raise UserError(
-                f"{graph} is no cell of {self.name}: its blocks and output have {self._rule} parents"
+                f"{graph} is not a cell of {self.name}, whose blocks and output have {self._rule} parents"
             )
         return architecture
 
     @property
     def _rule(self) -> str:
-        """Numbers of parents in words."""
+        """Numbers of parents for messages, such as "1, 2, 2, 2 and 2"."""
         *blocks, output = map(str, self.parents)
         return f"{', '.join(blocks)} and {output}"
 
@@ -109,29 +106,26 @@ class OneShotSpace(CellGraphSpace):
         return parents == [0, *self.parents]
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of nb101 with all blocks, including loose ends.
 
-        The text is that of nb101, with all blocks, loose ends included.
-
-        Raises ValueError unless every block has its operation and its number of
-        parents.
+        Raises ValueError unless every block has an operation and its number of parents.
         """
         graph = graph_of(architecture.choices[0], self.blocks)
         if not self._has_all_blocks(graph):
             raise ValueError(
-                f"blocks and output of {self.name} have {self._rule} parents"
+                f"the blocks and the output of {self.name} need {self._rule} parents"
             )
         return str(graph)
 
     def cell_graph(self, architecture: Architecture) -> VertexGraph:
-        """See :meth:`CellGraphSpace.cell_graph`."""
+        """Return the architecture's pruned cell, without loose ends."""
         graph = graph_of(architecture.choices[0], self.blocks)
         return prune(graph)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative, here, of all architectures that are the same cell.
+        """Return the representative, in this space, of architectures with one cell.
 
-        See :class:`Members`.
+        It is the first of them in the order of :class:`Members`.
         """
         graph = canonical_graph(self.cell_graph(architecture))
         representative = _first_with(graph, self.parents)
@@ -147,14 +141,14 @@ class OneShotSpace(CellGraphSpace):
         return TRUTH.architecture(graph)
 
     def contains(self, architecture: Architecture) -> bool:
-        """Return whether an architecture of nb101 is a cell of the sub-space."""
+        """Return whether the cell of an architecture of nb101 is in the sub-space."""
         graph = canonical_graph(TRUTH.cell_graph(architecture))
         return _first_with(graph, self.parents) is not None
 
     def members(self) -> Members:
-        """Return all architectures, and which of them are the same cell.
+        """Return all architectures and their cells.
 
-        The largest sub-space has 1.3 million.
+        The largest sub-space has 1.3 million architectures.
         """
         labels = _all_labels(self.blocks)
         matrix_index: dict[str, int] = {}
@@ -163,7 +157,7 @@ class OneShotSpace(CellGraphSpace):
         for parents in self._all_parents():
             choices.append(_choices_with(parents, labels))
             matrix, label_codes = _classify(parents, labels)
-            # The code of a cell tells its graph and its operations.
+            # The code of a cell holds its graph and its operations.
             index = matrix_index.setdefault(matrix, len(matrix_index))
             codes.append(index * len(labels) + label_codes)
         classes, first, cell = np.unique(
@@ -180,7 +174,7 @@ class OneShotSpace(CellGraphSpace):
         return Members(np.concatenate(choices), cell, first, cells)
 
     def _all_parents(self) -> Iterator[Parents]:
-        """Yield all connections that a cell can have, the least first."""
+        """Yield all connections that a cell can have, in lexicographic order."""
         sets = []
         for vertex, keeps in enumerate(self.parents, start=1):
             sets.append(combinations(range(vertex), keeps))
@@ -188,7 +182,7 @@ class OneShotSpace(CellGraphSpace):
 
 
 def _all_labels(blocks: int) -> np.ndarray:
-    """Return all operations that blocks can have, (labels, blocks), the least first."""
+    """Return all operations of blocks, (labels, blocks), in lexicographic order."""
     shape = (len(OPERATIONS),) * blocks
     labels = np.indices(shape, dtype=np.int8)
     return labels.reshape(blocks, -1).T
@@ -199,7 +193,7 @@ Parents = Sequence[tuple[int, ...]]
 
 
 def _matrix(parents: Parents) -> str:
-    """Return the adjacency matrix, as bits row by row, of a cell by its connections."""
+    """Return the adjacency matrix of some connections, as bits row by row."""
     vertices = range(len(parents) + 1)
     sources_of = [(), *parents]
     bits = []
@@ -216,7 +210,7 @@ def _choices_with(
 
     Args:
         parents: the connections.
-        labels: (labels, blocks) the operations of each architecture.
+        labels: operations of each architecture, (labels, blocks).
     """
     edges, connections, operations = layout(len(parents) - 1)
     shape = (len(labels), len(edges))
@@ -234,11 +228,11 @@ def _classify(
 ) -> tuple[str, np.ndarray]:
     """Return the canonical matrix of a cell's connections, and codes of operations.
 
-    There is a code for each architecture's canonical operations, (labels,).
+    The codes, (labels,), are numbers for each architecture's canonical operations.
 
     Args:
         parents: the connections.
-        labels: (labels, blocks) the operations of each architecture.
+        labels: operations of each architecture, (labels, blocks).
     """
     bits = _matrix(parents)
     kept = live_vertices(bits)
@@ -259,7 +253,7 @@ def _encode(labels: np.ndarray) -> np.ndarray:
 
 
 def _decode(bits: str, code: int) -> VertexGraph:
-    """Return the cell of a matrix and of the number of its operations."""
+    """Return the cell, given its matrix and the code of its operations."""
     labels = []
     for _ in range(isqrt(len(bits)) - 2):
         code, label = divmod(code, len(OPERATIONS))
@@ -272,11 +266,10 @@ def _first_with(
     graph: VertexGraph,
     parents: tuple[int, ...],
 ) -> Architecture | None:
-    """Return the first architecture that is a pruned cell once it is pruned itself.
+    """Return the first architecture whose pruned cell is `graph`, or None.
 
-    It has those numbers of parents. None if there is no such architecture. First in the
-    order of :class:`Members`. A loose end takes the first parents and the first
-    operation there are.
+    It has the given numbers of parents, and is first in the order of :class:`Members`.
+    A loose end has the first possible parents and the first operation.
     """
     blocks = len(parents) - 1
     sources = predecessors(graph.bits)
@@ -300,10 +293,10 @@ def _fits(
     places: Sequence[int],
     parents: Sequence[int],
 ) -> bool:
-    """Return whether a cell's vertices can be these blocks.
+    """Return whether a cell's vertices can become the blocks `places`.
 
-    They must have the blocks' numbers of parents and read earlier blocks. For the
-    arguments see :func:`_place_cell`.
+    They must have the blocks' numbers of parents and read earlier blocks.
+    :func:`_place_cell` explains the arguments.
     """
     for vertex in range(1, len(places)):
         place = places[vertex]
@@ -324,9 +317,9 @@ def _place_cell(
 
     Args:
         graph: the cell.
-        sources: per vertex of the cell, those that it reads.
-        places: per vertex but the output, its block; 0 for the input.
-        parents: how many connections each block, and last the output, keeps.
+        sources: for each vertex of the cell, the vertices that it reads.
+        places: block of each vertex except the output; 0 for the input.
+        parents: number of connections that each block, and last the output, keeps.
     """
     connections = [tuple(range(keeps)) for keeps in parents]
     operations = [0] * (len(parents) - 1)
@@ -342,12 +335,12 @@ def _sorted_places(
     vertices: Sequence[int],
     places: Sequence[int],
 ) -> tuple[int, ...]:
-    """Return the blocks that vertices are, in order."""
+    """Return the blocks of some vertices, sorted."""
     return tuple(sorted(places[vertex] for vertex in vertices))
 
 
 class OneShot1(OneShotSpace):
-    """Four blocks; see table 1 of the paper."""
+    """Four blocks with 1, 2, 2 and 2 parents (table 1 of the paper)."""
 
     name = "nb1shot1-1"
     summary = "NAS-Bench-1Shot1, space 1: 4 blocks with 1, 2, 2 and 2 parents, output of 2; cells of nb101"
@@ -356,7 +349,7 @@ class OneShot1(OneShotSpace):
 
 
 class OneShot2(OneShotSpace):
-    """Four blocks, fewer parents within the cell and more at its output."""
+    """Four blocks with 1, 1, 2 and 2 parents, and three parents of the output."""
 
     name = "nb1shot1-2"
     summary = "NAS-Bench-1Shot1, space 2: 4 blocks with 1, 1, 2 and 2 parents, output of 3; cells of nb101"
@@ -365,7 +358,7 @@ class OneShot2(OneShotSpace):
 
 
 class OneShot3(OneShotSpace):
-    """Five blocks."""
+    """Five blocks with 1, 1, 1, 2 and 2 parents."""
 
     name = "nb1shot1-3"
     summary = "NAS-Bench-1Shot1, space 3: 5 blocks with 1, 1, 1, 2 and 2 parents, output of 2; cells of nb101"

@@ -23,7 +23,7 @@ from archselect.nasbench_adapters.spaces.cell_text import format_cell, parse_cel
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 ZERO = "#"
-"""Stands for a zero in the text that nodes are compared by."""
+"""The sign for a zero in the text that represents a node's function."""
 REDUCTIONS = ("residual", "pool")
 
 
@@ -62,47 +62,49 @@ class NasBench201(SearchSpace):
     )
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`.
+        """Return the architecture of a text in the form of NAS-Bench-201's files.
 
-        Accepts the string of the NAS-Bench-201 files, surrounding blanks allowed.
+        Surrounding blanks are allowed. Raises UserError, which shows the place, if the
+        text is malformed.
         """
         return parse_cell(text, self.cells[0], "NAS-Bench-201")
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
-        Raises ValueError unless all six edges carry an operation.
+        Raises ValueError unless all six edges have an operation.
         """
         (choices,) = architecture.choices
         decided = [choice in range(len(OPERATIONS)) for choice in choices]
         if len(choices) != len(EDGES) or not all(decided):
-            raise ValueError("a NAS-Bench-201 cell decides all six edges")
+            raise ValueError("a NAS-Bench-201 cell needs an operation on all six edges")
         return format_cell(choices, self.cells[0])
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the least cell, by operation indices, of the benchmark's class.
+        """Return the first cell, by operation indices, of the benchmark's class.
 
-        There are 6,466 classes of equal cells. The rule is NAS-Bench-201's own (its
-        section on isomorphic cells): a `none` edge is a zero, a `skip_connect` edge is
-        its source, the terms of a node are sorted as text. Keeping to it makes the
-        classes those of the published files. It is a little finer than equality of
-        functions, because it keeps zeros as terms and does not regroup nested sums:
-        there are 4,930 distinct functions.
+        There are 6,466 classes of equal cells. The rule is that of NAS-Bench-201 (its
+        section on isomorphic cells), so the classes are those of the published files: a
+        `none` edge is a zero, a `skip_connect` edge is its source, and the terms of a
+        node are sorted as text. Some cells of equal function are in different classes,
+        because the rule keeps zeros as terms and does not simplify nested sums. There
+        are 4,930 distinct functions.
         """
         return _representatives()[architecture.choices[0]]
 
     def skeleton(self, **settings: object) -> Skeleton:
         """Return the macro skeleton: three stages of `cells` cells.
 
-        They have `channels` channels, twice and four times as many. Between stages the
-        image is halved.
+        The stages have 1, 2 and 4 times `channels` channels. A block between two stages
+        halves the image.
 
         Settings:
-            channels: of the first stage (the benchmark's networks: 16).
-            cells: per stage (the benchmark's networks: 5).
-            reduction: block between stages: "residual" (the benchmark's, two 3x3
+            channels: channels of the first stage (16 in the benchmark).
+            cells: number of cells per stage (5 in the benchmark).
+            reduction: block between stages: "residual" (as in the benchmark, two 3x3
                 convolutions) or "pool" (average pooling and a 1x1 convolution; for tiny
-                networks, where the residual block would do the cells' work).
+                networks, in which the cells would matter little beside a residual
+                block).
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen.number("channels")
@@ -119,16 +121,15 @@ class NasBench201(SearchSpace):
 
 @cache
 def _text(node: int, choices: tuple[int, ...]) -> str:
-    """Return the sorted sum that NAS-Bench-201 compares nodes by.
+    """Return the sorted sum by which NAS-Bench-201 compares nodes.
 
     Args:
-        node: the node.
-        choices: on all edges into nodes up to it.
+        node: index of the node.
+        choices: choices on all edges into this node and the nodes before it.
     """
     if node == 0:
         return "0"
-    # Edges stand by target, then by source: as many enter a node as there are nodes
-    # before it.
+    # Edges are sorted by target, then by source. Node n has n incoming edges.
     first = node * (node - 1) // 2
     terms = [_terms(source, choices) for source in range(node)]
     return _sum_of(terms, choices[first:])
@@ -138,11 +139,11 @@ def _sum_of(
     terms: Sequence[Sequence[str]],
     choices: Sequence[int],
 ) -> str:
-    """Return the sorted sum of what the edges into a node add.
+    """Return the sorted sum of the terms of the edges into a node.
 
     Args:
-        terms: per edge, what it adds by its operation.
-        choices: per edge, its operation.
+        terms: for each edge, its term with each operation.
+        choices: index of each edge's operation.
     """
     added = []
     for edge_terms, choice in zip(terms, choices, strict=True):
@@ -155,7 +156,7 @@ def _terms(
     source: int,
     choices: tuple[int, ...],
 ) -> list[str]:
-    """Return what an edge from a node adds, by its operation."""
+    """Return the term of an edge from a node, with each operation."""
     edges_before = source * (source + 1) // 2
     text = _text(source, choices[:edges_before])
     if text == ZERO:

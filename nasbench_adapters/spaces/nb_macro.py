@@ -28,7 +28,7 @@ from archselect.nasbench_adapters.spaces.chains import (
 )
 
 OPERATIONS = (IDENTITY, "mb3_k3", "mb6_k5")
-"""Identity; inverted residuals of kernel 3 and expansion 3, of kernel 5 and 6."""
+"""Identity, and inverted residuals with kernel/expansion 3/3 and 5/6."""
 STAGES = (Stage(2, 2, 2), Stage(4, 3, 2), Stage(8, 3, 2))
 """The benchmark's stages; channels are multiples of the stem's."""
 LAYERS = sum(stage.layers for stage in STAGES)
@@ -51,7 +51,10 @@ class NasBenchMacro(ChainSpace):
     stage_starts = first_layers(STAGES)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Surrounding blanks are allowed."""
+        """Return the architecture of a text; surrounding blanks are allowed.
+
+        Raises UserError, which names the layer, if the text is malformed.
+        """
         digits = text.strip()
         check_count("NAS-Bench-Macro", text, len(digits), LAYERS)
         choices = []
@@ -65,13 +68,15 @@ class NasBenchMacro(ChainSpace):
         return chain_of(choices)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
         Raises ValueError unless every layer has one of the three operations.
         """
         choices = layer_choices(architecture)
         if len(choices) != LAYERS or not set(choices) <= set(range(len(OPERATIONS))):
-            raise ValueError("a NAS-Bench-Macro network decides all eight layers")
+            raise ValueError(
+                "a NAS-Bench-Macro network needs an operation in all 8 layers"
+            )
         return "".join(map(str, choices))
 
     def skeleton(self, **settings: object) -> Skeleton:
@@ -81,7 +86,7 @@ class NasBenchMacro(ChainSpace):
         the stem's channels, and the last convolution has 40 times as many.
 
         Settings:
-            channels: of the stem (the benchmark's networks: 32).
+            channels: channels of the stem (32 in the benchmark).
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen.number("channels")

@@ -1,10 +1,10 @@
 """NAS-Bench-Graph (Qin et al., NeurIPS 2022): networks of four layers on graphs.
 
-Each layer reads the input or one layer before it, and has one of nine operations. The
-layers that no other reads are joined and classified. A text names what every layer
-reads, then what it does: `0,0,1,2|gcn,gat,fc,skip`; 0 is the input.
-
-No supernet of these networks is built here, for its networks read graphs and no images.
+Each layer reads the input or one earlier layer, and has one of nine operations. The
+classifier reads all layers that no other layer reads. A text such as
+`0,0,1,2|gcn,gat,fc,skip` lists what every layer reads (0 is the input), then its
+operation. The space has no supernet here, because its networks read graphs and not
+images.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip"
 SKIP = OPERATIONS.index("skip")
 LAYERS = 4
 LINKS = tuple(tuple(str(source) for source in range(layer)) for layer in (2, 3, 4))
-"""What the second, third and fourth layer may read; the first reads the input."""
+"""What the second, third and fourth layer can read; the first reads the input."""
 FORM = "text such as 0,0,1,2|gcn,gat,fc,skip"
 
 
 class LayerTree(NamedTuple):
-    """A layer and all that read it, directly or not; trees are compared as tuples.
+    """A layer and all layers that depend on it; trees are compared as tuples.
 
     Attributes:
-        smaller: minus the number of its layers, so that large trees come first.
+        smaller: minus the number of layers in the tree, so that large trees come first.
         operation: index of the layer's operation.
-        readers: the trees of the layers that read it, sorted.
+        readers: trees of the layers that read this layer, sorted.
     """
 
     smaller: int
@@ -50,8 +50,8 @@ class LayerTree(NamedTuple):
 class NasBenchGraph(SearchSpace):
     """The space, with the benchmark's classes of equal networks.
 
-    The cell type `links` says what the second, third and fourth layer read, and
-    `operations` what the four layers do.
+    The cell type `links` holds what the second, third and fourth layer read, and
+    `operations` the operations of the four layers.
     """
 
     name = "nbgraph"
@@ -79,21 +79,24 @@ class NasBenchGraph(SearchSpace):
 
     @property
     def size(self) -> int:
-        """Number of valid architectures: all but those of four skips."""
+        """Number of valid architectures, which are all except those of four skips."""
         links = len(list(product(*LINKS)))
         return super().size - links
 
     def valid(self, architecture: Architecture) -> bool:
-        """Return whether a layer is no skip: the benchmark has no network of skips."""
+        """Return whether any layer is not a skip; networks of skips are excluded."""
         _, operations = architecture.choices
         return any(operation != SKIP for operation in operations)
 
     def draw_probabilities(self, choices: np.ndarray) -> np.ndarray:
-        """See :meth:`SearchSpace.draw_probabilities`. All are equally likely."""
+        """Return the probability of each architecture, which is equal for all."""
         return np.full(len(choices), 1 / self.size)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Blanks around names are allowed."""
+        """Return the architecture of a text; blanks around names are allowed.
+
+        Raises UserError, which shows the place, if the text is malformed.
+        """
         parts = text.split("|")
         if len(parts) != 2:
             raise _malformed(text, f"wanted {FORM}")
@@ -111,18 +114,20 @@ class NasBenchGraph(SearchSpace):
             operations.append(_index(f"operation of {self.name}", name, OPERATIONS))
         architecture = Architecture((tuple(sources), tuple(operations)))
         if not self.valid(architecture):
-            raise _malformed(text, "four skips compute nothing; name an operation")
+            raise _malformed(text, "four skips compute nothing; use another operation")
         return architecture
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
         Raises ValueError unless every layer has a link and an operation.
         """
         for cell, row in zip(self.cells, architecture.choices, strict=True):
             for allowed, choice in zip(cell.operations, row, strict=True):
                 if choice not in range(len(allowed)):
-                    raise ValueError(f"{choice} is none of {', '.join(allowed)}")
+                    raise ValueError(
+                        f"{choice} is not an index of {', '.join(allowed)}"
+                    )
         links = ",".join(map(str, links_of(architecture)))
         names = ",".join(OPERATIONS[choice] for choice in operations_of(architecture))
         return f"{links}|{names}"
@@ -130,10 +135,10 @@ class NasBenchGraph(SearchSpace):
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the representative of the benchmark's class.
 
-        A skip that only passes on what it reads is taken out, and stands before all
-        other layers instead. Layers come nearest to the input first; of those that read
-        the same, the ones that most layers depend on come first, then those of the
-        lower operation. The classes are those of the released code.
+        A skip that only passes on its input moves to the front of the network. Layers
+        are sorted by distance from the input. Layers that read the same source are
+        sorted by the number of layers that depend on them, largest first, then by
+        operation. The classes are those of the released code.
         """
         operations = operations_of(architecture)
         is_skip = tuple(operation == SKIP for operation in operations)
@@ -142,7 +147,7 @@ class NasBenchGraph(SearchSpace):
         return _laid_out(wiring.skips, trees)
 
     def skeleton(self, **settings: object) -> NoReturn:
-        """Raise UserError: there is no network of images around these layers."""
+        """Raise UserError, because the networks of this space read no images."""
         del settings
         raise UserError(
             f"space {self.name} has no network that reads images: look its architectures up ('archselect truth lookup')"
@@ -150,12 +155,12 @@ class NasBenchGraph(SearchSpace):
 
     @property
     def drawn_operations(self) -> EdgeOperations:
-        """See :attr:`SearchSpace.drawn_operations`: links are drawn as edges."""
+        """Operations allowed on each edge of a drawing; links are drawn as edges."""
         _, operations = self.cells
         return operations.operations
 
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
-        """Return the network as plain data: an edge from each layer's source to it."""
+        """Return the network as plain data; each layer has an edge from its source."""
         links = links_of(architecture)
         edges = []
         for layer, choice in enumerate(operations_of(architecture), start=1):
@@ -185,7 +190,7 @@ def operations_of(architecture: Architecture) -> tuple[int, ...]:
 
 
 def _decided(row: Sequence[int | None]) -> tuple[int, ...]:
-    """Return a row of choices; raise ValueError if one is dropped."""
+    """Return a row of choices; raise ValueError if an edge is dropped."""
     choices = tuple(choice for choice in row if choice is not None)
     if len(choices) != len(row):
         raise ValueError("a layer of NAS-Bench-Graph cannot be dropped")
@@ -193,9 +198,9 @@ def _decided(row: Sequence[int | None]) -> tuple[int, ...]:
 
 
 def _parse_layers(text: str, part: str, title: str) -> list[str]:
-    """Return what a part of a text says of the four layers.
+    """Return the four words of one part of a text.
 
-    Raises UserError for another number of layers.
+    Raises UserError for another number of words.
     """
     words = [word.strip() for word in part.split(",")]
     if len(words) != LAYERS:
@@ -204,7 +209,7 @@ def _parse_layers(text: str, part: str, title: str) -> list[str]:
 
 
 def _index(kind: str, name: str, allowed: Sequence[str]) -> int:
-    """Return the place of a name; raise UserError if it is not allowed."""
+    """Return the index of a name; raise UserError if it is not allowed."""
     if name not in allowed:
         raise unknown(kind, name, allowed)
     return allowed.index(name)
@@ -215,11 +220,11 @@ def _malformed(text: str, fault: str) -> UserError:
 
 
 class Reader(NamedTuple):
-    """A layer, and the layers that read it, without their operations.
+    """A layer and the layers that read it, without operations.
 
     Attributes:
-        smaller: minus the number of layers that depend on it, itself among them.
-        layer: its number.
+        smaller: minus the number of layers that depend on it, including itself.
+        layer: number of the layer.
         readers: the layers that read it.
     """
 
@@ -229,11 +234,11 @@ class Reader(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """What four layers read once skips that only pass on are taken out.
+    """The wiring of four layers without skips that only pass on their input.
 
     Attributes:
-        skips: how many are taken out.
-        readers: the layers that then read the input.
+        skips: number of skips that are left out.
+        readers: the layers that read the input.
     """
 
     skips: int
@@ -242,10 +247,10 @@ class Wiring(NamedTuple):
 
 @cache
 def _wiring(links: tuple[int, ...], is_skip: tuple[bool, ...]) -> Wiring:
-    """Return how layers are wired without the skips that only pass on."""
+    """Return the wiring of layers without skips that only pass on their input."""
     sources = list(links)
     layers = set(range(1, LAYERS + 1))
-    # Sources come before their readers, so each skip sees its source as it stays.
+    # Sources come before their readers, so the source of each skip is already final.
     for layer in range(1, LAYERS + 1):
         if is_skip[layer - 1] and _only_passes_on(layer, layers, sources):
             layers.remove(layer)
@@ -260,10 +265,10 @@ def _reading(source: int, layers: Collection[int], sources: Sequence[int]) -> li
 
 
 def _only_passes_on(skip: int, layers: Collection[int], sources: Sequence[int]) -> bool:
-    """Return whether a skip can be taken out.
+    """Return whether a skip can be left out of the wiring.
 
-    It cannot where it is an output beside other readers of a layer: what is joined then
-    has that layer's features, too.
+    It cannot if it is an output and its source also has other readers: the output then
+    includes the source's features.
     """
     source = sources[skip - 1]
     is_read = bool(_reading(skip, layers, sources))
@@ -286,7 +291,7 @@ def _readers(
 def _sorted_trees(
     readers: Sequence[Reader], operations: Sequence[int]
 ) -> tuple[LayerTree, ...]:
-    """Return the trees of layers that read the same, in the order of the benchmark."""
+    """Return the trees of layers with one source, in the order of the benchmark."""
     trees = []
     for smaller, layer, deeper in readers:
         below = _sorted_trees(deeper, operations) if deeper else ()
@@ -295,7 +300,7 @@ def _sorted_trees(
 
 
 def _laid_out(skips: int, trees: Sequence[LayerTree]) -> Architecture:
-    """Return the architecture of skips in a row and of trees behind the last one."""
+    """Return the architecture of a row of skips, with trees after the last skip."""
     links = list(range(skips))
     operations = [SKIP] * skips
     level = [(skips, tree) for tree in trees]

@@ -1,19 +1,19 @@
-"""Spaces of which edges are deleted, fixed or restricted by the name.
+"""Spaces whose names delete, fix or restrict edges.
 
-So the restriction is part of every record and every id. The name of the space is
-followed by what edges keep::
+So the restriction is part of every record and every id. After the name of the space,
+the operations of some edges follow::
+
 
     minimal:2-3=none                          the edge from node 2 to node 3 is deleted
     minimal:0-2=skip_connect                  an edge is fixed
     minimal:0-2=none+sep_conv_3x3,2-3=none    several edges, each with the operations
     that it keeps
 
-Such a name stands wherever a space's does: in a study, in `archselect check --space`,
-in :func:`.get_space`. There is
-one way to write it: edges and operations in the space's order, no blanks, no edge that
-keeps all its operations. An edge with one operation is no choice, but architectures
-have it, and their texts show it. An operation's index is its place among those that its
-edge keeps.
+Such a name works wherever the name of a space does: in a study, in
+`archselect check --space`, in :func:`.get_space`. There is one way to write it: edges
+and operations in the space's order, no blanks, no edge that keeps all its operations.
+An edge with one operation has no choice, but it is part of architectures and of their
+texts. Operations are numbered among those that their edge keeps.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class RestrictableSpace(SearchSpace):
     """A space of one cell type that can be restricted.
 
     Args:
-        restrictions: what stands after the colon of the name; None for the whole space.
+        restrictions: the part of the name after the colon; None for the whole space.
 
-    Raises UserError for restrictions that the space cannot have, or that are written in
-    another way.
+    Raises UserError for restrictions that do not fit the space, or that are not written
+    in the standard way.
     """
 
     whole: ClassVar[Cell]
@@ -52,15 +52,15 @@ def restrict(
     space: str,
     text: str,
 ) -> Cell:
-    """Return a cell whose edges keep the operations that a text leaves them.
+    """Return a cell whose edges keep only the operations named in a text.
 
     Args:
         whole: the cell without restrictions.
         space: name of the space, for messages.
-        text: what stands after the colon of the name.
+        text: the part of the name after the colon.
 
-    Raises UserError for an edge or operation that is unknown or comes twice, and for a
-    text that is not in the one form there is.
+    Raises UserError for an edge or operation that is unknown or occurs twice, and for a
+    text that is not written in the standard way.
     """
     edges = [f"{source}-{target}" for source, target in whole.edges]
     allowed = dict(zip(edges, whole.operations, strict=True))
@@ -74,9 +74,7 @@ def restrict(
     form = ",".join(restrictions)
     if text != form:
         wanted = f"{space}:{form}" if form else space
-        raise UserError(
-            f"space '{space}:{text}' has one name in all records: write '{wanted}'"
-        )
+        raise UserError(f"space '{space}:{text}' has a standard name: write '{wanted}'")
     return replace(whole, operations=tuple(in_order.values()))
 
 
@@ -84,7 +82,7 @@ def _in_order(
     names: Sequence[str],
     kept: Collection[str],
 ) -> tuple[str, ...]:
-    """Return the names that are kept, in their order."""
+    """Return the names that are kept, in the order of `names`."""
     return tuple(name for name in names if name in kept)
 
 
@@ -93,7 +91,7 @@ def _parse_restrictions(
     allowed: dict[str, tuple[str, ...]],
     space: str,
 ) -> dict[str, list[str]]:
-    """Return the operations that edges keep, by edge."""
+    """Return the operations that each restricted edge keeps."""
     kept: dict[str, list[str]] = {}
     for part in text.split(","):
         edge, _, joined = (piece.strip() for piece in part.partition("="))
@@ -103,7 +101,7 @@ def _parse_restrictions(
             raise unknown(f"edge of space {space}", edge, allowed)
         if edge in kept:
             raise UserError(
-                f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'"
+                f"space {space}:{text}: edge {edge} occurs twice; write it once, with its operations joined by '+'"
             )
         names = [name.strip() for name in joined.split("+")]
         kept[edge] = names
@@ -124,7 +122,7 @@ def _incomplete(
     allowed: dict[str, tuple[str, ...]],
     space: str,
 ) -> UserError:
-    """Return the error for a part of a text that restricts no edge, with an example."""
+    """Return the error for a part that restricts no edge, with an example."""
     last_edge = list(allowed)[-1]
     names = allowed[last_edge]
     example = f"{space}:{last_edge}={names[0]}"

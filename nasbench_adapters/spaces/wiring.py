@@ -1,18 +1,18 @@
 """The two spaces of Xie et al. (AISTATS 2021, arXiv 2009.01272).
 
-In them they watch how a cell's wiring evolves. There is one cell type, of which all
-layers are: two inputs (the outputs of the two layers before it) and nodes that sum all
-their incoming edges. The cell puts out these nodes, concatenated. `none` is an
-operation like the others: it may win, and so a search chooses the cell's depth and
-width. As in DARTS' supernet, inputs are brought to the cell's channels, poolings are
-normalised, and normalisation has no scale and shift. The text form is NAS-Bench-201's,
-with a group for each node; here 2 reads 0, and 3 reads 0 and 2::
+The paper studies how the wiring of a cell evolves in them. All layers have one cell
+type, with two inputs (the outputs of the two layers before it) and nodes that sum all
+their incoming edges. The cell's output is the concatenation of these nodes. `none` is
+an operation like the others, so a search also chooses the cell's depth and width. As in
+DARTS' supernet, inputs are converted to the cell's channels, poolings are normalised,
+and normalisation has no scale and shift. The text form is that of NAS-Bench-201, with
+one group per node; in this example node 2 reads 0, and node 3 reads 0 and 2::
 
     |sep_conv_3x3~0|none~1|+|skip_connect~0|none~1|max_pool_3x3~2|
 
-In Python `get_space("minimal")`, in a study `name = "minimal"` under `[[spaces]]`.
-Edges are deleted, fixed or restricted by the name, such as `minimal:2-3=none`: see
-:mod:`.restrictions`.
+Use `get_space("minimal")` in Python, and `name = "minimal"` under `[[spaces]]` in a
+study. A name such as `minimal:2-3=none` deletes, fixes or restricts edges
+(:mod:`.restrictions`).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
 
 INPUTS = 2
 LONGEST = 1_000_000
-"""Largest number of architectures that are listed."""
+"""Largest number of architectures in a space that is listed."""
 
 
 def wiring_cell(nodes: int) -> Cell:
-    """Return the cell with so many nodes between its inputs and its output."""
+    """Return the cell with a number of nodes between its inputs and its output."""
     last = INPUTS + nodes
     edges = complete_edges(INPUTS, last)
     return Cell(
@@ -55,7 +55,7 @@ def wiring_cell(nodes: int) -> Cell:
 
 
 class WiringSpace(RestrictableSpace):
-    """Either space: the text form and the macro skeleton.
+    """Base of the two spaces: their text form and macro skeleton.
 
     The text of a cell is `|op~0|op~1|+|op~0|op~1|op~2|+…`.
     """
@@ -65,9 +65,9 @@ class WiringSpace(RestrictableSpace):
         self.enumerable = self.size <= LONGEST
 
     def enumerate(self) -> Iterator[Architecture]:
-        """See :meth:`SearchSpace.enumerate`.
+        """Yield every architecture, in lexicographic order of operation indices.
 
-        Raises UserError for a space of more than a million architectures.
+        Raises UserError for a space with more than a million architectures.
         """
         if not self.enumerable:
             raise UserError(
@@ -76,13 +76,16 @@ class WiringSpace(RestrictableSpace):
         return super().enumerate()
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Surrounding blanks are allowed."""
+        """Return the architecture of a text; surrounding blanks are allowed.
+
+        Raises UserError, which shows the place, if the text is malformed.
+        """
         return parse_cell(text, self.cells[0], self.name)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`.
+        """Return the text of an architecture.
 
-        Raises ValueError unless every edge carries one of its operations.
+        Raises ValueError unless every edge has one of its operations.
         """
         (choices,) = architecture.choices
         (cell,) = self.cells
@@ -92,26 +95,26 @@ class WiringSpace(RestrictableSpace):
             decided.append(choice in edge.choices)
         if len(choices) != len(edges) or not all(decided):
             raise ValueError(
-                f"a cell of {self.name} decides all {len(cell.edges)} edges"
+                f"a cell of {self.name} needs an operation on all {len(cell.edges)} edges"
             )
         return format_cell(choices, cell)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of the cells that compute the same.
+        """Return the representative of the cells with the same function.
 
-        In it every edge that leaves a node of zeros carries its first operation. That
-        is `none`, unless a restriction takes it from the edge. A node is zero if
-        nothing but `none` and nodes of zeros enters it. An operation of zeros is zero
-        only because normalisation has no shift and is by the batch's own statistics, as
-        in a supernet in training mode. By running statistics, and with the shifts that
-        a stand-alone network learns, it is a constant. Cells that are alike in other
-        ways, as by another order of their nodes, are not taken for one.
+        In it every edge from a zero node has its first operation, which is `none`
+        unless a restriction removes it. A node is zero if it has only `none` edges and
+        edges from zero nodes. An operation on zeros gives zeros only if normalisation
+        has no shift and uses the statistics of the batch, as in a supernet in training
+        mode. With running statistics, or the learned shifts of a stand-alone network,
+        it gives a constant. Cells that are equal for other reasons, for example with
+        their nodes in another order, have different representatives.
         """
         (choices,) = architecture.choices
         (edges,) = self.edges
         row = list(choices)
         zeros = set(range(INPUTS, self.cells[0].nodes))
-        # Edges stand by target: all that enter a node come before those that leave it.
+        # Edges are sorted by target, so a node's inputs come before its outputs.
         for edge in edges:
             if edge.source in zeros:
                 row[edge.index] = 0
@@ -128,9 +131,9 @@ class WiringSpace(RestrictableSpace):
         The linear classifier has no bias.
 
         Settings:
-            channels: of the cells' nodes (the paper's: 16); the stem has three times as
-                many.
-            layers: cells (the paper's: 8).
+            channels: channels of the cells' nodes (16 in the paper); the stem has three
+                times as many.
+            layers: number of cells (8 in the paper).
         """
         defaults = {"channels": 16, "layers": 8}
         chosen = skeleton_settings(self.name, settings, defaults)
@@ -141,7 +144,7 @@ class WiringSpace(RestrictableSpace):
 
 
 class MinimalWiring(WiringSpace):
-    """Two nodes; the edge between them is the only way to be deep."""
+    """Two nodes; only the edge between them can make the cell deeper."""
 
     name = "minimal"
     summary = "Wiring evolution's minimal cell: 2 nodes, 5 edges of none and DARTS' seven, all kept"

@@ -1,11 +1,10 @@
 """Ground truths: accuracies of architectures, looked up by dataset, split and epochs.
 
-No torch here.
-
 Every source is converted once into a :class:`.table.TruthTable`, one compact file that
-opens in milliseconds. Where no table can hold the space, a
-:class:`.surrogate.Surrogate` predicts; wherever it is used, its numbers come with how
-well it predicts. Both are a :class:`.ground_truth.GroundTruth`.
+opens in milliseconds. For a space that is too large for a table, a
+:class:`.surrogate.Surrogate` predicts accuracies; its numbers are always shown with the
+quality of its predictions. Both are a :class:`.ground_truth.GroundTruth`. This package
+does not import torch.
 
 Import and fit them with :func:`.importing.import_truth` and
 :func:`.named_surrogates.fit_truth`, which need pandas and are not imported here.

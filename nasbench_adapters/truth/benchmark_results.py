@@ -1,6 +1,6 @@
-"""Results of one architecture as the files of NAS-Bench-201 and NATS-Bench nest them.
+"""Results of one architecture in the nested form of NAS-Bench-201 and NATS-Bench.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ SPLITS = {
     "cifar100": ("x-valid", "x-test"),
     "ImageNet16-120": ("x-valid", "x-test"),
 }
-"""The splits that are read of each data set.
+"""For each data set, the splits to read.
 
 `ori-test` of cifar100 and ImageNet16-120 is their x-valid and x-test together.
 """
 
 AddArchitecture = Callable[[TableBuilder, dict[str, Any]], None]
-"""Adds all results of one architecture, as a file nests them, to a table."""
+"""Function that adds all results of one architecture, in nested form, to a table."""
 
 
 def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> None:
     """Add the accuracy after the last epoch of every trial of one architecture.
 
     Args:
-        builder: of the table.
+        builder: builder of the table.
         kind: the class `ArchResults` of `nas_201_api` or of `nats_bench`, which have
             the same members.
-        state: of an object of it, as the files have it.
-        epochs: the training schedule that the results are filed under.
+        state: state of such an object, from a file.
+        epochs: number of epochs under which the file lists the results.
 
     Raises:
         UserError: if the architecture is malformed, or was trained for another number
             of epochs.
-        TypeError: if the state is of another form.
+        TypeError: if the state has another form.
     """
-    # The packages would take a text for the path of a pickle, and load and run it.
+    # The packages read a text as the path of a pickle, and would load and run that.
     if not isinstance(state, dict):
-        raise TypeError(f"results that are a {type(state).__name__}")
+        raise TypeError(f"results of type {type(state).__name__}")
     results = kind.create_from_state_dict(state)
     architecture = builder.space.parse(results.arch_str)
     for dataset in SPLITS:
@@ -67,14 +67,14 @@ def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> No
 def _trial_accuracies(
     results: Any, dataset: str, seed: Any, epochs: int
 ) -> dict[str, Any]:
-    """Return the accuracy of one trial on each split of a data set that it has."""
+    """Return the accuracy of one trial on each available split of a data set."""
     trial = results.all_results[dataset, seed]
-    # What is quoted or turned into text must be short, which a nested list need not be.
+    # Messages quote these values, so they must not be long nested lists.
     if not isinstance(seed, int | str) or not isinstance(trial.epochs, int):
-        raise TypeError("a seed or a number of epochs that is none")
+        raise TypeError("a seed or a number of epochs that is not a number")
     if trial.epochs != epochs:
         raise UserError(
-            f"{results.arch_str} on {dataset} is filed under {epochs} epochs, but has {trial.epochs}"
+            f"{results.arch_str} on {dataset} is listed under {epochs} epochs, but has {trial.epochs}"
         )
     accuracies = {
         split: trial.eval_acc1es.get(f"{split}@{epochs - 1}")
@@ -86,19 +86,18 @@ def _trial_accuracies(
 def table_of_all(
     path: Path, content: Any, name: str, add: AddArchitecture
 ) -> TruthTable:
-    """Return the table of a file of all architectures.
+    """Return the table of a file with all architectures.
 
-    The content is emptied one architecture after the other, so that its memory is
-    freed.
+    The function removes architectures from `content` one by one, to free memory.
 
     Args:
-        path: of the file.
-        content: of the file.
-        name: of the table.
-        add: adds one architecture.
+        path: path of the file.
+        content: content of the file.
+        name: name of the table.
+        add: adds one architecture to the table.
 
     Raises:
-        UserError: if the content is of another form.
+        UserError: if the content has another form.
     """
     builder = TableBuilder(get_space(SPACE))
     with known_form(path):
@@ -115,17 +114,17 @@ def table_of_each(
     name: str,
     add: AddArchitecture,
 ) -> TruthTable:
-    """Return the table of a folder's files of one architecture each, read one by one.
+    """Return the table of a folder with one file per architecture.
 
     Args:
-        folder: with the files.
-        pattern: of the files' names.
+        folder: folder with the files.
+        pattern: pattern of the files' names.
         read: returns the content of a file.
-        name: of the table.
-        add: adds one architecture.
+        name: name of the table.
+        add: adds one architecture to the table.
 
     Raises:
-        UserError: if there is no such file, or one is of another form.
+        UserError: if there is no such file, or a file has another form.
     """
     builder = TableBuilder(get_space(SPACE))
     for path in sorted(folder.glob(pattern)):
@@ -137,7 +136,7 @@ def table_of_each(
 
 @contextmanager
 def known_form(path: Path) -> Iterator[None]:
-    """Raise UserError, which names the file, where its content is of unknown form."""
+    """Raise UserError, which names the file, if its content has an unknown form."""
     try:
         yield
     except UserError as error:
@@ -147,15 +146,15 @@ def known_form(path: Path) -> Iterator[None]:
 
 
 def wrong_form(where: str, error: Exception) -> UserError:
-    """Return the error for what is not of the form of a benchmark's released files.
+    """Return the error for a file that differs in form from a benchmark's release.
 
     Args:
         where: the file, and the place in it.
-        error: that was raised while it was read.
+        error: the error that reading raised.
     """
     return UserError(
-        f"{where} is not of the benchmark's form ({type(error).__name__}: {error}): "
-        "name a file as its authors released it"
+        f"{where} does not have the benchmark's form ({type(error).__name__}: {error}): "
+        "name an unchanged file of its authors"
     )
 
 
@@ -163,24 +162,24 @@ def check_memory(path: Path, factor: float, force: bool) -> None:
     """Raise UserError if the free memory is too little to read a file.
 
     Args:
-        path: of the file.
-        factor: how many times the file's size is needed.
-        force: do not check.
+        path: path of the file.
+        factor: needed memory as a multiple of the file's size.
+        force: whether to skip the check.
     """
     needed = path.stat().st_size * factor
     available = available_memory()
     if needed > available and not force:
         raise UserError(
-            f"reading {path} needs about {needed / 1e9:.0f} GB of memory ({factor:g} times the file), "
-            f"{available / 1e9:.0f} GB are free: use a larger machine, the benchmark's folder of one file "
+            f"reading {path} needs about {needed / 1e9:.0f} GB of memory ({factor:g} times the file), and "
+            f"{available / 1e9:.0f} GB are free: use a larger machine, or the benchmark's folder with one file "
             "per architecture, or force it"
         )
 
 
 def available_memory() -> float:
-    """Return the bytes of memory that can be had without swapping.
+    """Return the free memory in bytes, without swapping.
 
-    Where the system does not say, these are the bytes of all memory.
+    If the system does not report it, return the size of the whole memory.
     """
     information = Path("/proc/meminfo")
     if information.is_file():

@@ -1,4 +1,4 @@
-"""The truths that archselect knows by name, and how to get each. No torch here."""
+"""The ground truths that archselect knows by name, and how to get each."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MACRO = NasBenchMacro.name
 
 
 class KnownTruth(NamedTuple):
-    """A truth by name.
+    """A ground truth that archselect knows by name.
 
     Attributes:
-        summary: what it is, and what it needs.
-        command: that gets it.
+        summary: its content, and the file it needs.
+        command: command that gets it.
     """
 
     summary: str
@@ -46,7 +46,7 @@ BUILTIN = {
         graph_bench.INSTALL,
     ),
 }
-"""The truths whose names are taken, because archselect or a package brings them."""
+"""Ground truths from archselect or a package, whose names are reserved."""
 
 KNOWN = {
     NB201: KnownTruth(
@@ -70,7 +70,7 @@ KNOWN = {
         f"archselect truth import FILE --name {MACRO} --space {MACRO}",
     ),
 }
-"""The truths that others have released and that can be imported, under these names."""
+"""Ground truths that others have released, under the names for their import."""
 
 ALIASES = {
     "nasbench101": NB101,
@@ -84,7 +84,7 @@ ALIASES = {
     "hpo-bench": hpo_bench.NAME,
     "nbgraph": graph_bench.NAME,
 }
-"""Other usual names of truths, for hints.
+"""Other common names of ground truths, for hints.
 
 Other spellings, such as `NB201`, need no entry.
 """

@@ -1,7 +1,7 @@
-"""Architectures as rows of numbers, the form in which tables store them. No torch here.
+"""Architectures as rows of numbers, the form in which tables store them.
 
-A row has one int8 per edge, of all cell types one after the other: the index of the
-edge's operation, or -2 where the edge is dropped.
+A row has one int8 per edge, for all cell types one after the other: the index of the
+edge's operation, or -2 if the edge is dropped. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpac
 
 
 def flatten(architecture: Architecture) -> np.ndarray:
-    """Return an architecture as a row: int8, edges of all cell types."""
+    """Return an architecture as a row of int8, (edges of all cell types,)."""
     return np.frombuffer(row_bytes(architecture), dtype=np.int8)
 
 
@@ -29,7 +29,7 @@ def row_bytes(architecture: Architecture) -> bytes:
 
 
 def unflatten(space: SearchSpace, row: np.ndarray) -> Architecture:
-    """Return the architecture of a row; the inverse of :func:`flatten`."""
+    """Return the architecture of a row, the inverse of :func:`flatten`."""
     cells = split_by_cell(space, row)
     return Architecture(tuple(_cell_choices(cell) for cell in cells))
 
@@ -42,9 +42,9 @@ def _cell_choices(row: np.ndarray) -> tuple[int | None, ...]:
 def canonical_rows(
     space: SearchSpace, architectures: Sequence[Architecture]
 ) -> np.ndarray:
-    """Return the representatives of architectures: int8, architectures × edges.
+    """Return the representatives of architectures, (architectures, edges) of int8.
 
-    Architectures of equal function get equal rows, and so equal features and
+    Architectures of equal function have equal rows, and so equal features and
     predictions.
     """
     rows = [flatten(space.canonical(architecture)) for architecture in architectures]
@@ -52,26 +52,26 @@ def canonical_rows(
 
 
 def split_by_cell(space: SearchSpace, rows: np.ndarray) -> list[np.ndarray]:
-    """Return the parts of a row, or of rows (architectures × edges), per cell type."""
+    """Return one part per cell type of a row, or of rows (architectures, edges)."""
     ends = np.cumsum([len(cell.edges) for cell in space.cells])
     return np.split(rows, ends[:-1], axis=-1)
 
 
 def operation_counts(space: SearchSpace) -> np.ndarray:
-    """Return how many operations each edge allows, the edges of all cell types."""
+    """Return the number of operations of each edge, (edges of all cell types,)."""
     edges = chain.from_iterable(cell.operations for cell in space.cells)
     return np.array([len(names) for names in edges])
 
 
 def are_choices(space: SearchSpace, rows: np.ndarray) -> bool:
-    """Return whether each number is an operation of its edge, or a dropped edge."""
+    """Return whether each number is the index of an operation, or a dropped edge."""
     too_high = rows >= operation_counts(space)
     too_low = (rows < 0) & (rows != DROPPED)
     return not np.any(too_high | too_low)
 
 
 def check_choices(space: SearchSpace, choices: np.ndarray) -> None:
-    """Raise UserError unless the rows are architectures of the space, each once."""
+    """Raise UserError unless the rows are distinct architectures of the space."""
     edges = len(operation_counts(space))
     if choices.ndim != 2 or choices.shape[1] != edges:
         raise UserError(
@@ -83,7 +83,7 @@ def check_choices(space: SearchSpace, choices: np.ndarray) -> None:
         )
     distinct = {row.tobytes() for row in choices}
     if len(distinct) != len(choices):
-        raise UserError("an architecture is given twice")
+        raise UserError("an architecture occurs twice: keep one of the two")
 
 
 def check_representatives(space: SearchSpace, choices: np.ndarray) -> None:

@@ -1,7 +1,8 @@
-"""Hints for a column that a truth does not have. No torch here.
+"""Hints for a column that a ground truth does not have.
 
-Data set, split and epochs are looked at one by one. A hint never changes one part for
-the sake of another: `cifar10`/`x-valid` does not lead to `cifar100`/`x-valid`.
+The hints treat data set, split and epochs one by one. A hint never changes one part to
+fit another: `cifar10`/`x-valid` does not lead to `cifar100`/`x-valid`. This file does
+not import torch.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from archselect.nasbench_adapters.errors import UserError, fold_spelling, neares
 from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
 
 DATASET_ALIASES = {"imagenet16": "ImageNet16-120", "c10": "cifar10", "c100": "cifar100"}
-"""Usual short names of data sets, for hints.
+"""Common short names of data sets, for hints.
 
 Other spellings, such as `CIFAR-10`, need no entry.
 """
 VALIDATION = {"valid", "validation", "val", "xvalid"}
-"""Names of splits to choose by, without hyphens."""
+"""Names of splits for selection, without hyphens."""
 TEST = {"test", "testing", "xtest", "oritest"}
-"""Names of splits to report on, without hyphens."""
+"""Names of splits for reported accuracies, without hyphens."""
 EXACT = {"xvalid", "xtest", "oritest"}
-"""Splits of NAS-Bench-201, each of them one set of images.
+"""Splits of NAS-Bench-201, which name an exact set of images.
 
-The other names say only what a split is for.
+The other names only tell the purpose of a split.
 """
 CIFAR10 = "cifar10"
 HALF_OF_CIFAR10 = "cifar10-valid"
@@ -37,14 +38,14 @@ PARTS = "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together
 def missing_column(
     truth: str, keys: Sequence[ColumnKey], dataset: str, split: str, epochs: int
 ) -> UserError:
-    """Return the error for a column that is not there, with what was probably meant.
+    """Return the error for a missing column, with the column that was probably meant.
 
     Args:
-        truth: the truth's name.
-        keys: of all columns that it has.
-        dataset: that was asked for.
-        split: that was asked for.
-        epochs: that were asked for.
+        truth: name of the ground truth.
+        keys: keys of all its columns.
+        dataset: the wanted data set.
+        split: the wanted split.
+        epochs: the wanted number of epochs.
     """
     asked = ColumnKey(dataset, split, epochs)
     hint = "; ".join(_hints(keys, asked)).replace("?; ", "? ")
@@ -54,7 +55,7 @@ def missing_column(
 
 
 def describe_epochs(epochs: Sequence[int]) -> str:
-    """Return numbers of epochs in words: "1 epoch", "12 or 200 epochs"."""
+    """Return numbers of epochs for messages: "1 epoch", "12 or 200 epochs"."""
     numbers = sorted(set(epochs))
     if numbers == [1]:
         return "1 epoch"
@@ -65,7 +66,7 @@ def describe_epochs(epochs: Sequence[int]) -> str:
 
 
 def _hints(keys: Sequence[ColumnKey], asked: ColumnKey) -> list[str]:
-    """Return what to say of the data set, and of the rest if that one is clear."""
+    """Return hints on the data set; if that is clear, also on split and epochs."""
     datasets = _distinct(key.dataset for key in keys)
     if not datasets:
         return ["it has no columns"]
@@ -85,12 +86,12 @@ def _hints(keys: Sequence[ColumnKey], asked: ColumnKey) -> list[str]:
 def _split_hints(
     keys: Sequence[ColumnKey], asked: ColumnKey, datasets: Sequence[str]
 ) -> list[str]:
-    """Return what to say of the split and epochs.
+    """Return hints on the split and the epochs.
 
     Args:
-        keys: of the data set that was meant.
-        asked: what was asked for.
-        datasets: all that the truth has.
+        keys: keys of the columns of the data set that was meant.
+        asked: the wanted column.
+        datasets: all data sets of the ground truth.
     """
     dataset = keys[0].dataset
     splits = _distinct(key.split for key in keys)
@@ -112,7 +113,7 @@ def _split_hints(
 def _split_explanations(
     split: str, dataset: str, datasets: Sequence[str], splits: Sequence[str]
 ) -> list[str]:
-    """Return why a data set of NAS-Bench-201 does not have a split."""
+    """Return the reasons why a data set of NAS-Bench-201 does not have a split."""
     explanations = []
     if fold_spelling(split) in VALIDATION and _is_other_half(dataset, datasets):
         explanations.append(HALVES)
@@ -122,7 +123,7 @@ def _split_explanations(
 
 
 def _meant_split(split: str, splits: Sequence[str]) -> str | None:
-    """Return the split that a name stands for; None if that is not clear."""
+    """Return the split that was meant by a name; None if that is not clear."""
     spelled = nearest(split, splits)
     if spelled is not None:
         return spelled
@@ -135,7 +136,7 @@ def _meant_split(split: str, splits: Sequence[str]) -> str | None:
 
 
 def _may_be_same(name: str, other: str, purpose: set[str]) -> bool:
-    """Return whether two splits are for one purpose and may be the same images."""
+    """Return whether two splits have the same purpose and may be the same images."""
     if fold_spelling(other) not in purpose:
         return False
     # Two of NAS-Bench-201's splits are never the same images.
@@ -143,7 +144,7 @@ def _may_be_same(name: str, other: str, purpose: set[str]) -> bool:
 
 
 def _is_other_half(dataset: str, datasets: Sequence[str]) -> bool:
-    """Return whether cifar10 or cifar10-valid is asked for and the other is there."""
+    """Return whether cifar10 or cifar10-valid is wanted and only the other exists."""
     others = {
         fold_spelling(CIFAR10): HALF_OF_CIFAR10,
         fold_spelling(HALF_OF_CIFAR10): CIFAR10,
@@ -152,10 +153,10 @@ def _is_other_half(dataset: str, datasets: Sequence[str]) -> bool:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """Return names once each, in order of first appearance."""
+    """Return distinct names, in the order of their first occurrence."""
     return list(dict.fromkeys(names))
 
 
 def _plural(things: Sequence[object]) -> str:
-    """Return the ending of a noun for so many things."""
+    """Return "s" for several things, else ""."""
     return "s" if len(things) > 1 else ""

@@ -1,13 +1,12 @@
-"""Architectures as rows of numbers for a surrogate, from the space's own data alone.
+"""Features of architectures for a surrogate, computed from the space's data only.
 
-No torch here.
-
-The features are of two groups. `choice`: per edge and operation, whether the edge
-carries it. `graph`: per cell type and operation, on how many edges out of an input it
-is, on how many other edges, how many paths from an input to the output run through it,
-and the most edges that carry it on one path to the output. Without any of these,
-cross-validation is worse in some space. The depth of nodes is no feature, because
-cross-validation is worse without it in no space; see docs/surrogates.md.
+There are two groups of features. A `choice` feature says, for an edge and an operation,
+whether the edge has it. The `graph` features are, for each cell type and operation: the
+number of edges from an input that have it, the number of other edges that have it, the
+number of paths from an input to the output through it, and the largest number of edges
+with it on one path to the output. Without any one of these, cross-validation gets worse
+in some space. The depth of nodes is not a feature, because it improves
+cross-validation in no space (docs/surrogates.md). This file does not import torch.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from archselect.nasbench_adapters.space import NONE, Cell, SearchSpace
 from archselect.nasbench_adapters.truth.choices import split_by_cell
 
 CHUNK = 20_000
-"""Architectures that are worked on at once, so that memory stays bounded."""
+"""Number of architectures to process at once, to limit memory."""
 _GRAPH = "graph "
 _GRAPH_QUANTITIES = ("early", "late", "paths", "longest")
-"""What is counted per operation, in the order of :func:`_graph_features`."""
+"""Counts per operation, in the order of :func:`_graph_features`."""
 
 
 def feature_names(space: SearchSpace) -> list[str]:
@@ -43,7 +42,7 @@ def feature_names(space: SearchSpace) -> list[str]:
 
 
 def is_graph(names: Sequence[str]) -> np.ndarray:
-    """Return which features are of the group `graph`: bool, one per name."""
+    """Return, for each name, whether the feature belongs to the group `graph`."""
     return np.array([name.startswith(_GRAPH) for name in names])
 
 
@@ -51,12 +50,13 @@ def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
     """Return the features of architectures.
 
     Args:
-        space: of the architectures.
-        rows: int8, architectures × edges of all cell types; see :mod:`.choices`.
+        space: the search space.
+        rows: architectures in the form of :mod:`.choices`, (architectures, edges of all
+            cell types) of int8.
 
     Returns:
-        float32, architectures × :func:`feature_names`; every value is a whole number
-        that float32 holds exactly.
+        one column per name of :func:`feature_names`, (architectures, features) of
+        float32; all values are whole numbers that float32 holds exactly.
     """
     starts = range(0, max(1, len(rows)), CHUNK)
     parts = [_features(space, rows[start : start + CHUNK]) for start in starts]
@@ -64,7 +64,7 @@ def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
 
 
 def _features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    """Return the features of few enough architectures."""
+    """Return the features of architectures, at most :data:`CHUNK` of them."""
     groups = []
     cell_rows = split_by_cell(space, rows)
     for cell, part in zip(space.cells, cell_rows, strict=True):
@@ -76,7 +76,7 @@ def _features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
 
 
 def _operations(cell: Cell) -> list[str]:
-    """Return the operations that carry anything, in order of first appearance."""
+    """Return all operations except `none`, in the order of their first occurrence."""
     distinct = dict.fromkeys(chain.from_iterable(cell.operations))
     return [operation for operation in distinct if operation != NONE]
 
@@ -84,7 +84,7 @@ def _operations(cell: Cell) -> list[str]:
 def _graph_features(cell: Cell, rows: np.ndarray) -> np.ndarray:
     """Return the features of the group `graph` of one cell type.
 
-    An edge that is dropped or carries `none` counts as no edge.
+    A dropped edge, or an edge with `none`, does not count.
     """
     carried = _carried_operations(cell, rows)
     present = np.asarray(carried.any(axis=2))
@@ -103,7 +103,7 @@ def _graph_features(cell: Cell, rows: np.ndarray) -> np.ndarray:
 
 
 def _carried_operations(cell: Cell, rows: np.ndarray) -> np.ndarray:
-    """Return which operation is on which edge: architectures × edges × operations."""
+    """Return which edge has which operation, (architectures, edges, operations)."""
     operations = _operations(cell)
     carried = np.zeros((*rows.shape, len(operations)))
     for edge, allowed in enumerate(cell.operations):
@@ -115,12 +115,15 @@ def _carried_operations(cell: Cell, rows: np.ndarray) -> np.ndarray:
 
 
 def _inward_edges(cell: Cell) -> list[int]:
-    """Return the edges so that those into a node precede those out of it."""
+    """Return the edges sorted so that a node's inputs come before its outputs."""
     return sorted(range(len(cell.edges)), key=lambda edge: cell.edges[edge][1])
 
 
 def _count_ways_in(cell: Cell, present: np.ndarray) -> np.ndarray:
-    """Return how many paths lead from an input to a node: architectures × nodes."""
+    """Return the number of paths from an input to each node.
+
+    The result is (architectures, nodes).
+    """
     ways = np.zeros((len(present), cell.nodes))
     ways[:, : cell.inputs] = 1
     for edge in _inward_edges(cell):
@@ -130,7 +133,10 @@ def _count_ways_in(cell: Cell, present: np.ndarray) -> np.ndarray:
 
 
 def _count_ways_out(cell: Cell, present: np.ndarray) -> np.ndarray:
-    """Return how many paths lead from a node to the output: architectures × nodes."""
+    """Return the number of paths from each node to the output.
+
+    The result is (architectures, nodes).
+    """
     ways = np.zeros((len(present), cell.nodes))
     ways[:, list(cell.output)] = 1
     outward = sorted(_inward_edges(cell), key=lambda edge: -cell.edges[edge][0])
@@ -143,7 +149,7 @@ def _count_ways_out(cell: Cell, present: np.ndarray) -> np.ndarray:
 def _most_on_one_path(
     cell: Cell, carried: np.ndarray, present: np.ndarray
 ) -> np.ndarray:
-    """Return on how many edges of one path to the output each operation is at most."""
+    """Return the largest number of edges with each operation on one path."""
     architectures, _, operations = carried.shape
     most = np.zeros((architectures, cell.nodes, operations))
     for edge in _inward_edges(cell):

@@ -1,10 +1,8 @@
-"""Fits a surrogate on a table, and measures by cross-validation what it is worth.
+"""Fits of surrogates on a table, with cross-validation.
 
-No torch here.
-
-Two forms are tried, and the one that orders the left-out architectures better is kept:
-gradient-boosted trees on all features, and a ridge regression on those of the graph.
-Neither is the better one everywhere: see docs/surrogates.md.
+A fit tries two forms and keeps the one that ranks left-out architectures better:
+gradient-boosted trees on all features, and a ridge regression on the `graph` features.
+Neither is better in all spaces (docs/surrogates.md). This file does not import torch.
 """
 
 from __future__ import annotations
@@ -32,24 +30,24 @@ from archselect.nasbench_adapters.truth.validation import (
 )
 
 LEAST = 30
-"""Distinct architectures below which nothing is fitted."""
+"""Smallest number of distinct architectures for a fit."""
 ALONE = "parameters alone"
-"""The key of a surrogate's details for :func:`.validation.parameters_alone`."""
+"""Key of :func:`.validation.parameters_alone` in a surrogate's details."""
 
 Parameters = Callable[[SearchSpace, np.ndarray], np.ndarray]
-"""Counts the parameters of the networks of architectures: one number per row.
+"""Function that returns the number of parameters of each architecture's network.
 
-The architectures are rows of a table's `choices`. Raises UserError if the networks of
-the space cannot be built.
+The architectures are rows of a table's `choices`. It raises UserError if the networks
+of the space cannot be built.
 """
 
 
 class Examples(NamedTuple):
-    """What a surrogate is fitted on.
+    """The training data of a surrogate.
 
     Attributes:
-        rows: int8, architectures × edges, representatives, no two the same.
-        accuracies: in per cent, one per row.
+        rows: distinct representatives, (architectures, edges) of int8.
+        accuracies: accuracy of each row, in per cent.
     """
 
     rows: np.ndarray
@@ -66,23 +64,23 @@ def fit_surrogate(
     folds: int = FOLDS,
     parameters: Parameters | None = None,
 ) -> Surrogate:
-    """Return a surrogate of one column of a table, cross-validated.
+    """Return a cross-validated surrogate of one column of a table.
 
-    Architectures of equal function count once, with the mean of their accuracies:
-    otherwise one of them could be in the fit, and the other among those left out.
+    Architectures of equal function count once, with the mean of their accuracies.
+    Otherwise one of them could be in the fit while an equal one is left out.
 
     Args:
-        table: with the accuracies.
-        dataset, split, epochs: of the column.
-        name: of the surrogate.
-        folds: of the cross-validation.
-        parameters: counts parameters; the surrogate's details then compare it with
-            their number alone.
+        table: table with the accuracies.
+        dataset, split, epochs: name of the column.
+        name: name of the surrogate.
+        folds: number of folds of the cross-validation.
+        parameters: counts parameters; if given, the surrogate's details compare it with
+            a prediction from the number of parameters only.
 
     Raises:
         UserError: if there is no such column, if it has too few distinct architectures
-            or only one accuracy, if no fit tells architectures apart, or if
-            scikit-learn keeps its trees in a form that is not known here.
+            or only one accuracy, if every fit predicts the same for all architectures,
+            or if scikit-learn stores its trees in an unknown form.
     """
     examples = distinct(table, dataset, split, epochs)
     agreements = _try_forms(table.space, examples, folds)
@@ -91,7 +89,7 @@ def fit_surrogate(
     }
     if not taus:
         raise UserError(
-            f"truth '{table.name}': no fit tells its architectures apart: import more of them"
+            f"truth '{table.name}': every fit predicts the same for all architectures: import more of them"
         )
     best = max(taus, key=taus.__getitem__)
     details: dict[str, Any] = {
@@ -119,7 +117,7 @@ def fit_surrogate(
 
 
 def _origin_of_fit(table: TruthTable, examples: Examples) -> str:
-    """Return what a surrogate says of its origin."""
+    """Return the origin of a surrogate, for its header."""
     architectures = f"{len(examples.rows):,} architectures of truth '{table.name}'"
     if not table.measured:
         architectures += ", which are themselves predicted"
@@ -129,7 +127,7 @@ def _origin_of_fit(table: TruthTable, examples: Examples) -> str:
 def _try_forms(
     space: SearchSpace, examples: Examples, folds: int
 ) -> dict[str, Agreement]:
-    """Return how well each form predicts left-out architectures."""
+    """Return the agreement of each form with left-out architectures."""
     agreements = {}
     for form in FORMS:
         predicted = cross_validated(
@@ -140,24 +138,24 @@ def _try_forms(
 
 
 def distinct(table: TruthTable, dataset: str, split: str, epochs: int) -> Examples:
-    """Return the representatives that a column has trials of, and their accuracies.
+    """Return the representatives with trials in a column, and their accuracies.
 
     An accuracy is the mean over all architectures of the class.
 
-    Raises UserError if there are too few to fit and to validate on, or if all
-    accuracies are equal.
+    Raises UserError if there are too few to fit and to validate, or if all accuracies
+    are equal.
     """
     accuracies_of_row = _accuracies_by_class(table, dataset, split, epochs)
     if len(accuracies_of_row) < LEAST:
         raise UserError(
             f"truth '{table.name}' has {len(accuracies_of_row)} distinct architectures on {dataset}/{split} "
-            f"at {epochs} epochs: a surrogate needs {LEAST} or more"
+            f"at {epochs} epochs: a surrogate needs at least {LEAST}"
         )
     means = [sum(values) / len(values) for values in accuracies_of_row.values()]
     accuracies = np.array(means)
     if np.ptp(accuracies) == 0:
         raise UserError(
-            f"truth '{table.name}' has one and the same accuracy for all: there is nothing to fit"
+            f"truth '{table.name}' has the same accuracy for all architectures: there is nothing to fit"
         )
     rows = np.frombuffer(b"".join(accuracies_of_row), dtype=np.int8)
     return Examples(rows.reshape(len(accuracies), -1), accuracies)
@@ -168,7 +166,7 @@ def _accuracies_by_class(
 ) -> dict[bytes, list[float]]:
     """Return the mean accuracies of the stored architectures of each class.
 
-    A class goes by the bytes of its representative's row.
+    The keys are the bytes of the representatives' rows.
     """
     matrix = table.matrix(dataset, split, epochs)
     has_trial = (~np.isnan(matrix)).any(axis=1)
@@ -186,9 +184,9 @@ def _accuracies_by_class(
 def _compare_with_parameters(
     space: SearchSpace, examples: Examples, folds: int, parameters: Parameters
 ) -> dict[str, Any]:
-    """Return what a surrogate's details say of parameters alone.
+    """Return the entry of a surrogate's details on parameters only.
 
-    These are numbers, or the reason why there are none.
+    It holds numbers, or the reason why there are none.
     """
     try:
         counts = parameters(space, examples.rows)

@@ -1,4 +1,4 @@
-"""The forms of a surrogate that are tried: boosted trees, and a line. No torch here."""
+"""The forms of a surrogate: boosted trees, and ridge regression."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from archselect.nasbench_adapters.truth.surrogate import LineAndTrees
 from archselect.nasbench_adapters.truth.trees import Trees, boosted
 
 PENALTIES = np.logspace(-1, 4, 16)
-"""Of the ridge regression, on features of unit variance; chosen by leaving one out."""
+"""Penalties of the ridge regression to choose from, by leave-one-out validation.
+
+They apply to features of unit variance.
+"""
 LEARNING_RATE = 0.05
 ROUNDS = 300
-"""Trees that are fitted one after the other."""
+"""Number of trees, fitted one after the other."""
 LEAST_IN_LEAF = 5
 FEWEST_LEAVES = 6
 MOST_LEAVES = 31
 ROWS_PER_LEAF = 100
-"""Trees have more leaves on larger tables: one per so many rows, within the bounds."""
+"""Rows of the table per leaf of a tree, within the bounds above."""
 
 Form = Callable[[SearchSpace, np.ndarray, np.ndarray], LineAndTrees]
-"""Fits features (architectures × features) of a space to accuracies in per cent."""
+"""Function that fits features, (architectures, features), to accuracies in per cent."""
 
 
 def _fit_trees(
     _space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray
 ) -> LineAndTrees:
-    """Return gradient-boosted small trees on all features.
+    """Return small gradient-boosted trees on all features.
 
-    Raises UserError if scikit-learn keeps its trees in a form that is not known here.
+    Raises UserError if scikit-learn stores its trees in an unknown form.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -48,7 +51,7 @@ def _fit_trees(
         random_state=0,
     ).fit(encoded, accuracies)
     unknown_form = UserError(
-        f"scikit-learn {version('scikit-learn')} keeps its trees in a form that is not known here: install 1.9 or older"
+        f"scikit-learn {version('scikit-learn')} stores its trees in an unknown form: install 1.9 or older"
     )
     try:
         fitted = boosted(regressor)
@@ -64,10 +67,10 @@ def _fit_trees(
 def _fit_line(
     space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray
 ) -> LineAndTrees:
-    """Return a ridge regression on the features of the graph.
+    """Return a ridge regression on the `graph` features.
 
-    Features that are the same for all architectures are left out; the others are
-    brought to unit variance.
+    Features that are the same for all architectures are left out; the others are scaled
+    to unit variance.
     """
     from sklearn.linear_model import RidgeCV
 
@@ -86,4 +89,4 @@ def _fit_line(
 
 
 FORMS: dict[str, Form] = {"trees": _fit_trees, "line": _fit_line}
-"""The forms that are tried, by the name that a surrogate's details have for them."""
+"""The forms to try, by their names in a surrogate's details."""

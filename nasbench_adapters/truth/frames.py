@@ -1,4 +1,4 @@
-"""Reads tables in CSV (gzip or not) and Parquet files, within limits. No torch here."""
+"""Readers of tables in CSV (gzip or not) and Parquet files, with limits of size."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ from archselect.nasbench_adapters.truth.rows import Rows
 PARQUET = b"PAR1"
 """The first bytes of a Parquet file."""
 ROOM = 8
-"""Fields beyond its header's that a row may have and be left out.
+"""Number of extra fields with which a row can still be left out.
 
-A row of more makes the file unreadable.
+A row with more extra fields makes the file unreadable.
 """
 MORE_FIELDS = "more fields than the header has; write decimal points, not commas"
 _TOO_MANY_FIELDS = "more fields"
-"""The name of columns that hold what rows have beyond the header's fields."""
+"""Start of the names of columns that hold the extra fields of rows."""
 _OTHER_SEPARATORS = {"\t": "tabs", ";": "semicolons"}
-"""What may stand between columns in place of commas, and its name."""
+"""Other separators of columns, and their names."""
 _BLOCK = 1 << 20
-"""Bytes that are read at once to count lines."""
+"""Number of bytes to read at once to count lines."""
 
 
 def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a CSV (gzip or not) or Parquet file, some columns as text.
+    """Return a CSV (gzip or not) or Parquet file, with some columns as text.
 
-    Rows of a CSV may have more fields than the header: :func:`refuse_long_rows` refuses
+    Rows of a CSV may have more fields than the header; :func:`refuse_long_rows` refuses
     them.
 
     Args:
-        path: the file.
-        columns: those that are read as text; they need not be there.
+        path: path of the file.
+        columns: columns to read as text; they need not exist.
 
     Raises:
-        UserError: the file cannot be read or is empty, has a column twice, or separates
-            its columns by something else than commas; a row has more than :data:`ROOM`
-            fields beyond the header's.
+        UserError: the file cannot be read, is empty, has a column twice, or does not
+            separate its columns by commas; or a row has more than :data:`ROOM` extra
+            fields.
     """
     if path.suffix == ".parquet":
         return _read_parquet(path, columns)
@@ -95,30 +95,30 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _check_size(path: Path) -> None:
-    """Raise UserError if a CSV is larger than what is read.
+    """Raise UserError if a CSV is too large.
 
-    It may have too many rows or columns, or rows that leave out most of their fields.
+    It may have too many rows or columns, or rows in which most fields are missing.
     """
     columns = len(read_header(path))
     rows = max(0, _count_lines(path) - 1)
     if columns > MOST_COLUMNS:
         raise UserError(
-            f"{path} has {columns:,} columns, and at most {MOST_COLUMNS:,} are read"
+            f"{path} has {columns:,} columns, more than {MOST_COLUMNS:,}: use a part of them"
         )
     if rows > MOST_ROWS:
         raise UserError(
-            f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part of them"
+            f"{path} has {rows:,} rows, more than {MOST_ROWS:,}: use a part of them"
         )
     size = path.stat().st_size
     fields = rows * (columns + ROOM)
     if fields > MOST_FREE_FIELDS + MOST_FIELDS_TIMES * size:
         raise UserError(
-            f"{path} has {rows:,} rows of {columns:,} columns in {size:,} bytes: leave out empty columns"
+            f"{path} has too many fields, {rows:,} rows of {columns:,} columns in {size:,} bytes: remove empty columns"
         )
 
 
 def _count_lines(path: Path) -> int:
-    """Return how many lines a CSV has, its header among them."""
+    """Return the number of lines of a CSV, including its header."""
     lines = 0
     with open_bytes(path) as file:
         block = file.read(_BLOCK)
@@ -155,7 +155,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def read_header(path: Path) -> list[str]:
     """Return the names of a CSV's columns.
 
-    Raises UserError if it cannot be read, or as :func:`read_frame` does.
+    Raises UserError if it cannot be read, or like :func:`read_frame`.
     """
     try:
         with open_text(path) as file:
@@ -167,10 +167,10 @@ def read_header(path: Path) -> list[str]:
 
 
 def _read_header(path: Path, file: IO[str]) -> list[str]:
-    """Return the columns of a CSV, from its first line that is not blank.
+    """Return the columns of a CSV from its first line that is not blank.
 
-    The file then stands behind that line. Raises UserError if there is none, if a
-    column comes twice, or if no comma separates the columns.
+    It leaves the file at the next line. Raises UserError if there is no such line, if a
+    column occurs twice, or if no comma separates the columns.
     """
     for fields in csv.reader(file):
         if not _is_blank(fields):
@@ -186,7 +186,7 @@ def _read_header(path: Path, file: IO[str]) -> list[str]:
     for name, count in Counter(named).items():
         if count > 1:
             raise UserError(
-                f"{path} has the column {name!r} {count} times: remove or rename the others"
+                f"{path} has the column {name!r} {count} times: keep one, and remove or rename the others"
             )
     return [
         field if field.strip() else f"Unnamed: {place}"
@@ -195,12 +195,12 @@ def _read_header(path: Path, file: IO[str]) -> list[str]:
 
 
 def _is_blank(fields: Sequence[str]) -> bool:
-    """Return whether a line of a CSV has nothing in it."""
+    """Return whether a line of a CSV is empty."""
     return len(fields) <= 1 and not "".join(fields).strip()
 
 
 def _unparsed(path: Path) -> UserError:
-    """Return the error for a CSV that pandas cannot take apart."""
+    """Return the error for a CSV that pandas cannot parse."""
     with open_text(path) as file:
         most = len(_read_header(path, file)) + ROOM
         row = 0
@@ -216,13 +216,13 @@ def _unparsed(path: Path) -> UserError:
 
 
 def columns_of(frame: pd.DataFrame) -> list[str]:
-    """Return the names of the columns that a file's header has."""
+    """Return the names of the columns in a file's header."""
     names = [str(name) for name in frame.columns]
     return [name for name in names if not name.startswith(_TOO_MANY_FIELDS)]
 
 
 def refuse_long_rows(rows: Rows) -> None:
-    """Refuse the rows of :func:`read_frame` with more fields than the header has."""
+    """Refuse the rows of :func:`read_frame` that have more fields than the header."""
     for column in rows.frame.columns:
         if str(column).startswith(_TOO_MANY_FIELDS):
             values = rows.frame[column]

@@ -1,12 +1,13 @@
-"""NAS-Bench-Graph's accuracies from the PyPI package `nas-bench-graph`. No torch here.
+"""NAS-Bench-Graph's accuracies from the PyPI package `nas-bench-graph`.
 
-The package holds, for each of nine data sets, a pickle of plain data: the number of a
-class of networks to its validation accuracy `valid_perf`, its test accuracy `perf`
-(both as shares of one), its latency and its count of parameters. Each is one number; it
-is the mean of three trainings, as far as its authors' description goes. The numbers of
-epochs are not in the package, so all columns have the number 0.
+The package has a pickle of plain data for each of nine data sets. It maps the number of
+a class of networks to the validation accuracy `valid_perf` and the test accuracy `perf`
+(both between 0 and 1), the latency, and the number of parameters. By its authors'
+description, each number is the mean of three trainings. The package does not hold the
+numbers of epochs, so all columns have the number 0.
 
-Only the pickles are read, by the restricted reader. The package is never imported.
+Only the pickles are read, with the safe reader. The package is never imported. This
+file does not import torch.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ DATASETS = (
 VALIDATION = "valid"
 TEST = "test"
 EPOCHS = 0
-"""Stands for the numbers of epochs, which the package does not say."""
+"""Number of epochs of all columns; the package does not hold the true numbers."""
 TRIAL = "mean"
-"""What the one value of a network is called in place of a seed."""
+"""Name of the only value of a network, in place of a seed."""
 KEYS = tuple(
     ColumnKey(dataset, split, EPOCHS)
     for dataset in DATASETS
@@ -73,15 +74,15 @@ TREES = (
 )
 """What layers 2, 3 and 4 read, by the first digit of a number of the package."""
 BASE: Final = 10
-"""Of the digits of a number of the package."""
+"""Base of the digits in the package's numbers."""
 
 
 class Measured(NamedTuple):
-    """What the package says of a network on a data set.
+    """The package's numbers for a network on a data set.
 
     Attributes:
-        validation, test: accuracy in per cent; of `proteins` it is another score.
-        latency: in seconds; the package does not say of what.
+        validation, test: accuracy in per cent; another score on `proteins`.
+        latency: latency in seconds; the package does not define it further.
         parameters: number of weights.
     """
 
@@ -92,21 +93,21 @@ class Measured(NamedTuple):
 
 
 def graph_bench_table() -> TruthTable:
-    """Return the table: splits `valid` and `test` of all data sets of the package.
+    """Return the table with the splits `valid` and `test` of all data sets.
 
-    The conversion takes seconds and is kept in the user's cache folder; where that
-    cannot be written, every call converts again.
+    The conversion takes seconds. Its result is stored in the user's cache folder; if
+    that cannot be written, every call converts again.
 
     Raises UserError if the package is missing or its files are damaged.
     """
     release = installed_release()
     folder = user_cache_path("archselect") / "truth"
     cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
-    # Where there is no cached table yet, or a damaged one, the package has the data.
+    # If the cached table is missing or damaged, convert the package's data.
     with suppress(UserError):
         return TruthTable.open(cached)
     table = convert(package_data(), release)
-    # A cache that cannot be written costs only time.
+    # If the cache cannot be written, only time is lost.
     with suppress(UserError):
         table.save(cached)
     return table
@@ -152,8 +153,8 @@ def convert(folder: Path, release: str) -> TruthTable:
     """Return the table of the package's folder of pickles.
 
     Args:
-        folder: with the pickles.
-        release: of the package.
+        folder: folder with the pickles.
+        release: version of the package.
 
     Raises:
         UserError: if a pickle is missing or damaged.
@@ -180,7 +181,7 @@ def convert(folder: Path, release: str) -> TruthTable:
 
 
 def read_dataset(folder: Path, dataset: str) -> dict[Architecture, Measured]:
-    """Return what the package says of each class on a data set, by representative.
+    """Return the package's numbers for each class on a data set, by representative.
 
     Raises UserError if the pickle is missing or damaged.
     """
@@ -194,7 +195,7 @@ def read_dataset(folder: Path, dataset: str) -> dict[Architecture, Measured]:
 
 
 def rows_of(architectures: Sequence[Architecture]) -> np.ndarray:
-    """Return architectures as rows: int8, architectures × 7 edges."""
+    """Return architectures as rows, (architectures, 7) of int8."""
     content = b"".join(map(row_bytes, architectures))
     return np.frombuffer(content, dtype=np.int8).reshape(len(architectures), -1)
 
@@ -204,12 +205,12 @@ def column_of(
     architectures: Sequence[Architecture],
     place: int,
 ) -> np.ndarray:
-    """Return one number per architecture: float64, NaN where there is none.
+    """Return one number per architecture as float64, NaN if there is none.
 
     Args:
-        measured: by architecture.
-        architectures: in the order of the column.
-        place: of the number in :class:`Measured`.
+        measured: numbers of each architecture.
+        architectures: architectures in the order of the column.
+        place: index of the number in :class:`Measured`.
     """
     column = np.full(len(architectures), np.nan)
     for row, architecture in enumerate(architectures):
@@ -234,30 +235,30 @@ def members_of(
 
 @cache
 def _representative(number: int) -> Architecture:
-    """Return the architecture that the package gives a number.
+    """Return the architecture with one of the package's numbers.
 
-    Its digits are a tree and the operations of the four layers.
+    The digits of the number are a tree and the operations of the four layers.
 
-    Raises ValueError if the number is none of a representative.
+    Raises ValueError if the number does not belong to a representative.
     """
     if type(number) is not int or number < 0:
-        raise ValueError(f"{number!r} is no number of a network")
+        raise ValueError(f"{number!r} is not the number of a network")
     digits = []
     rest = number
     for _ in range(LAYERS):
         rest, digit = divmod(rest, BASE)
         digits.append(digit)
     if rest >= len(TREES) or max(digits) >= len(OPERATIONS):
-        raise ValueError(f"{number} is no number of a network")
+        raise ValueError(f"{number} is not the number of a network")
     architecture = Architecture((TREES[rest], tuple(reversed(digits))))
     space = get_space(SPACE)
     if not space.valid(architecture) or space.canonical(architecture) != architecture:
-        raise ValueError(f"{number} is no representative of its class")
+        raise ValueError(f"{number} is not the representative of its class")
     return architecture
 
 
 def _measured(values: Mapping[str, Any]) -> Measured:
-    """Return what the package says of a network.
+    """Return the package's numbers for a network.
 
     Raises ValueError if it is out of range.
     """
@@ -265,7 +266,7 @@ def _measured(values: Mapping[str, Any]) -> Measured:
     latency = float(values["latency"])
     parameters = float(values["para"])
     if not 0 <= validation <= 1 or not 0 <= test <= 1:
-        raise ValueError("an accuracy is no share of one")
+        raise ValueError("an accuracy is not between 0 and 1")
     return Measured(
         validation=100 * validation,
         test=100 * test,

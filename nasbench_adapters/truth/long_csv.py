@@ -1,6 +1,6 @@
-"""Truths in long form, one row per trial, as CSV (gzip or not) or Parquet.
+"""Ground truths in the long format, one row per trial, as CSV (gzip or not) or Parquet.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
-"""The columns of the long form.
+"""The columns of the long format.
 
-`arch` is in the space's text form, `epochs` whole, `accuracy` in per cent; the others
-are text.
+`arch` is in the space's text form, `epochs` is a whole number, and `accuracy` is in per
+cent; the others are text.
 """
 TRIAL = ("arch", "dataset", "split", "epochs", "seed")
-"""The columns that together name a trial."""
+"""The columns that together identify a trial."""
 LICENCE = "as the source's"
-"""What a table says of the licence of a file that does not name one."""
+"""Licence of a table whose file does not name one."""
 WHOLE_EPOCHS = f"epochs must be a whole number within 1..{MOST_EPOCHS:,}"
 
 
@@ -57,26 +57,24 @@ def import_long(
     origin: str | None = None,
     left_out: list[Refused] | None = None,
 ) -> TruthTable:
-    """Return the table of a CSV or Parquet file in long form.
+    """Return the table of a CSV or Parquet file in the long format.
 
-    Columns that are not in :data:`COLUMNS` are ignored.
+    Columns outside :data:`COLUMNS` are ignored.
 
     Args:
-        path: the file.
-        name: of the table.
-        space: of the architectures.
+        path: path of the file.
+        name: name of the table.
+        space: name of the space.
         provenance: MEASURED or PREDICTED.
-        origin: who measured or predicted the accuracies; the table names the file in
-            any case.
-        left_out: where to note the rows that cannot be read, which are then left out;
-            None to refuse the file.
+        origin: who measured or predicted the accuracies; the table also names the file.
+        left_out: list to which rows that cannot be read are added; the table leaves
+            them out. None refuses a file with such rows.
 
     Raises:
-        UserError: a column is missing, or no row is left; the accuracies of a data set,
-            split and epochs look like shares of one. Without `left_out` also, with
-            their numbers, if rows have a malformed architecture, a missing value, a
-            number that is none, an accuracy outside 0..100, or a trial that comes
-            twice.
+        UserError: a column is missing, no row is left, or the accuracies of a column
+            seem to be between 0 and 1. Without `left_out` also if rows have a malformed
+            architecture, a missing value, an invalid number, an accuracy outside
+            0..100, or a trial that occurs twice; the message names the rows.
     """
     frame = read_frame(path, COLUMNS)
     check_columns(path, frame)
@@ -107,7 +105,7 @@ def import_long(
 def _read_trials(rows: Rows, space: str) -> pd.DataFrame:
     """Return the trial of each row, with parsed values in :data:`COLUMNS`.
 
-    Refuse rows that cannot be read.
+    It refuses rows that cannot be read.
     """
     frame = rows.frame
     refuse_long_rows(rows)
@@ -132,7 +130,7 @@ def _read_trials(rows: Rows, space: str) -> pd.DataFrame:
 
 
 def _check_all_per_cent(path: Path, trials: pd.DataFrame) -> None:
-    """Raise UserError if all accuracies, or a column's, look like shares of one."""
+    """Raise UserError if all accuracies, or a column's, seem to be between 0 and 1."""
     check_per_cent(path, "accuracy", trials["accuracy"])
     by_column = trials["accuracy"].groupby(
         [trials[key] for key in ("dataset", "split", "epochs")]
@@ -143,9 +141,9 @@ def _check_all_per_cent(path: Path, trials: pd.DataFrame) -> None:
 
 
 def check_columns(path: Path, frame: pd.DataFrame) -> None:
-    """Raise UserError if a file lacks columns of the long form.
+    """Raise UserError if a file lacks columns of the long format.
 
-    The error names those of its columns that were probably meant.
+    The message names those of its columns that were probably meant.
     """
     names = columns_of(frame)
     missing = [column for column in COLUMNS if column not in names]
@@ -172,7 +170,7 @@ def check_columns(path: Path, frame: pd.DataFrame) -> None:
 
 
 def to_long(table: TruthTable) -> pd.DataFrame:
-    """Return a table in long form, with the columns of :data:`COLUMNS`.
+    """Return a table in the long format, with the columns of :data:`COLUMNS`.
 
     This is the inverse of :func:`import_long`.
     """
@@ -186,12 +184,12 @@ def to_long(table: TruthTable) -> pd.DataFrame:
 def _column_in_long_form(
     table: TruthTable, column: Column, texts: np.ndarray
 ) -> pd.DataFrame:
-    """Return the trials of a column in long form.
+    """Return the trials of a column in the long format.
 
     Args:
-        table: that has the column.
+        table: the table.
         column: one of its columns.
-        texts: of the architectures stored.
+        texts: text of each stored architecture.
     """
     accuracies = table.matrix(*column.key)
     rows, trials = np.nonzero(~np.isnan(accuracies))
@@ -209,22 +207,22 @@ def _column_in_long_form(
 
 
 def origin_of(path: Path, origin: str | None) -> str:
-    """Return what a table says of its origin: the words given, and the file's name."""
+    """Return the origin of a table: the given text, and the name of the file."""
     return f"{origin}, from {path.name}" if origin else f"from {path.name}"
 
 
 def refuse_repeated(
     rows: Rows, keys: pd.DataFrame, accuracies: pd.Series, what: str
 ) -> None:
-    """Refuse the rows of one trial that comes again.
+    """Refuse the rows of a trial that occurs more than once.
 
-    All of them are refused if their accuracies differ, otherwise all but the first.
+    It refuses all of them if their accuracies differ, otherwise all but the first.
 
     Args:
-        rows: that are checked.
-        keys: per row what names the trial.
-        accuracies: per row.
-        what: the names of the keys, for the message.
+        rows: the rows to check.
+        keys: for each row, the values that identify the trial.
+        accuracies: accuracy of each row.
+        what: names of the keys, for the message.
     """
     good = rows.good
     known = keys[good]
@@ -246,9 +244,9 @@ def refuse_repeated(
 
 
 def finish(rows: Rows, left_out: list[Refused] | None) -> None:
-    """Add the refused rows to those left out.
+    """Add the refused rows to `left_out`.
 
-    Raises UserError if rows may not be left out, or if none remains.
+    Raises UserError if rows may not be left out, or if no row remains.
     """
     if left_out is None:
         rows.raise_any("; --skip-invalid leaves out such rows, and lists them")
@@ -259,7 +257,7 @@ def finish(rows: Rows, left_out: list[Refused] | None) -> None:
 
 
 def details_of(rows: Rows) -> dict[str, Any]:
-    """Return what a table says of the rows that were left out of it."""
+    """Return the entry of a table's details on the rows that were left out."""
     refused = rows.refused
     if not refused:
         return {}

@@ -1,6 +1,6 @@
-"""Fits a surrogate on a truth that goes by name, and stores it under a name.
+"""Fits of surrogates on named ground truths, stored under a name.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -29,23 +29,21 @@ def fit_truth(
     """Fit a surrogate on a column of a table, and store it under a name.
 
     Args:
-        table: its name.
-        name: of the surrogate.
-        dataset: of the column; it may be left out, as split and epochs may, where only
-            one column of the table fits the others.
-        split: of the column.
-        epochs: of the column.
-        replace: replace a surrogate that has this name.
-        parameters: counts parameters, with which the surrogate is compared; see
-            :data:`.fitting.Parameters`.
+        table: name of the table.
+        name: name of the surrogate.
+        dataset, split, epochs: name of the column; each may be omitted if only one
+            column of the table fits the rest.
+        replace: whether to replace an existing surrogate of this name.
+        parameters: counts parameters (:data:`.fitting.Parameters`), to compare the
+            surrogate with a prediction from their number.
 
     Returns:
-        The file's path.
+        path of the file.
 
     Raises:
-        UserError: if no column or several fit, if `table` is a surrogate itself, if
-            the name is a table's or is taken and not to be replaced, and as
-            :func:`.fitting.fit_surrogate` does.
+        UserError: if no column or more than one fits, if `table` is a surrogate, if the
+            name belongs to a table, or is taken and not to be replaced; and as for
+            :func:`.fitting.fit_surrogate`.
     """
     faults = Faults()
     with faults.collect():
@@ -62,7 +60,7 @@ def fit_truth(
 
 
 def _check_free(path: Path, name: str, replace: bool) -> None:
-    """Raise UserError if a name is a table's, or taken and not to be replaced."""
+    """Raise UserError if a name belongs to a table, or is taken."""
     if not path.is_file():
         return
     if not Surrogate.is_surrogate_file(path):
@@ -82,9 +80,9 @@ def _only_column(
     split: str | None,
     epochs: int | None,
 ) -> ColumnKey:
-    """Return the key of the one column of a table that fits what is given.
+    """Return the key of the only column of a table that fits the given parts.
 
-    Raises UserError if none or several do.
+    Raises UserError if no column or more than one fits.
     """
     keys = [
         column.key

@@ -1,10 +1,8 @@
-"""Imports NATS-Bench's topology benchmark: one file, or one file per architecture.
+"""Import of NATS-Bench's topology benchmark: one file, or one file per architecture.
 
-No torch here.
-
-The files are pickles, compressed with bz2; the package `nats-bench` says what the
-nested dictionaries mean, but loads them unrestricted, so they are read here with the
-restricted unpickler.
+The files are pickles, compressed with bz2. The package `nats-bench` defines the nested
+dictionaries, but would run code from the files. So this module reads them with the safe
+reader. It does not import torch.
 """
 
 from __future__ import annotations
@@ -24,19 +22,19 @@ from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 SUFFIX = ".pickle.pbz2"
 MEMORY_FACTOR = 12.0
-"""Memory to load the file of all architectures, over its compressed size.
+"""Memory to load the file of all architectures, as a multiple of its compressed size.
 
-Its 1 GB did not fit in 12 GB.
+The file of 1 GB did not fit into 12 GB.
 """
 
 
 def import_folder(folder: Path, name: str) -> TruthTable:
     """Return the table of a `NATS-tss-v1_0-*-simple` folder.
 
-    It is read file by file, in little memory.
+    It is read file by file, with little memory.
 
-    Raises UserError if the folder holds no such file, or one is damaged, of another
-    form, or asks for code to be run (as files with trained weights in them do).
+    Raises UserError if the folder has no such file, or if a file is damaged, has
+    another form, or asks for code to be run (as files with trained weights do).
     """
     return table_of_each(folder, f"[0-9]*{SUFFIX}", read_pickle, name, _add)
 
@@ -44,10 +42,10 @@ def import_folder(folder: Path, name: str) -> TruthTable:
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
     """Return the table of a `NATS-tss-v1_0-*.pickle.pbz2`.
 
-    Takes memory of over twelve times the file's size.
+    It needs more than twelve times the file's size as memory.
 
-    Raises UserError as :func:`import_folder` does, and if the memory at hand is too
-    little (`force` tries all the same).
+    Raises UserError like :func:`import_folder`, and if the free memory is too small
+    (`force` skips that check).
     """
     check_memory(path, MEMORY_FACTOR, force)
     return table_of_all(path, read_large_pickle(path), name, _add)

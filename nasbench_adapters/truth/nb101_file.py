@@ -1,10 +1,9 @@
-"""Imports NAS-Bench-101: its official `nasbench_*.tfrecord`, and its cells as CSV.
+"""Import of NAS-Bench-101: its official `nasbench_*.tfrecord`, or a CSV of its cells.
 
-Neither torch nor TensorFlow here.
-
-A record of the official file (see :mod:`.tfrecord`) is one trial. Its payload is a JSON
-list of the cell's hash, the epochs, adjacency matrix, operations and, in base 64, a
-protocol buffer `ModelMetrics`. The last evaluation in that buffer is the final one.
+A record of the official file (:mod:`.tfrecord`) is one trial. Its payload is a JSON
+list of the cell's hash, the epochs, the adjacency matrix, the operations and, in base
+64, a protocol buffer `ModelMetrics`. The last evaluation in that buffer is the final
+one. This file imports neither torch nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -49,35 +48,35 @@ LICENCE = "Apache-2.0"
 SPACE = "nb101"
 DATASET = "cifar10"
 EPOCHS = (4, 12, 36, 108)
-"""Of the trainings in the official file."""
+"""Numbers of epochs of the trainings in the official file."""
 CSV_EPOCHS = EPOCHS[-1]
-"""Of the trainings in a CSV of cells."""
+"""Number of epochs of the trainings in a CSV of cells."""
 CSV_PREFIXES = {"valid": "val", "test": "test"}
-"""How the names of a CSV's columns of accuracies begin, by split."""
+"""For each split, the start of the names of a CSV's columns of accuracies."""
 MOST_TRIALS = 10
-"""Of a cell and a number of epochs; the benchmark has three."""
+"""Largest number of trials per cell and number of epochs; the benchmark has three."""
 EVALUATED = 10_000 // 256 * 256
-"""Images an accuracy is of.
+"""Number of images behind an accuracy.
 
-Of 10,000 images those in whole batches of 256 (the benchmark's `evaluate.py`).
+They are the full batches of 256 from 10,000 images (the benchmark's `evaluate.py`).
 """
 ROUNDED = 1e-6
-"""How far from a share of those images a stored accuracy may be.
+"""Largest rounding error of a stored accuracy.
 
 The files have single precision, or six decimals.
 """
 EVALUATION = 1
-"""The number of the field of evaluations in a `ModelMetrics`."""
+"""Number of the field with the evaluations in a `ModelMetrics`."""
 VALID_ACCURACY = 4
-"""The number of the field of the validation accuracy in an evaluation."""
+"""Number of the field with the validation accuracy in an evaluation."""
 TEST_ACCURACY = 5
-"""The number of the field of the test accuracy in an evaluation."""
+"""Number of the field with the test accuracy in an evaluation."""
 
 _Columns = dict[ColumnKey, ColumnData]
 
 
 class _Cells:
-    """Numbers distinct cells in the order in which they come."""
+    """Distinct cells, numbered in the order in which they are added."""
 
     def __init__(self) -> None:
         self._index: dict[bytes, int] = {}
@@ -88,13 +87,15 @@ class _Cells:
     def add(self, module: VertexGraph) -> int:
         """Return the index of a new cell.
 
-        Raises UserError if it came before, written in this way or another.
+        Raises UserError if an equal cell was added before, in this or another form.
         """
         row = row_of(canonical_graph(module), BLOCKS)
         numbers = [DROPPED if choice is None else choice for choice in row]
         choices = np.array(numbers, dtype=np.int8).tobytes()
         if choices in self._index:
-            raise UserError(f"{module} is the same cell as one before it")
+            raise UserError(
+                f"{module} is equal to an earlier cell: keep one of the two"
+            )
         index = len(self._index)
         self._index[choices] = index
         return index
@@ -105,9 +106,9 @@ class _Cells:
         """Return the table of the cells and of their accuracies.
 
         Args:
-            name: of the table.
-            path: of the source.
-            columns: accuracies as shares of one, cells × trials.
+            name: name of the table.
+            path: path of the source.
+            columns: accuracies between 0 and 1, (cells, trials).
 
         Raises:
             UserError: if there is no trial.
@@ -136,8 +137,8 @@ class _TrialsOfEpochs:
     """All trials of one number of epochs, in the order of the file.
 
     Attributes:
-        cells: the index of each trial's cell.
-        valid, test: accuracies as shares of one.
+        cells: index of each trial's cell.
+        valid, test: accuracies between 0 and 1.
     """
 
     cells: array[int] = field(default_factory=lambda: array("i"))
@@ -148,11 +149,11 @@ class _TrialsOfEpochs:
 def import_file(path: Path, name: str) -> TruthTable:
     """Return the table of an official file.
 
-    This is `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`. It is read record
-    by record. Trials are named by their order in the file: "0", "1", "2".
+    The file is `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`, and is read
+    record by record. Trials are named by their order in the file: "0", "1", "2".
 
-    Raises UserError, with the record, if the file is damaged or of another form, or if
-    a cell's hash is not the benchmark's.
+    Raises UserError, which names the record, if the file is damaged or has another
+    form, or if a cell has a wrong hash.
     """
     cells = _Cells()
     cell_of_text: dict[str, int] = {}
@@ -204,11 +205,11 @@ def import_csv(path: Path, name: str) -> TruthTable:
     """Return the table of a CSV of cells at 108 epochs.
 
     Its columns are `adjacency` and `ops` as in the official file, and `val1`, `val2`,
-    …, `test1`, `test2`, …. Accuracies are shares of one; an empty one is no trial.
-    Other columns, such as a hash, are not read.
+    …, `test1`, `test2`, …. Accuracies are between 0 and 1; an empty field means that
+    there is no trial. Other columns, such as a hash, are ignored.
 
-    Raises UserError, with the row (1 is the first below the header), for what is
-    missing, malformed, or comes twice.
+    Raises UserError, which names the row (1 is the first row after the header), for a
+    value that is missing, malformed, or occurs twice.
     """
     frame = _read_csv(path)
     columns = {}
@@ -226,9 +227,9 @@ def import_csv(path: Path, name: str) -> TruthTable:
 
 
 def _read_csv_column(path: Path, frame: pd.DataFrame, prefix: str) -> ColumnData:
-    """Return the accuracies of a split of a CSV, as shares of one.
+    """Return the accuracies of a split of a CSV, between 0 and 1.
 
-    Raises UserError if there are none, or one is no number within 0..1.
+    Raises UserError if there are none, or one is not a number within 0..1.
     """
     possible = {f"{prefix}{trial}": str(trial - 1) for trial in range(1, 10)}
     seeds = {name: seed for name, seed in possible.items() if name in frame}
@@ -244,7 +245,7 @@ def _read_csv_column(path: Path, frame: pd.DataFrame, prefix: str) -> ColumnData
     if bad.any():
         row = int(bad.any(axis=1).argmax()) + 1
         raise UserError(
-            f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} are not)"
+            f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} values are not)"
         )
     return ColumnData(list(seeds.values()), numbers)
 
@@ -283,9 +284,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _per_cent(shares: np.ndarray) -> np.ndarray:
-    """Return shares of one as per cent, without their rounding.
+    """Return accuracies between 0 and 1 in per cent, without rounding errors.
 
-    An accuracy is a share of the images that were evaluated.
+    The true accuracy is a number of images divided by :data:`EVALUATED`.
     """
     exact = np.rint(shares * EVALUATED) / EVALUATED
     rounded = np.abs(exact - shares) <= ROUNDED
@@ -293,7 +294,7 @@ def _per_cent(shares: np.ndarray) -> np.ndarray:
 
 
 def _count_before(values: np.ndarray) -> np.ndarray:
-    """Return for each entry how many equal ones are before it."""
+    """Return, for each entry, the number of equal entries before it."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     starts = np.searchsorted(ordered, ordered)
@@ -307,8 +308,8 @@ class _Payload(NamedTuple):
 
     Attributes:
         digest: the benchmark's hash of the cell.
-        epochs: of the training.
-        cell: adjacency matrix and operations, in the text form of a module.
+        epochs: number of epochs of the training.
+        cell: adjacency matrix and operations, in the space's text form.
         metrics: a protocol buffer in base 64.
     """
 
@@ -321,7 +322,7 @@ class _Payload(NamedTuple):
 def _parse_payload(payload: bytes) -> _Payload:
     """Return the content of a record.
 
-    Raises ValueError if it is of another form.
+    Raises ValueError if it has another form.
     """
     match json.loads(payload):
         case [
@@ -341,16 +342,18 @@ def _parse_payload(payload: bytes) -> _Payload:
 def _parse_cell(payload: _Payload) -> VertexGraph:
     """Return the cell of a record.
 
-    Raises UserError if it is malformed, or its hash is not the benchmark's.
+    Raises UserError if it is malformed, or has a wrong hash.
     """
     module = parse_graph(payload.cell)
     if graph_hash(module) != payload.digest:
-        raise UserError(f"the hash of {module} is not {payload.digest[:40]!r}")
+        raise UserError(
+            f"{payload.digest[:40]!r} is not the hash of {module}: get the file again"
+        )
     return module
 
 
 class _Accuracies(NamedTuple):
-    """Validation and test accuracy of a trial, as shares of one."""
+    """Validation and test accuracy of a trial, between 0 and 1."""
 
     valid: float
     test: float
@@ -375,9 +378,9 @@ def _final_accuracies(metrics: bytes) -> _Accuracies:
 
 
 def _accuracy(stored: int | bytes | None) -> float:
-    """Return an accuracy, a share of one, that is stored as a 64-bit float.
+    """Return an accuracy between 0 and 1 that is stored as a 64-bit float.
 
-    Raises ValueError if it is none.
+    Raises ValueError if it is missing or out of range.
     """
     if not isinstance(stored, bytes) or len(stored) != 8:
         raise ValueError("an evaluation without validation or test accuracy")

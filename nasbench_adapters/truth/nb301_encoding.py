@@ -1,10 +1,10 @@
-"""DARTS cells as the features that NAS-Bench-301's tree ensembles were fitted on.
+"""DARTS cells as the features on which NAS-Bench-301's tree ensembles were fitted.
 
-No torch here. The benchmark (Zela et al., ICLR 2022) describes a training by 56
-parameters, of which the cells are 34, and puts them into a row by the package
-ConfigSpace (0.4.12): parameters without a condition first, then the others, each part
-sorted by name; a choice as its index, a number as its share of the way through its
-range, anything dropped as -1.
+The benchmark (Zela et al., ICLR 2022) describes a training by 56 parameters; 34 of them
+are the cells. The package ConfigSpace (0.4.12) puts them into a row: first parameters
+without a condition, then the others, each part sorted by name. A choice becomes its
+index, a number its relative position in its range, and a dropped parameter -1. This
+file does not import torch.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ _DARTS = "NetworkSelectorDatasetInfo:darts:"
 _SGD = "OptimizerSelector:sgd:"
 _COSINE = "SimpleLearningrateSchedulerSelector:cosine_annealing:"
 ROUNDING = 0.49999
-"""How far a range of whole numbers reaches beyond its ends."""
+"""Amount by which ConfigSpace extends a range of whole numbers at both ends."""
 
 
 def _share(value: float, low: float, high: float) -> float:
-    """Return how far through a range of real numbers a value is."""
+    """Return the relative position of a value in a range of real numbers."""
     return (value - low) / (high - low)
 
 
 def _whole_share(value: int, low: int, high: int) -> float:
-    """Return how far through a range of whole numbers a value is."""
+    """Return the relative position of a value in a range of whole numbers."""
     return _share(value, low - ROUNDING, high + ROUNDING)
 
 
 def _log_share(value: float, low: float, high: float) -> float:
-    """Return how far through a logarithmic range a value is."""
+    """Return the relative position of a value in a logarithmic range."""
     return _share(log(value), log(low), log(high))
 
 
 def _whole_log_share(value: int, low: int, high: int) -> float:
-    """Return how far through a logarithmic range of whole numbers a value is."""
+    """Return the relative position in a logarithmic range of whole numbers."""
     return _log_share(value, low - ROUNDING, high + ROUNDING)
 
 
@@ -70,26 +70,26 @@ TRAINING = {
     "SimpleTrainNode:batch_loss_computation_technique": 0.0,
     "SimpleTrainNode:mixup:alpha": _log_share(0.2, 0.01, 0.7),
 }
-"""The training's parameters, the same for every cell, as a row has them.
+"""The parameters of the training in the form of a row, the same for every cell.
 
 They are the settings of the benchmark's released trainings.
 """
 
 
 def feature_names(space: SearchSpace) -> list[str]:
-    """Return the 56 parameters in their order.
+    """Return the names of the 56 parameters in their order.
 
-    Raises UserError for another space than darts.
+    Raises UserError for any space except darts.
     """
     if space.name != DartsSpace.name:
         raise UserError(
-            f"NAS-Bench-301 is of space {DartsSpace.name}, not {space.name}"
+            f"NAS-Bench-301 is for space {DartsSpace.name}, not {space.name}"
         )
     unconditional = list(TRAINING)
     conditional: list[str] = []
     for cell in space.cells:
         for edge, (_, target) in enumerate(cell.edges):
-            # The first node keeps both of its inputs: its edges are always there.
+            # The first node keeps both inputs, so its edges have no condition.
             group = unconditional if target == cell.inputs else conditional
             group.append(_edge_name(cell, edge))
         for node in _choosing_nodes(cell):
@@ -98,11 +98,12 @@ def feature_names(space: SearchSpace) -> list[str]:
 
 
 def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    """Return the parameters of cells: float32, cells × :func:`feature_names`.
+    """Return the parameters of cells, (cells, names of :func:`feature_names`) float32.
 
     Args:
-        space: darts.
-        rows: int8, architectures × edges of both cell types; see :mod:`.choices`.
+        space: the space darts.
+        rows: architectures in the form of :mod:`.choices`, (architectures, edges of
+            both cell types) of int8.
     """
     columns: dict[str, np.ndarray] = {
         name: np.full(len(rows), value) for name, value in TRAINING.items()
@@ -119,19 +120,19 @@ def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
 
 
 def _choosing_nodes(cell: Cell) -> range:
-    """Return the nodes that keep two of three or more inputs."""
+    """Return the nodes that keep two of at least three inputs."""
     return range(cell.inputs + 1, cell.nodes)
 
 
 def _kept_pair(cell: Cell, node: int, kept: np.ndarray) -> np.ndarray:
-    """Return the index of the pair of inputs that a node keeps, one per cell.
+    """Return, for each cell, the index of the pair of inputs that a node keeps.
 
-    The pairs of sources are counted 0_1, 0_2, …, 1_2, …
+    The pairs of sources are numbered in the order 0_1, 0_2, …, 1_2, …
 
     Args:
         cell: the cell type.
-        node: that keeps two inputs.
-        kept: whether each edge is kept, cells × edges.
+        node: a node that keeps two inputs.
+        kept: whether each edge is kept, (cells, edges).
     """
     pairs = combinations(cell.incoming(node), 2)
     is_kept = [kept[:, first] & kept[:, second] for first, second in pairs]
@@ -139,10 +140,10 @@ def _kept_pair(cell: Cell, node: int, kept: np.ndarray) -> np.ndarray:
 
 
 def _edge_name(cell: Cell, edge: int) -> str:
-    """Return the name of the parameter of an edge's operation."""
+    """Return the name of the parameter for an edge's operation."""
     return f"{_DARTS}edge_{cell.name}_{edge}"
 
 
 def _inputs_name(cell: Cell, node: int) -> str:
-    """Return the name of the parameter of a node's pair of inputs."""
+    """Return the name of the parameter for a node's pair of inputs."""
     return f"{_DARTS}inputs_node_{cell.name}_{node}"

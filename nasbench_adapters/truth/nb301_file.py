@@ -1,10 +1,11 @@
-"""Imports NAS-Bench-301's ensemble of boosted trees. No torch here.
+"""Import of NAS-Bench-301's ensemble of boosted trees.
 
-The benchmark is by Zela et al. (ICLR 2022, arXiv 2008.09777). What is released is a
-folder `xgb_v1.0` of members, each with a `surrogate_model.model`: a pickle of an
-XGBoost booster of 2020. The package `nasbench301` needs Python, torch and ConfigSpace
-of that year, so neither it nor XGBoost is used: :mod:`.xgboost_file` reads the
-boosters, and their trees become a :class:`.surrogate.Surrogate`.
+The benchmark is by Zela et al. (ICLR 2022, arXiv 2008.09777). They released a folder
+`xgb_v1.0` of members, each with a `surrogate_model.model`: a pickle of an XGBoost
+booster of 2020. The package `nasbench301` needs Python, torch and ConfigSpace of that
+year, so this module uses neither that package nor XGBoost. :mod:`.xgboost_file` reads
+the boosters, and their trees become a :class:`.surrogate.Surrogate`. This file does not
+import torch.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from archselect.nasbench_adapters.truth.xgboost_file import Booster, Tree, read_
 SPACE = "darts"
 MODEL = "surrogate_model.model"
 COLUMN = ColumnKey("cifar10", "valid", 100)
-"""What the ensemble was fitted on: validation accuracy after 100 epochs on CIFAR-10."""
+"""The column that it predicts: validation accuracy after 100 epochs on CIFAR-10."""
 ORIGIN = "NAS-Bench-301's XGBoost ensemble (Zela et al., ICLR 2022)"
 LICENCE = "Apache-2.0 (released models)"
 COMPARED = 1_000
-"""Architectures drawn from the space, whose predictions stand in for a table.
+"""Number of random architectures whose predictions replace a table.
 
-Ranks are among them.
+They are the population for ranks.
 """
 NEEDS = (
     "the unpacked folder xgb_v1.0 of the authors' nasbench301_models_v1.0.zip (figshare), with a "
@@ -48,12 +49,12 @@ NEEDS = (
 
 
 def import_folder(folder: Path, name: str) -> Surrogate:
-    """Return the surrogate of a released ensemble: the mean of its members.
+    """Return the surrogate of a released ensemble, which predicts its members' mean.
 
-    The noise that members can add to a prediction is left out.
+    It does not add the members' noise to a prediction.
 
-    Raises UserError if the folder holds no such model, the models are of another kind
-    (predictions of run time, graph networks) or of another encoding, or a file is
+    Raises UserError if the folder has no such model, if the models are of another kind
+    (predictions of run time, graph networks) or have another encoding, or if a file is
     damaged or asks for code to be run.
     """
     paths = sorted(folder.rglob(MODEL))
@@ -98,16 +99,16 @@ def _read_member(path: Path, columns: int) -> Booster:
 
 
 def _weighted_trees(member: Booster, members: int) -> list[Tree]:
-    """Return the trees of a member, so that the sum over members is their mean."""
+    """Return the trees of a member, scaled so that the sum over members is the mean."""
     return [{**tree, "value": tree["value"] / members} for tree in member.trees]
 
 
 def _predicted_table(
     folder: Path, name: str, space: SearchSpace, model: LineAndTrees
 ) -> TruthTable:
-    """Return the predictions for architectures drawn from the space.
+    """Return the predictions for random architectures, as a table.
 
-    Raises UserError if they are no accuracies.
+    Raises UserError if they cannot be accuracies.
     """
     generator = np.random.default_rng(0)
     drawn = [space.sample(generator) for _ in range(COMPARED)]
@@ -115,7 +116,7 @@ def _predicted_table(
     predicted = model.predict(nb301_encoding.features(space, rows))
     if not np.all((predicted >= 0) & (predicted <= 100)):
         raise UserError(
-            f"{folder} predicts {predicted.min():.4g} to {predicted.max():.4g}, which are no accuracies"
+            f"{folder} predicts {predicted.min():.4g} to {predicted.max():.4g}, which cannot be accuracies"
         )
     return TruthTable.build(
         name=f"{name}, cells drawn uniformly",
@@ -129,9 +130,9 @@ def _predicted_table(
 
 
 def _check_kind(path: Path) -> None:
-    """Raise UserError if the file beside a model says that it is of another kind.
+    """Raise UserError if the description beside a model shows another kind of model.
 
-    Released members have such a file.
+    Released members have such a description.
     """
     try:
         kind = json.loads(read_text(path))["model"] if path.is_file() else "xgb"
@@ -141,7 +142,7 @@ def _check_kind(path: Path) -> None:
         ) from error
     if kind == "xgb":
         return
-    reason = "only the ensemble xgb is read"
+    reason = "archselect reads only the ensemble xgb"
     if str(kind).endswith("_time"):
         reason = "it predicts run time, not accuracy"
     raise UserError(f"{path.parent} holds a model '{kind}': {reason}; name {NEEDS}")

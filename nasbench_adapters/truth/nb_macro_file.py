@@ -1,10 +1,8 @@
-"""Imports NAS-Bench-Macro: its authors' JSON, or a CSV with the same trials.
-
-No torch here.
+"""Import of NAS-Bench-Macro: its authors' JSON, or a CSV with the same trials.
 
 The benchmark has no validation images. Each number is the best *test* accuracy over the
-50 epochs of a training (released code, `train/train.py`), and the split's name says so
-wherever the truth is shown.
+50 epochs of a training (released code, `train/train.py`). The name of the split says
+so wherever the ground truth is shown. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -32,21 +30,21 @@ DATASET = "cifar10"
 EPOCHS = 50
 BEST = "test-best-epoch"
 SPLITS = {BEST: (0, 1, 2), f"{BEST}-1": (0,), f"{BEST}-2-3": (1, 2)}
-"""The trials of each split: all, the first alone, and the two others.
+"""The trials of each split: all trials, only the first, and the two others.
 
-With the last two a study can choose by one trial and report the others.
+With the last two splits a study can select by one trial and report the others.
 """
 TRIALS = 3
 CSV_COLUMNS = ("arch", "test1", "test2", "test3")
 DECIMALS = 2
-"""Of an accuracy in per cent: 10,000 images were evaluated."""
+"""Number of decimals of an accuracy in per cent, which is a share of 10,000 images."""
 ORIGIN = "measured by Su et al. (NAS-Bench-Macro, CVPR 2021)"
 NOTE = "test accuracy, the best over the epochs of each training; there is no validation split"
 LICENCE = "Apache-2.0"
 
 
 class _Network(NamedTuple):
-    """A network's text, and the accuracies of its trials in per cent."""
+    """Text of a network, and the accuracies of its trials in per cent."""
 
     text: str
     accuracies: Sequence[float]
@@ -55,7 +53,7 @@ class _Network(NamedTuple):
 def import_json(path: Path, name: str) -> TruthTable:
     """Return the table of the official `nas-bench-macro_cifar10.json`.
 
-    Raises UserError if the file is missing, damaged or of another form.
+    Raises UserError if the file is missing, damaged or has another form.
     """
     text = read_text(path)
     with known_form(path):
@@ -66,10 +64,10 @@ def import_json(path: Path, name: str) -> TruthTable:
 def _networks_of_json(content: object) -> Iterator[_Network]:
     """Yield the networks of the JSON.
 
-    Raises TypeError if it is of another form.
+    Raises TypeError if it has another form.
     """
     if not isinstance(content, dict):
-        raise TypeError(f"networks that are a {type(content).__name__}")
+        raise TypeError(f"networks of type {type(content).__name__}")
     for text, measured in content.items():
         yield _Network(text, [float(value) for value in measured["test_acc"]])
 
@@ -77,10 +75,10 @@ def _networks_of_json(content: object) -> Iterator[_Network]:
 def import_csv(path: Path, name: str) -> TruthTable:
     """Return the table of a CSV with the columns :data:`CSV_COLUMNS`.
 
-    Accuracies are in per cent; other columns are not read.
+    Accuracies are in per cent; other columns are ignored.
 
-    Raises UserError, with the row (1 is the first below the header), for what is
-    missing, malformed, or comes twice.
+    Raises UserError, which names the row (1 is the first row after the header), for a
+    value that is missing, malformed, or occurs twice.
     """
     frame = read_frame(path, CSV_COLUMNS)
     missing = [column for column in CSV_COLUMNS if column not in frame]
@@ -111,8 +109,8 @@ def _table(path: Path, name: str, networks: Iterable[_Network]) -> TruthTable:
     """Return the table of the networks' trials.
 
     Raises:
-        UserError: a text is no network, or comes twice.
-        ValueError: a network has another number of trials.
+        UserError: a text is not a network, or occurs twice.
+        ValueError: a network has a wrong number of trials.
     """
     space = get_space(SPACE)
     builder = TableBuilder(space)

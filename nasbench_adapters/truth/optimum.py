@@ -1,15 +1,15 @@
 """The accuracy of the best architecture, corrected for noise between trainings.
 
-No torch here.
+The largest of thousands of noisy means is too high. If the noise between trainings is
+larger than the differences between good architectures, the architecture with the
+highest mean is the luckiest one, not the best. Two estimates avoid this bias:
 
-The largest of thousands of noisy means is too high: where the noise between trainings
-is larger than the distance between good architectures, the first is the luckiest of
-them and not the best. Two estimates without that luck:
-
-* :func:`corrected_optimum` estimates how good the truly best architecture is, by
+* :func:`corrected_optimum` estimates the accuracy of the truly best architecture, by
   empirical Bayes.
-* :func:`left_out_optimum` measures how good the architecture is that the table names as
-  the best, by leaving out.
+* :func:`left_out_optimum` measures the accuracy of the architecture with the highest
+  mean, by leaving one trial out.
+
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ import numpy as np
 from archselect.nasbench_adapters.truth.ground_truth import DECIMALS
 
 NEIGHBOURS = 50
-"""Architectures on each side, by accuracy, whose trials say how noisy a training is."""
+"""Number of neighbours by accuracy, on each side, from which the noise is estimated."""
 LEAST = 100
-"""The fewest architectures that the correction looks at."""
+"""Smallest number of architectures that the correction uses."""
 MOST = 20_000
-"""The most architectures that the correction looks at."""
+"""Largest number of architectures that the correction uses."""
 POINTS = 200
-"""Accuracies at which the distribution of true accuracies may have weight."""
+"""Number of points at which the distribution of true accuracies can have weight."""
 ROUNDS = 100
-"""Of expectation-maximisation.
+"""Number of rounds of expectation-maximisation.
 
-Few enough for a smooth distribution: more rounds let it fall apart into lumps.
+With more rounds, the smooth distribution would break up into separate peaks.
 """
 _SMALLEST = 1e-9
-"""A standard error in points that counts as none."""
+"""Standard error, in percentage points, below which it counts as zero."""
 
 
 def corrected_optimum(matrix: np.ndarray) -> float | None:
     """Return the expected accuracy of the truly best architecture, in per cent.
 
-    An architecture's mean of trials is its true accuracy plus normal noise. The noise
-    variance is the one between the trials of the architectures nearest in accuracy,
-    divided by the number of trials. The distribution of true accuracies is estimated
-    from all means at once (the nonparametric maximum likelihood of Kiefer and
-    Wolfowitz, Annals of Mathematical Statistics 1956, by expectation-maximisation). It
-    gives every architecture a distribution of what its true accuracy may be, and the
-    result is the expected maximum of these. It is never above the largest mean, and is
-    equal to it where the trials of each architecture are equal.
+    The model: an architecture's mean accuracy is its true accuracy plus normal noise.
+    The variance of the noise is that between the trials of architectures with similar
+    accuracy, divided by the number of trials. All means together give the distribution
+    of true accuracies (nonparametric maximum likelihood of Kiefer and Wolfowitz, Annals
+    of Mathematical Statistics 1956, by expectation-maximisation). From it follows a
+    distribution of each architecture's true accuracy, and the result is the expected
+    maximum over architectures. It is never above the largest mean, and equals it if the
+    trials of each architecture are equal.
 
     Args:
-        matrix: accuracies in per cent, architectures × trials, NaN where there is no
-            such trial.
+        matrix: accuracies in per cent, (architectures, trials), NaN for a missing
+            trial.
 
     Returns:
-        The accuracy; None where no architecture has two trials, so that the noise is
+        the accuracy; None if no architecture has two trials, because the noise is then
         unknown.
     """
     matrix = matrix[~np.isnan(matrix).all(axis=1)]
@@ -70,20 +70,20 @@ def corrected_optimum(matrix: np.ndarray) -> float | None:
 
 
 def left_out_optimum(matrix: np.ndarray) -> float | None:
-    """Return how good the architecture is that was chosen as the best by other trials.
+    """Return the accuracy, in one trial, of the best architecture by the other trials.
 
-    For each trial, the architecture with the highest mean of its other trials is chosen
-    (several if they are equal), and judged by the trial left out; the result is the
-    mean over the trials. It is an unbiased estimate of the true accuracy of what a
-    table of one trial fewer names as the best, and so in expectation at most the best
-    accuracy of the space.
+    For each trial, take the architecture with the highest mean of the other trials
+    (several if they are equal), and its accuracy in the trial left out. The result is
+    the mean over the trials. It is an unbiased estimate of the true accuracy of the
+    best architecture in a table with one trial less. So its expectation is at most the
+    best accuracy of the space.
 
     Args:
-        matrix: accuracies in per cent, architectures × trials, NaN where there is no
-            such trial.
+        matrix: accuracies in per cent, (architectures, trials), NaN for a missing
+            trial.
 
     Returns:
-        The accuracy in per cent; None where no architecture has two trials.
+        the accuracy in per cent; None if no architecture has two trials.
     """
     accuracies = []
     for trial in range(matrix.shape[1]):
@@ -108,13 +108,13 @@ def _noise_variance(
 ) -> np.ndarray:
     """Return the variance between trials around each architecture.
 
-    It is pooled over the nearest neighbours; where none of these has two trials, over
-    all architectures.
+    It is pooled over the nearest neighbours by accuracy. If none of these has two
+    trials, it is pooled over all architectures.
 
     Args:
-        matrix: accuracies, architectures × trials; architectures sorted by their means.
-        means: of each architecture.
-        counts: of the trials of each architecture.
+        matrix: accuracies, (architectures, trials), sorted by the architectures' means.
+        means: mean accuracy of each architecture.
+        counts: number of trials of each architecture.
     """
     squares = np.nansum((matrix - means[:, None]) ** 2, axis=1)
     freedom = counts - 1
@@ -126,7 +126,7 @@ def _noise_variance(
 
 
 def _moving_sum(values: np.ndarray) -> np.ndarray:
-    """Return for each entry the sum of it and its neighbours on both sides."""
+    """Return, for each entry, the sum of the entry and its neighbours on both sides."""
     padded = np.pad(values.astype(np.float64), NEIGHBOURS)
     width = 2 * NEIGHBOURS + 1
     return np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=1)
@@ -136,8 +136,8 @@ def _expected_maximum(means: np.ndarray, errors: np.ndarray) -> float:
     """Return the expected maximum of true accuracies.
 
     Args:
-        means: a noisy mean of each architecture, in per cent.
-        errors: the standard error of each mean.
+        means: noisy mean of each architecture, in per cent.
+        errors: standard error of each mean.
     """
     points = np.linspace(means.min(), means.max(), POINTS)
     distances = (means[:, None] - points) / errors[:, None]

@@ -1,8 +1,8 @@
-"""Accuracies as whole numbers of images, which take little room and lose nothing.
+"""Lossless and compact storage of accuracies, as whole numbers of images.
 
-An accuracy on d images is 100 k / d for a whole number k. A column whose accuracies all
-have this form is stored as the unsigned integers k; the largest value of their type
-stands for a trial that is not there. Any other column is stored as float32 with NaN.
+An accuracy on d images is 100 k / d for a whole number k. If all accuracies of a column
+have this form, the column is stored as the unsigned integers k. The largest value of
+the integer type means a missing trial. Any other column is stored as float32 with NaN.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 TOLERANCE = 1e-6
-"""How near to 100 k / d an accuracy must be to count as it, in points.
+"""Largest distance from 100 k / d, in percentage points, that counts as rounding.
 
-Published files have rounding noise.
+Published files have rounding errors.
 """
 _SMALL_DIVISORS = range(1, 10_001)
 _LARGE_DIVISORS = (25_000, 50_000, 100_000, 1_000_000)
 _TRIED_FIRST = 32
-"""Accuracies that rule out most divisors, before all accuracies are compared."""
+"""Number of accuracies to try first; they exclude most divisors."""
 
 
 class Packed(NamedTuple):
-    """A column as it is stored.
+    """A column in stored form.
 
     Attributes:
-        array: architectures × trials, unsigned integers k or float32.
-        divisor: the d of accuracies 100 k / d; None where `array` is float32.
+        array: unsigned integers k, or float32, (architectures, trials).
+        divisor: the d of accuracies 100 k / d; None if `array` is float32.
     """
 
     array: np.ndarray
@@ -35,10 +35,11 @@ class Packed(NamedTuple):
 
 
 def pack(accuracies: np.ndarray) -> Packed:
-    """Return accuracies in per cent as they are stored.
+    """Return accuracies in stored form.
 
     Args:
-        accuracies: float64, architectures × trials, NaN where there is no trial.
+        accuracies: accuracies in per cent, (architectures, trials) of float64, NaN for
+            a missing trial.
     """
     present = ~np.isnan(accuracies)
     divisor = _find_divisor(accuracies[present])
@@ -53,7 +54,7 @@ def pack(accuracies: np.ndarray) -> Packed:
 
 
 def unpack(stored: np.ndarray, divisor: int | None) -> np.ndarray:
-    """Return stored accuracies in per cent: float64, NaN where there is no trial."""
+    """Return stored accuracies in per cent as float64, NaN for a missing trial."""
     if divisor is None:
         return stored.astype(np.float64)
     accuracies = 100 * stored.astype(np.float64) / divisor
@@ -62,7 +63,7 @@ def unpack(stored: np.ndarray, divisor: int | None) -> np.ndarray:
 
 
 def _find_divisor(accuracies: np.ndarray) -> int | None:
-    """Return the least d so that every accuracy is 100 k / d; None if none is."""
+    """Return the smallest d such that every accuracy is 100 k / d, or None."""
     candidates = np.array([*_SMALL_DIVISORS, *_LARGE_DIVISORS])
     images = accuracies[:_TRIED_FIRST, None] * (candidates / 100)
     distances = np.abs(images - np.rint(images))

@@ -1,4 +1,4 @@
-"""Truths with one row per architecture, as CSV or Parquet. No torch here."""
+"""Ground truths in the plain format, one row per architecture, as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 SEED = "not said"
-"""Stands for the seed of the one trial of each architecture."""
+"""Name of the only trial of each architecture, in place of a seed."""
 
 
 @dataclass(frozen=True)
 class PlainColumns:
-    """The columns of a file that are read, and what the accuracies are of.
+    """The columns to read from a file, and the name of the accuracies.
 
     Attributes:
-        architecture: the column of texts in the space's form.
-        accuracy: the column of numbers in per cent.
-        dataset, split, epochs: what the accuracies are of, which the file does not say.
+        architecture: name of the column with texts in the space's form.
+        accuracy: name of the column with accuracies in per cent.
+        dataset, split, epochs: data set, split and number of epochs of the accuracies,
+            which the file does not hold.
     """
 
     architecture: str
@@ -60,22 +61,21 @@ def import_plain(
     """Return the table of a file with a row per architecture.
 
     Args:
-        path: the file.
-        name: of the table.
-        columns: those that are read; others are ignored.
-        space: of the architectures.
+        path: path of the file.
+        name: name of the table.
+        columns: columns to read; others are ignored.
+        space: name of the space.
         provenance: MEASURED or PREDICTED.
-        origin: who measured or predicted the accuracies; the table names the file in
-            any case.
-        left_out: where to note the rows that cannot be read, which are then left out;
-            None to refuse the file.
+        origin: who measured or predicted the accuracies; the table also names the file.
+        left_out: list to which rows that cannot be read are added; the table leaves
+            them out. None refuses a file with such rows.
 
     Raises:
-        UserError: a column is missing, or no row is left; all accuracies look like
-            shares of one; the number of epochs is below 1, or far above that of any
-            training. Without `left_out` also, with their numbers, if rows have a
-            malformed architecture, one that comes twice, a missing value, or an
-            accuracy that is no number within 0..100.
+        UserError: a column is missing, no row is left, all accuracies seem to be
+            between 0 and 1, or the number of epochs is out of range. Without `left_out`
+            also if rows have an architecture that is malformed or occurs twice, a
+            missing value, or an accuracy that is not a number within 0..100; the
+            message names the rows.
     """
     if not 1 <= columns.epochs <= MOST_EPOCHS:
         raise UserError(f"{WHOLE_EPOCHS}, not {columns.epochs}")
@@ -108,7 +108,7 @@ def import_plain(
 
 
 def _read_rows(path: Path, columns: PlainColumns) -> Rows:
-    """Return the rows of a file; those without architecture or accuracy are refused.
+    """Return the rows of a file; refuse those without architecture or accuracy.
 
     Raises UserError if the file cannot be read, or lacks a column.
     """

@@ -1,4 +1,4 @@
-"""Reads the fields of a protocol buffer, without a schema. No torch here."""
+"""A reader of the fields of a protocol buffer, without a schema."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _LENGTHS = {1: 8, 5: 4}
-"""Bytes of the values of a fixed length, by the wire type."""
+"""Number of bytes of values with a fixed length, by wire type."""
 _VARINT = 0
 _BYTES = 2
 _LONGEST_VARINT = 10
-"""Bytes of a number, at most."""
+"""Largest number of bytes of a varint."""
 
 
 class Field(NamedTuple):
-    """A field: its number, and a whole number or the bytes of any other value."""
+    """A field: its number, and its value as a whole number or as bytes."""
 
     number: int
     value: int | bytes
 
 
 class _Varint(NamedTuple):
-    """A number, and the place of the byte behind it."""
+    """A number, and the index of the byte after it."""
 
     value: int
     end: int
@@ -52,13 +52,13 @@ def read_fields(data: bytes) -> Iterator[Field]:
         else:
             raise ValueError(f"a field of wire type {wire_type}")
         if length > len(data) - start:
-            raise ValueError("a field that is cut off")
+            raise ValueError("a truncated field")
         place = start + length
         yield Field(number, data[start:place])
 
 
 def _read_varint(data: bytes, start: int) -> _Varint:
-    """Return the number that begins at a place, seven bits a byte and the lowest first.
+    """Return the number at an index: seven bits per byte, the lowest bits first.
 
     Raises ValueError if it does not end.
     """

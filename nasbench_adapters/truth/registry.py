@@ -1,4 +1,4 @@
-"""Truths by name: opened, checked and listed. No torch here."""
+"""Ground truths by name: functions to open, check and list them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 
 
 class PackageTruth(NamedTuple):
-    """A table that an installed package brings.
+    """A table from an installed package.
 
     Attributes:
         open: returns the table.
-        installed: returns whether the package is there.
-        check_installed: raises UserError, saying how to install it, if it is not.
-        keys: of the table's columns.
+        installed: returns whether the package is installed.
+        check_installed: raises UserError, with the command to install it, if it is not.
+        keys: keys of the table's columns.
         space: name of the table's space.
     """
 
@@ -60,13 +60,13 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class TruthListing:
-    """A truth by name.
+    """Entry of a ground truth in a listing.
 
     Attributes:
-        name: of the truth.
-        summary: what it is.
+        name: name of the ground truth.
+        summary: short description.
         present: whether it can be opened.
-        command: that gets it.
+        command: command that gets it.
     """
 
     name: str
@@ -76,10 +76,11 @@ class TruthListing:
 
 
 def open_truth(name: str) -> GroundTruth:
-    """Return a truth by its name, or by the path of its file.
+    """Return a ground truth, given its name or the path of its file.
 
     Args:
-        name: of a built-in, imported or fitted truth, or a path that ends in `.npz`.
+        name: name of a built-in, imported or fitted ground truth, or a path that ends
+            in `.npz`.
 
     Raises:
         UserError: if it is unknown, not yet present, or damaged; the message says how
@@ -91,9 +92,9 @@ def open_truth(name: str) -> GroundTruth:
 
 
 def open_table(name: str) -> TruthTable:
-    """Return a table by its name, or by the path of its file.
+    """Return a table, given its name or the path of its file.
 
-    Raises UserError as :func:`open_truth` does, and if it is a surrogate.
+    Raises UserError like :func:`open_truth`, and if it is a surrogate.
     """
     if name in PACKAGES:
         return PACKAGES[name].open()
@@ -107,9 +108,9 @@ def open_table(name: str) -> TruthTable:
 
 
 def _path_of(name: str) -> Path:
-    """Return the file of a truth.
+    """Return the file of a ground truth.
 
-    Raises UserError, saying how to get it, if there is none.
+    Raises UserError, which says how to get it, if there is none.
     """
     if name in BUILTIN:
         path = storage.builtin_path(name)
@@ -133,16 +134,14 @@ def check_column(
     epochs: int,
     spaces: Sequence[SearchSpace] | None = None,
 ) -> None:
-    """Raise UserError unless a truth is there, has a column, and fits the spaces.
+    """Raise UserError unless a ground truth exists, has a column, and fits the spaces.
 
     It reads only the header of a table, and converts nothing.
 
     Args:
-        name: of the truth.
-        dataset: of the column.
-        split: of the column.
-        epochs: of the column.
-        spaces: of which the truth must cover one; None for any.
+        name: name of the ground truth.
+        dataset, split, epochs: name of the column.
+        spaces: spaces of which the ground truth must cover at least one; None for any.
     """
     if name in PACKAGES:
         package = PACKAGES[name]
@@ -158,14 +157,12 @@ def check_column(
         faults.add(missing_column(name, keys, dataset, split, epochs))
     if spaces and not any(covers_space(truth_space, space) for space in spaces):
         names = ", ".join(space.name for space in spaces)
-        faults.add(
-            UserError(f"truth '{name}' is of space {truth_space}, not of {names}")
-        )
+        faults.add(UserError(f"truth '{name}' is for space {truth_space}, not {names}"))
     faults.raise_any()
 
 
 def list_truths() -> list[TruthListing]:
-    """Return every truth known by name, present or not."""
+    """Return every ground truth that archselect knows by name, present or not."""
     stored = storage.stored_truths()
     listings = []
     for name, known in BUILTIN.items():
@@ -181,14 +178,14 @@ def list_truths() -> list[TruthListing]:
 
 
 def _is_present(name: str) -> bool:
-    """Return whether a built-in truth can be opened."""
+    """Return whether a built-in ground truth can be opened."""
     if name in PACKAGES:
         return PACKAGES[name].installed()
     return storage.builtin_path(name).is_file()
 
 
 def _list_stored(name: str, path: Path) -> TruthListing:
-    """Return the entry of an imported or fitted truth."""
+    """Return the entry of an imported or fitted ground truth."""
     command = f"archselect truth import SOURCE --name {name}"
     try:
         truth = storage.open_file(path)
@@ -204,9 +201,9 @@ def _list_stored(name: str, path: Path) -> TruthListing:
 
 
 def _not_there(name: str) -> UserError:
-    """Return the error for a truth that is not there.
+    """Return the error for a missing ground truth.
 
-    It has the command that gets the truth, if that is a known one.
+    If the name is known, the message has the command that gets it.
     """
     if name in KNOWN:
         known = KNOWN[name]

@@ -1,9 +1,8 @@
-"""The rows of a table in a file: which of them cannot be read, and why.
+"""The rows of a table in a file: which rows cannot be read, and why.
 
-No torch here.
-
-Rows are counted from 1, the first one below the header. Every row is checked by every
-rule before anything is raised, so that one message says how much of a file is unusable.
+Rows are counted from 1, the first row after the header. Every rule checks every row
+before an error is raised, so that one message shows how much of a file is unusable.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 
 SHOWN = 3
-"""Rows that a message quotes."""
+"""Number of rows that a message quotes."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class Refused:
     """A row that cannot be read.
 
     Attributes:
-        row: its number, from 1.
-        kind: the rule that it breaks, the same for all rows that break it.
-        reason: in words, with what the row says.
+        row: number of the row, from 1.
+        kind: the rule that the row breaks, equal for all rows that break it.
+        reason: the rule, with the value in the row.
     """
 
     row: int
@@ -46,13 +45,13 @@ def counts_of(refused: Iterable[Refused]) -> list[tuple[str, int]]:
 
 
 class Rows:
-    """The rows of a file while they are checked.
+    """The rows of a file, and which of them are refused.
 
-    Of a row that breaks several rules, the first one counts.
+    If a row breaks several rules, only the first counts.
 
     Attributes:
-        path: of the file.
-        frame: its rows, with the index 0, 1, ….
+        path: path of the file.
+        frame: rows of the file, with the index 0, 1, ….
     """
 
     def __init__(self, path: Path, frame: pd.DataFrame) -> None:
@@ -61,27 +60,27 @@ class Rows:
         self._refused: dict[int, Refused] = {}
 
     def refuse(self, bad: pd.Series, kind: str, shown: pd.Series | None = None) -> None:
-        """Note the rows that break a rule.
+        """Refuse the rows that break a rule.
 
         Args:
-            bad: per row whether it does.
-            kind: the rule, in words.
-            shown: per row what it says, to be quoted.
+            bad: whether each row breaks the rule.
+            kind: the rule, for messages.
+            shown: value of each row, to be quoted.
         """
         for index in bad.index[bad.to_numpy(dtype=bool)].tolist():
             reason = kind if shown is None else f"{kind}, not {str(shown[index])!r}"
             self._note(index, kind, reason)
 
     def require(self, column: str) -> None:
-        """Refuse rows that have nothing in a column."""
+        """Refuse rows without a value in a column."""
         values = self.frame[column]
         blank = values.astype(str).str.strip() == ""
         self.refuse(values.isna() | blank, f"{column} is missing")
 
     def numbers(self, column: str, low: float, high: float, kind: str) -> pd.Series:
-        """Return a column as numbers, NaN where it has none.
+        """Return a column as numbers, NaN if there is no number.
 
-        Refuse rows that are not within low and high, by the rule `kind`.
+        It refuses rows outside low and high, by the rule `kind`.
         """
         values = pd.to_numeric(self.frame[column], errors="coerce")
         self.refuse(~values.between(low, high), kind, self.frame[column])
@@ -90,15 +89,15 @@ class Rows:
     def accuracies(self, column: str) -> pd.Series:
         """Return a column of accuracies in per cent.
 
-        Refuse rows that are not numbers within 0..100.
+        It refuses rows that are not numbers within 0..100.
         """
         kind = f"{column} must be a number within 0..100 (per cent), such as 85.86"
         return self.numbers(column, 0, 100, kind)
 
     def parse(self, column: str, space: SearchSpace) -> pd.Series:
-        """Return the architecture of every row's text, None where there is none.
+        """Return the architecture of every row's text, None if there is none.
 
-        Refuse rows whose text is no architecture of the space.
+        It refuses rows whose text is not an architecture of the space.
         """
         architectures: dict[str, Architecture | None] = {}
         errors: dict[str, str] = {}
@@ -116,7 +115,7 @@ class Rows:
 
     @property
     def good(self) -> pd.Series:
-        """Mask of the rows that were not refused: bool, one per row."""
+        """Mask of the rows that were not refused, one bool per row."""
         good = pd.Series(True, index=self.frame.index)
         good[list(self._refused)] = False
         return good
@@ -127,10 +126,10 @@ class Rows:
         return [self._refused[index] for index in sorted(self._refused)]
 
     def raise_any(self, advice: str = "") -> None:
-        """Raise UserError if a row was refused, with the first few and their number.
+        """Raise UserError if rows were refused; quote the first and count the others.
 
         Args:
-            advice: what else can be done about it, for the end of the message.
+            advice: advice for the end of the message.
         """
         refused = self.refused
         if not refused:
@@ -151,33 +150,33 @@ class Rows:
 
 
 def check_per_cent(path: Path, column: str, accuracies: pd.Series) -> None:
-    """Raise UserError if several accuracies of one kind look like shares of one.
+    """Raise UserError if several accuracies of a column seem to be between 0 and 1.
 
-    They do if more than half of those above 0 are at most 1. A few such per cents are
-    honest: networks without a path from input to output guess, and have 1 % on 100
-    classes.
+    They seem so if more than half of those above 0 are at most 1. A few such values in
+    per cent are possible: networks without a path from input to output guess, and have
+    1 % on 100 classes.
 
     Args:
-        path: of the file.
-        column: which accuracies they are, in words.
-        accuracies: that are said to be in per cent.
+        path: path of the file.
+        column: name of the column, for messages.
+        accuracies: accuracies that should be in per cent.
     """
     above_zero = accuracies[accuracies > 0]
     shares = int((above_zero <= 1).sum())
     if len(accuracies) > 1 and shares > len(above_zero) / 2:
         raise UserError(
             f"{path}: {shares:,} of {len(accuracies):,} values of {column} are at most 1: give accuracies in per cent, "
-            "not as shares of one"
+            "not between 0 and 1"
         )
 
 
 def refuse(path: Path, bad: pd.Series, why: str) -> None:
-    """Raise UserError if any row is bad, with the first few and their number.
+    """Raise UserError if any row is bad; quote the first and count the others.
 
     Args:
-        path: of the file.
-        bad: per row whether it is.
-        why: the rule that such a row breaks, in words.
+        path: path of the file.
+        bad: whether each row is bad.
+        why: the rule that a bad row breaks, for messages.
     """
     rows = Rows(path, bad.to_frame())
     rows.refuse(bad, why)

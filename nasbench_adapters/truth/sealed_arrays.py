@@ -1,9 +1,10 @@
-"""Archives of arrays with a checksum of each array and of the header. No torch here.
+"""Archives of arrays with a checksum of each array and of the header.
 
 Tables and surrogates are stored in this form: an `.npz` without pickles, in which one
-array holds a header as JSON text in UTF-8. The header's entry `arrays` has a digest per
-array, its entry `checksum` a hash of all other entries. The checksum finds damage. It
-finds no forgery, because anyone can compute one.
+array holds a header as JSON text in UTF-8. The header's entry `arrays` has a digest of
+each array, and its entry `checksum` a hash of all other entries. The checksum detects
+damage, but not forgery, because anyone can compute one. This file does not import
+torch.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.input_files import DAMAGED
 
 UNREADABLE = (OSError, *DAMAGED)
-"""What the reading of an archive of arrays raises.
+"""Errors that reading an archive of arrays can raise.
 
-Numpy takes some damaged headers for those of Python 2, and raises what is in DAMAGED.
+Numpy reads some damaged headers as those of Python 2, and raises an error of DAMAGED.
 """
 _NOT_SEALED = ("name", "created_by", "checksum")
-"""Entries of a header that are no part of its checksum."""
+"""Entries of a header that its checksum leaves out."""
 
 
 def seal(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a header, which has the digests of the arrays, with its own checksum."""
+    """Return a header with its checksum; it must have the digests of the arrays."""
     return {**header, "checksum": header_checksum(header)}
 
 
@@ -42,21 +43,21 @@ def digest(array: np.ndarray) -> str:
 
 
 def digest_all(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Return the digest of each array, by its name."""
+    """Return the digest of each array by name."""
     return {name: digest(array) for name, array in arrays.items()}
 
 
 def header_checksum(header: Mapping[str, Any]) -> str:
     """Return the checksum of a header.
 
-    The name and the version that wrote the file have no part in it.
+    It leaves out the name, and the version that wrote the file.
     """
     content = {key: value for key, value in header.items() if key not in _NOT_SEALED}
     return hash_json(content)
 
 
 def hash_json(content: object) -> str:
-    """Return the SHA-256 of JSON values, whatever the order of their keys."""
+    """Return the SHA-256 of JSON values, independent of the order of keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -79,9 +80,9 @@ def decode_header(array: np.ndarray) -> Any:
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as a compressed `.npz`, whole or not at all.
+    """Write arrays as a compressed `.npz`, atomically: there is never a partial file.
 
-    Raises UserError if the folder cannot take it.
+    Raises UserError if the folder cannot be written to.
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]

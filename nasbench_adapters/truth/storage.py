@@ -1,6 +1,6 @@
-"""Where truths are stored under their names, and how their files are opened.
+"""The files of stored ground truths: their paths by name, and how to open them.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def stored_truths() -> dict[str, Path]:
-    """Return the files of the truths that were imported or fitted, by name."""
+    """Return the files of imported and fitted ground truths by name."""
     files = sorted(_folder().glob(f"*{SUFFIX}"))
     return {path.stem: path for path in files}
 
 
 def builtin_path(name: str) -> Path:
-    """Return where a table that comes with archselect is, or is to be built."""
+    """Return the path of a table that archselect has or can build."""
     return Path(__file__).parent / "tables" / f"{name}{SUFFIX}"
 
 
 def path_for(name: str) -> Path:
-    """Return where an imported or fitted truth of that name is stored.
+    """Return the path of an imported or fitted ground truth with a name.
 
-    Raises UserError for a name that no such truth can have.
+    Raises UserError for an invalid or built-in name.
     """
     if name in BUILTIN:
         raise UserError(f"'{name}' is built in: choose another name")
@@ -56,7 +56,7 @@ def open_file(path: Path) -> GroundTruth:
 
 
 def describe_file(path: Path) -> str:
-    """Return in words what a truth's file holds."""
+    """Return a description of a ground truth's file, for messages."""
     try:
         truth = open_file(path)
     except UserError:
@@ -66,16 +66,16 @@ def describe_file(path: Path) -> str:
 
 
 def check_still_free(path: Path, name: str, replace: bool) -> None:
-    """Raise UserError if a name was taken while its truth was being made.
+    """Raise UserError if a name was taken during an import or a fit.
 
-    An import or a fit takes minutes, in which another one may take the name.
+    Both take minutes, and another command may take the name meanwhile.
     """
     if path.is_file() and not replace:
         raise UserError(
-            f"there is a truth '{name}' by now: add --replace, or choose another --name"
+            f"another command has stored a truth '{name}' meanwhile: add --replace, or choose another --name"
         )
 
 
 def _folder() -> Path:
-    """Return the user's folder of truths."""
+    """Return the user's folder of ground truths."""
     return user_data_path("archselect") / "truth"

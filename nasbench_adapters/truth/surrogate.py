@@ -1,14 +1,14 @@
-"""A ground truth that predicts: the accuracy of an architecture, by a line and trees.
+"""A ground truth that predicts accuracies, by a linear model and decision trees.
 
-No torch here.
-
-The file is one `.npz` (see :mod:`.sealed_arrays`) of these arrays:
+The file is one `.npz` (:mod:`.sealed_arrays`) with these arrays:
 
 * `surrogate`: a header as JSON text.
-* `weights`: those of the line.
+* `weights`: weights of the linear model.
 * `trees_…`: the arrays of :class:`.trees.Trees`. They are stored, because another
-  version of a library may fit other trees.
-* `table_…`: the table that it was fitted on, among which an accuracy has its rank.
+  version of a library could fit different trees.
+* `table_…`: the table that it was fitted on, which is the population for ranks.
+
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -54,17 +54,18 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.trees import Trees
 
 SCHEMA = 1
-"""The version of the form that is written and read."""
+"""Version of the file format."""
 SEED = "predicted"
-"""Stands where the seed of a training would; there was no training."""
+"""Name of a prediction, in place of the seed of a training."""
 
 
 class Encoding(NamedTuple):
-    """How rows of a table become features.
+    """A way to compute features from rows of a table.
 
     Attributes:
-        feature_names: returns the names for a space.
-        features: returns float32, architectures × names, for rows of a space.
+        feature_names: returns the names of the features of a space.
+        features: returns the features of rows of a space, (architectures, names) of
+            float32.
     """
 
     feature_names: Callable[[SearchSpace], list[str]]
@@ -75,17 +76,18 @@ ENCODINGS = {
     "archselect": Encoding(feature_names, features),
     "nasbench301": Encoding(nb301_encoding.feature_names, nb301_encoding.features),
 }
-"""The encodings by the name that a header has for them."""
+"""The encodings by their names in a header."""
 
 
 @dataclass(frozen=True, eq=False)
 class LineAndTrees:
-    """The sum of a line and decision trees.
+    """The sum of a linear model and decision trees.
 
     Attributes:
-        intercept: of the line, in per cent.
-        weights: of the line, per cent per feature; zeros where there is no line.
-        trees: their sum is added to the line.
+        intercept: intercept of the linear model, in per cent.
+        weights: weights of the linear model, per cent per feature; zeros if there is no
+            linear model.
+        trees: trees whose sum is added.
     """
 
     intercept: float
@@ -93,7 +95,7 @@ class LineAndTrees:
     trees: Trees
 
     def predict(self, encoded: np.ndarray) -> np.ndarray:
-        """Return the sum for each row of features: float64, in per cent."""
+        """Return the prediction for each row of features, float64 in per cent."""
         line = self.intercept + encoded @ self.weights
         return line + self.trees.predict(encoded)
 
@@ -129,20 +131,21 @@ class Surrogate:
     a released one.
 
     Attributes:
-        name: of the surrogate.
-        space: whose architectures it predicts; all of them.
-        columns: the one that it predicts.
+        name: name of the surrogate.
+        space: the search space; it predicts all architectures of it.
+        columns: the column that it predicts.
         reference: the table that it was fitted on, or compared with; ranks and
-            landscapes are over its architectures.
-        origin: what it was fitted on, and by whom.
-        licence: of the accuracies that it was fitted on.
-        provenance: whether those were MEASURED or themselves PREDICTED.
-        agreement: its cross-validation; None where it was fitted elsewhere.
-        details: anything else that is worth knowing, as JSON values.
+            landscapes use its architectures.
+        origin: data it was fitted on, and who fitted it.
+        licence: licence of the accuracies that it was fitted on.
+        provenance: whether these accuracies were MEASURED or PREDICTED.
+        agreement: agreement of its cross-validated predictions; None if it was fitted
+            elsewhere.
+        details: further details, as JSON values.
         checksum: SHA-256 of the content, without the name and the version that wrote
             it.
-        predicts: True, because it answers for any architecture.
-        measured: False, because it answers with predictions.
+        predicts: True, because it covers any architecture.
+        measured: False, because it returns predictions.
     """
 
     predicts = True
@@ -200,15 +203,15 @@ class Surrogate:
         """Return a surrogate made of its parts.
 
         Args:
-            name: of the surrogate.
+            name: name of the surrogate.
             encoding: one of :data:`ENCODINGS`.
-            model: of the features of that encoding.
-            table: of one column, the one that is predicted.
-            origin: what it was fitted on, and by whom.
-            licence: of the accuracies that it was fitted on.
-            agreement: its cross-validation, if any.
-            details: anything else that is worth knowing, as JSON values.
-            provenance: of the accuracies that it was fitted on.
+            model: model that predicts from the features of that encoding.
+            table: table with only the predicted column.
+            origin: data it was fitted on, and who fitted it.
+            licence: licence of the accuracies that it was fitted on.
+            agreement: agreement of its cross-validated predictions, if any.
+            details: further details, as JSON values.
+            provenance: whether these accuracies were MEASURED or PREDICTED.
         """
         header: dict[str, Any] = {
             "schema": SCHEMA,
@@ -229,9 +232,9 @@ class Surrogate:
 
     @staticmethod
     def is_surrogate_file(path: Path | str) -> bool:
-        """Return whether a file says that it is a surrogate.
+        """Return whether a file holds a surrogate.
 
-        False for a file that is damaged or missing.
+        It is False if the file is damaged or missing.
         """
         try:
             with open_arrays(Path(path)) as file:
@@ -248,7 +251,7 @@ class Surrogate:
         path = Path(path)
         if not path.is_file():
             raise UserError(
-                f"no surrogate at {path}: 'archselect truth list' says which there are"
+                f"no surrogate at {path}: 'archselect truth list' lists the existing ones"
             )
         try:
             with open_arrays(path) as file:
@@ -260,27 +263,27 @@ class Surrogate:
             return cls(header, model, table)
         except UNREADABLE as error:
             raise UserError(
-                f"{path} is no surrogate, or damaged: delete it, then fit or import it again"
+                f"{path} is not a surrogate, or damaged: delete it, then fit or import it again"
             ) from error
 
     def save(self, path: Path | str) -> None:
-        """Write the surrogate, whole or not at all.
+        """Write the surrogate atomically: there is never a partial file.
 
-        Raises UserError if the folder cannot take it.
+        Raises UserError if the folder cannot be written to.
         """
         arrays = _arrays_of(self._model, self._table)
         write_arrays(path, {"surrogate": encode_header(self._header), **arrays})
 
     def describe_coverage(self) -> str:
-        """Return in words that it answers for all architectures."""
+        """Return a text about which architectures it covers."""
         return "any architecture"
 
     def describe_columns(self) -> str:
-        """Return in words the data set, split and epochs that it predicts."""
+        """Return a text with the data set, split and epochs that it predicts."""
         return self.reference.describe_columns()
 
     def describe_provenance(self) -> str:
-        """Return in words how a prediction comes about, and how good it is."""
+        """Return a text about the source of a prediction, and its quality."""
         quality = str(self.agreement or "how well was not measured here")
         fitted_on = ""
         if self.provenance != MEASURED:
@@ -290,7 +293,7 @@ class Surrogate:
     def column(self, dataset: str, split: str, epochs: int) -> Column:
         """Return the column.
 
-        Raises UserError, listing what there is, if it is not the one predicted.
+        Raises UserError, which lists the existing columns, for any other column.
         """
         self.reference.column(dataset, split, epochs)
         return self.columns[0]
@@ -299,7 +302,7 @@ class Surrogate:
         """Return the accuracies of architectures of the space.
 
         Returns:
-            float64, one per architecture, in per cent; cut off at 0 and 100.
+            one prediction per architecture, float64 in per cent, clipped to 0..100.
         """
         space = self.space
         if isinstance(space, OneShotSpace) and space.name != self._fitted_space.name:
@@ -307,10 +310,11 @@ class Surrogate:
         return self.predict_rows(canonical_rows(self._fitted_space, architectures))
 
     def predict_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Return what :meth:`predict` does, for rows of representatives.
+        """Return the predictions for rows of representatives, like :meth:`predict`.
 
         Args:
-            rows: int8, architectures × edges of the space that it was fitted on.
+            rows: representatives, (architectures, edges of the space that it was fitted
+                on) of int8.
         """
         encoded = self._encode(self._fitted_space, rows)
         return np.clip(self._model.predict(encoded), 0, 100)
@@ -318,9 +322,9 @@ class Surrogate:
     def mean(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> float:
-        """Return the prediction, in per cent.
+        """Return the prediction in per cent.
 
-        Raises UserError, listing what there is, for another column.
+        Raises UserError, which lists the existing columns, for any other column.
         """
         self.column(dataset, split, epochs)
         (prediction,) = self.predict([architecture])
@@ -329,28 +333,29 @@ class Surrogate:
     def lookup(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> Trials:
-        """Return the prediction in the place of a trial.
+        """Return the prediction as the only trial.
 
-        Raises UserError, listing what there is, for another column.
+        Raises UserError, which lists the existing columns, for any other column.
         """
         return Trials((self.mean(architecture, dataset, split, epochs),), (SEED,))
 
     def holds_whole_space(self, dataset: str, split: str, epochs: int) -> bool:
-        """Return False: it predicts the whole space, but stores no trials of it.
+        """Return False, because it stores no trials, although it predicts the space.
 
-        Raises UserError, listing what there is, for another column.
+        Raises UserError, which lists the existing columns, for any other column.
         """
         self.column(dataset, split, epochs)
         return False
 
     def covers(self, space: SearchSpace) -> bool:
-        """Return whether the space is the surrogate's, or a sub-space of it."""
+        """Return whether a space is the surrogate's space, or a sub-space of it."""
         return self._table.covers(space)
 
     def within(self, space: SearchSpace) -> Surrogate:
-        """Return the surrogate for its own space, or for a sub-space.
+        """Return the surrogate for its space, or for a sub-space of it.
 
-        Raises UserError if it is of another space, or its table has nothing of it.
+        Raises UserError if it is for another space, or if its table has no architecture
+        of the sub-space.
         """
         if space.name == self.space.name:
             return self
@@ -358,16 +363,16 @@ class Surrogate:
 
 
 def sealed_part(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of which a surrogate's header has digests: all but one.
+    """Return the arrays whose digests are in a surrogate's header.
 
-    The table's header names the version that wrote the table, and has a checksum of its
-    own.
+    They are all arrays except the table's header, which names the version that wrote
+    the table, and has a separate checksum.
     """
     return {name: array for name, array in arrays.items() if name != _TABLE_HEADER}
 
 
 def _arrays_of(model: LineAndTrees, table: TruthTable) -> dict[str, np.ndarray]:
-    """Return the arrays of a surrogate's file, but for its header."""
+    """Return the arrays of a surrogate's file, without its header."""
     arrays = {"weights": model.weights}
     for name, array in model.trees.arrays().items():
         arrays[f"{_TREES_PREFIX}{name}"] = array
@@ -377,7 +382,7 @@ def _arrays_of(model: LineAndTrees, table: TruthTable) -> dict[str, np.ndarray]:
 
 
 def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    """Return the arrays whose names have a prefix, under their names without it."""
+    """Return the arrays whose names have a prefix, with the prefix removed."""
     return {
         name.removeprefix(prefix): array
         for name, array in arrays.items()
@@ -388,7 +393,7 @@ def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Any
 def _check_header(
     path: Path, header: dict[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Raise UserError or ValueError unless a header is whole and of this version."""
+    """Raise UserError or ValueError unless a header is valid in this version."""
     check_value_types(header, _HEADER_KINDS)
     if header["agreement"] is not None:
         check_value_types(header["agreement"], _AGREEMENT_KINDS)
@@ -397,17 +402,17 @@ def _check_header(
             f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again"
         )
     if header["checksum"] != header_checksum(header):
-        raise ValueError("the checksum does not fit")
+        raise ValueError("wrong checksum")
     if header["arrays"] != digest_all(sealed_part(arrays)):
-        raise ValueError("the checksum of an array does not fit")
+        raise ValueError("wrong checksum of an array")
     if header["space"] not in registry:
         raise UserError(
-            f"{path} is of the space '{header['space']}', which is not installed"
+            f"{path} is for the space '{header['space']}', which is not installed: install its package"
         )
     encoding = ENCODINGS[header["encoding"]]
     if header["features"] != encoding.feature_names(get_space(header["space"])):
         raise UserError(
-            f"{path} was made for other features than this version's: fit the surrogate again"
+            f"{path} was made with other features than this version has: fit the surrogate again"
         )
 
 

@@ -1,16 +1,16 @@
-"""The table of accuracies that every source is converted to once. No torch here.
+"""The table of accuracies, into which every source is converted once.
 
-The file is one `.npz` (see :mod:`.sealed_arrays`) of these arrays:
+The file is one `.npz` (:mod:`.sealed_arrays`) with these arrays:
 
-* `header`: JSON text, see :mod:`.table_header`.
-* `choices`: int8, architectures × edges; see :mod:`.choices`.
-* `column0`, `column1`, …: architectures × trials, one per data set, split and number of
-  epochs; see :mod:`.packed_accuracies`.
-* `members` and `member_rows`, where present: all architectures that the table answers
-  for, and the row in which the accuracies of each are stored.
+* `header`: JSON text (:mod:`.table_header`).
+* `choices`: the architectures, (architectures, edges) of int8 (:mod:`.choices`).
+* `column0`, `column1`, …: accuracies, (architectures, trials), one array per data set,
+  split and number of epochs (:mod:`.packed_accuracies`).
+* `members` and `member_rows`, in some files: all architectures whose accuracy the table
+  knows, and the row with the accuracies of each.
 
-Opening a table reads the header alone. An array is read, and compared with its
-checksum, when it is first needed.
+Opening a table reads only the header. An array is read, and compared with its checksum,
+when it is first needed. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ class ColumnData(NamedTuple):
     """The trials of a column.
 
     Attributes:
-        seeds: of the trials.
-        accuracies: in per cent, architectures × trials, NaN where there is no trial.
+        seeds: seeds of the trials.
+        accuracies: accuracies in per cent, (architectures, trials), NaN for a missing
+            trial.
     """
 
     seeds: Sequence[str]
@@ -89,20 +90,19 @@ class TruthTable:
     :meth:`build` makes a table from arrays, :meth:`open` reads one.
 
     Attributes:
-        name: of the table.
+        name: name of the table.
         space: the search space.
-        columns: those that it has, in order.
-        origin: who measured it, and where it was converted from.
-        provenance: MEASURED, or PREDICTED where the accuracies are themselves a
-            surrogate's.
-        licence: of the data.
+        columns: all columns of the table, in order.
+        origin: who measured the accuracies, and the source file.
+        provenance: MEASURED, or PREDICTED if a surrogate gave the accuracies.
+        licence: licence of the data.
         canonical_only: whether it stores only the representative of each class of equal
-            functions, and answers for the class.
-        details: anything else that is worth knowing, as JSON values; for example the
-            settings of the trainings.
+            functions, for the whole class.
+        details: further details, as JSON values; for example the settings of the
+            trainings.
         checksum: SHA-256 of the content, without the name and the version that wrote
             it.
-        predicts: False, because it answers for stored architectures only.
+        predicts: False, because it knows stored architectures only.
         agreement: None, because it predicts nothing.
     """
 
@@ -157,20 +157,21 @@ class TruthTable:
         """Return a table made from arrays.
 
         Args:
-            name: of the table.
+            name: name of the table.
             space: name of the search space.
-            choices: int8, architectures × edges; see :mod:`.choices`.
-            columns: the trials of each column.
-            origin, licence: of the accuracies.
+            choices: architectures in the form of :mod:`.choices`, (architectures,
+                edges) of int8.
+            columns: trials of each column.
+            origin, licence: origin and licence of the accuracies.
             canonical_only: whether each row is the representative of its class.
-            details: anything else that is worth knowing, as JSON values.
-            members: architectures that the table answers for; None for those stored,
-                or with `canonical_only` for all of the space.
+            details: further details, as JSON values.
+            members: all architectures whose accuracy the table knows; None for the
+                stored ones, or with `canonical_only` for all of their classes.
             provenance: MEASURED or PREDICTED.
 
         Raises:
-            UserError: if a row of `choices` is no architecture of the space (or, with
-                `canonical_only`, no representative) or comes twice; if a seed comes
+            UserError: if a row of `choices` is not an architecture of the space (with
+                `canonical_only`: not a representative); if a row or a seed occurs
                 twice; if an accuracy is outside 0..100; if shapes do not fit.
         """
         choices = np.ascontiguousarray(choices, dtype=np.int8)
@@ -196,7 +197,7 @@ class TruthTable:
             "arrays": digest_all(arrays),
         }
         if provenance != MEASURED:
-            # Only the exception has an entry: files from before it keep their checksum.
+            # Only predicted tables have this entry, so older files keep their checksum.
             header["provenance"] = provenance
         return cls(seal(header), arrays)
 
@@ -210,14 +211,14 @@ class TruthTable:
         return cls(read_header(path), {}, path)
 
     def save(self, path: Path | str) -> None:
-        """Write the table, whole or not at all.
+        """Write the table atomically: there is never a partial file.
 
-        Raises UserError if the folder cannot take it.
+        Raises UserError if the folder cannot be written to.
         """
         write_arrays(path, self.to_arrays())
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of the table's file; the inverse of :meth:`from_arrays`."""
+        """Return the arrays of the table's file, the inverse of :meth:`from_arrays`."""
         arrays = {name: self._array(name) for name in self._header["arrays"]}
         return {"header": encode_header(self._header), **arrays}
 
@@ -230,7 +231,7 @@ class TruthTable:
         header = decode_header(arrays["header"])
         check_header(header)
         if header["space"] not in registry:
-            raise ValueError("of a space that is not installed")
+            raise ValueError("its space is not installed")
         content = {name: arrays[name] for name in header["arrays"]}
         whole = (
             header["schema"] == SCHEMA
@@ -238,14 +239,14 @@ class TruthTable:
             and header["arrays"] == digest_all(content)
         )
         if not whole:
-            raise ValueError("damaged, or of another schema")
+            raise ValueError("it is damaged, or has another schema")
         table = cls(header, content)
         if not all(table._fits(name, array) for name, array in content.items()):
             raise ValueError("its arrays do not fit together")
         return table
 
     def single_column(self, dataset: str, split: str, epochs: int) -> TruthTable:
-        """Return the table with one column alone.
+        """Return the table with only one column.
 
         Raises UserError if there is no such column.
         """
@@ -267,7 +268,7 @@ class TruthTable:
         canonical_only: bool,
         members: CoveredArchitectures | None,
     ) -> TruthTable:
-        """Return a table of the same name and origin with a part of the content."""
+        """Return a table with the same name and origin, and a part of the content."""
         return TruthTable.build(
             name=self.name,
             space=space.name,
@@ -283,26 +284,26 @@ class TruthTable:
 
     @property
     def measured(self) -> bool:
-        """True where the accuracies were measured."""
+        """Whether the accuracies were measured."""
         return self.provenance == MEASURED
 
     @property
     def reference(self) -> TruthTable:
-        """Table whose architectures ranks are among: this one."""
+        """The table whose architectures are the population of ranks: this table."""
         return self
 
     def describe_provenance(self) -> str:
-        """Return in words how an accuracy of the table comes about."""
+        """Return a text about the source of the accuracies."""
         if self.measured:
             return "measured"
         return "itself predicted by a surrogate, not measured"
 
     def describe_coverage(self) -> str:
-        """Return in words how many architectures the table stores."""
+        """Return a text with the number of stored architectures."""
         return f"{len(self):,} architectures"
 
     def describe_columns(self) -> str:
-        """Return the data sets, splits and epochs in words."""
+        """Return a text with the data sets, splits and epochs."""
         epochs: dict[str, list[str]] = {}
         for column in self.columns:
             source = f"{column.dataset}/{column.split}"
@@ -316,12 +317,12 @@ class TruthTable:
     def column(self, dataset: str, split: str, epochs: int) -> Column:
         """Return a column.
 
-        Raises UserError, listing what there is, if there is no such column.
+        Raises UserError, which lists the existing columns, if there is no such column.
         """
         return self.columns[self._column_index(dataset, split, epochs)]
 
     def _column_index(self, dataset: str, split: str, epochs: int) -> int:
-        """Return the index of a column, as :meth:`column` does."""
+        """Return the index of a column, like :meth:`column`."""
         index = self._column_indices.get(ColumnKey(dataset, split, epochs))
         if index is None:
             keys = list(self._column_indices)
@@ -330,14 +331,15 @@ class TruthTable:
 
     @property
     def architectures(self) -> np.ndarray:
-        """Architectures stored: int8, architectures × edges of all cell types."""
+        """Stored architectures, (architectures, edges of all cell types) of int8."""
         return self._array("choices")
 
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
         """Return the accuracies of a column in per cent.
 
         Returns:
-            float64, stored architectures × trials, NaN where there is no trial.
+            accuracies, (stored architectures, trials) of float64, NaN for a missing
+            trial.
 
         Raises:
             UserError: if there is no such column.
@@ -345,7 +347,7 @@ class TruthTable:
         return self._accuracies(self._column_index(dataset, split, epochs), slice(None))
 
     def extent(self, dataset: str, split: str, epochs: int) -> Extent:
-        """Return how many trials a column holds, and their range.
+        """Return the number of trials of a column, and their range.
 
         Raises UserError if there is no such column.
         """
@@ -362,16 +364,16 @@ class TruthTable:
         )
 
     def _accuracies(self, index: int, rows: int | slice) -> np.ndarray:
-        """Return some rows of a column; a lookup must not unpack all of it."""
+        """Return some rows of a column, without unpacking the others."""
         stored = self._array(column_array(index))[rows]
         return unpack(stored, self._header["columns"][index]["divisor"])
 
     @cached_property
     def population(self) -> CoveredArchitectures:
-        """Architectures that the table answers for.
+        """All architectures whose accuracy the table knows, with their rows.
 
-        These are the stored ones; with `canonical_only`, all of the space whose
-        representative is stored, unless the space is too large to be listed.
+        They are the stored ones. With `canonical_only`, they are all architectures
+        whose representative is stored, unless the space is too large to be listed.
         """
         members = self._stored_members()
         if members is not None:
@@ -390,16 +392,16 @@ class TruthTable:
         return CoveredArchitectures(matrix, np.array(rows, dtype=np.int64))
 
     def _stored_members(self) -> CoveredArchitectures | None:
-        """Return the architectures that the file lists beside the stored ones."""
+        """Return the members listed in the file; None if it has no such list."""
         if "members" not in self._header["arrays"]:
             return None
         return CoveredArchitectures(self._array("members"), self._array("member_rows"))
 
     def means(self, dataset: str, split: str, epochs: int) -> np.ndarray:
-        """Return the mean of trials of each architecture of the :attr:`population`.
+        """Return the mean accuracy of each architecture of the :attr:`population`.
 
         Returns:
-            float64, in per cent; NaN for an architecture without trials.
+            means, float64 in per cent; NaN for an architecture without trials.
 
         Raises:
             UserError: if there is no such column.
@@ -411,16 +413,17 @@ class TruthTable:
             sums = np.where(present, matrix, 0.0).sum(axis=1)
             with np.errstate(invalid="ignore"):
                 means = sums / present.sum(axis=1)
-            # Equal means must compare equal, whichever trials they are of.
+            # Equal means must compare equal, whatever trials they come from.
             self._means[key] = np.round(means, DECIMALS)[self.population.rows]
         return self._means[key]
 
     def mean(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> float | None:
-        """Return an architecture's mean of trials as :meth:`means` has it, in per cent.
+        """Return an architecture's mean accuracy in per cent; None without a trial.
 
-        None if it has no trial. Raises UserError if there is no such column.
+        It equals the value in :meth:`means`. Raises UserError if there is no such
+        column.
         """
         means = self.means(dataset, split, epochs)
         row = self.row(architecture)
@@ -436,7 +439,8 @@ class TruthTable:
     ) -> Trials:
         """Return all trials of an architecture.
 
-        Raises UserError, saying what there is, if the table has none.
+        Raises UserError if there are none; the message tells how many architectures
+        have trials.
         """
         index = self._column_index(dataset, split, epochs)
         column = self.columns[index]
@@ -458,7 +462,7 @@ class TruthTable:
         return Trials(tuple(accuracies), tuple(seeds))
 
     def row(self, architecture: Architecture) -> int | None:
-        """Return the row that stores an architecture or its class; None if none."""
+        """Return the row of an architecture or of its class; None if there is none."""
         if self.canonical_only:
             architecture = self.space.canonical(architecture)
         return self._row_of_bytes.get(row_bytes(architecture))
@@ -473,21 +477,21 @@ class TruthTable:
         return known >= self.space.size
 
     def covers(self, space: SearchSpace) -> bool:
-        """Return whether the space is the table's, or a sub-space of it."""
+        """Return whether a space is the table's space, or a sub-space of it."""
         return covers_space(self.space.name, space)
 
     def within(self, space: SearchSpace) -> TruthTable:
-        """Return the table of a space: itself, or its part that is in a sub-space.
+        """Return the table for its space, or the part of it in a sub-space.
 
-        The part stores each cell of the sub-space once, and answers for every
-        architecture that stands for such a cell. Raises UserError if the table is of
-        another space, or has no cell of the sub-space.
+        The part stores each cell of the sub-space once, and knows the accuracy of every
+        architecture with that cell. Raises UserError if the table is for another space,
+        or has no cell of the sub-space.
         """
         if space.name == self.space.name:
             return self
         if not isinstance(space, OneShotSpace) or not self.covers(space):
             raise UserError(
-                f"truth '{self.name}' is of space {self.space.name}, which says nothing of {space.name}"
+                f"truth '{self.name}' is of space {self.space.name}, which does not cover {space.name}"
             )
         members = space.members()
         row_of_cell = self._rows_of_representatives()
@@ -514,7 +518,7 @@ class TruthTable:
         )
 
     def _rows_of_representatives(self) -> dict[bytes, int]:
-        """Return the row that stores each class, by the bytes of its representative."""
+        """Return the row of each class, by the bytes of its representative."""
         if self.canonical_only:
             return self._row_of_bytes
         rows = {}
@@ -525,13 +529,13 @@ class TruthTable:
 
     @cached_property
     def _row_of_bytes(self) -> dict[bytes, int]:
-        """Row that stores each architecture, by the architecture's bytes."""
+        """Row of each stored architecture, by the architecture's bytes."""
         return {
             choices.tobytes(): row for row, choices in enumerate(self.architectures)
         }
 
     def _array(self, name: str) -> np.ndarray:
-        """Return an array, which is read from the file and checked when first needed.
+        """Return an array; read it from the file and check it when first needed.
 
         Raises UserError if the file is damaged.
         """
@@ -552,9 +556,9 @@ class TruthTable:
         return array
 
     def _fits(self, name: str, array: np.ndarray) -> bool:
-        """Return whether an array is what the header says and the space allows.
+        """Return whether an array agrees with the header and the space.
 
-        Its checksum proves nothing, because anyone can compute one.
+        A valid checksum does not prove this, because anyone can compute one.
         """
         if name == "choices":
             return len(array) == len(self) and self._are_architectures(array)
@@ -574,7 +578,7 @@ class TruthTable:
         return are_choices(self.space, array)
 
     def _are_member_rows(self, array: np.ndarray) -> bool:
-        """Return whether an array holds a row of the table for each member."""
+        """Return whether an array holds the index of a row for each member."""
         members = len(self._array("members"))
         if array.dtype != np.int32 or array.shape != (members,):
             return False
@@ -591,7 +595,7 @@ class TruthTable:
 
 
 class _PackedColumn(NamedTuple):
-    """The array of a column, and its description in the header."""
+    """Array of a column, and its description in the header."""
 
     array: np.ndarray
     description: dict[str, Any]
@@ -602,7 +606,7 @@ def _arrays_of(
     members: CoveredArchitectures | None,
     columns: Sequence[_PackedColumn],
 ) -> dict[str, np.ndarray]:
-    """Return the arrays of a table's file, but for its header."""
+    """Return the arrays of a table's file, without its header."""
     arrays = {"choices": choices}
     if members is not None:
         member_choices, member_rows = members
@@ -614,9 +618,9 @@ def _arrays_of(
 
 
 def _pack_column(key: ColumnKey, data: ColumnData, architectures: int) -> _PackedColumn:
-    """Return a column as it is stored.
+    """Return a column in stored form.
 
-    Raises UserError if its shape does not fit, a seed comes twice, or an accuracy is
+    Raises UserError if its shape is wrong, a seed occurs twice, or an accuracy is
     outside 0..100.
     """
     seeds, given = data
@@ -628,11 +632,11 @@ def _pack_column(key: ColumnKey, data: ColumnData, architectures: int) -> _Packe
             f"{where}: accuracies must be architectures x seeds {shape}, not {accuracies.shape}"
         )
     if len(set(seeds)) != len(seeds):
-        raise UserError(f"{where}: a seed is named twice in {', '.join(seeds)}")
+        raise UserError(f"{where}: a seed occurs twice in {', '.join(seeds)}")
     present = ~np.isnan(accuracies)
     values = accuracies[present]
     if np.any((values < 0) | (values > 100)):
-        raise UserError(f"{where}: accuracies must lie in 0..100 per cent")
+        raise UserError(f"{where}: accuracies must be within 0..100 per cent")
     packed = pack(accuracies)
     description = {
         "dataset": key.dataset,

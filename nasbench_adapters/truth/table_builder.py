@@ -1,4 +1,4 @@
-"""Collects trials one by one and makes a table of them. No torch here."""
+"""A builder that collects trials one by one and makes a table of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TrialsOfSeed = dict[Architecture, float]
 
 
 class TableBuilder:
-    """Trials of one space on their way into a table; what importers use.
+    """Collection of trials of one space; :meth:`table` returns them as a table.
 
     Attributes:
         space: the search space.
@@ -41,9 +41,9 @@ class TableBuilder:
         seed: str,
         accuracy: float,
     ) -> None:
-        """Add one trial, its accuracy in per cent.
+        """Add one trial, with its accuracy in per cent.
 
-        Raises UserError if the trial is given twice, or its accuracy is not within
+        Raises UserError if the trial was added before, or its accuracy is not within
         0..100.
         """
         if not 0 <= accuracy <= 100:
@@ -68,7 +68,7 @@ class TableBuilder:
         provenance: Provenance = MEASURED,
         details: Mapping[str, Any] | None = None,
     ) -> TruthTable:
-        """Return the table, architectures and seeds sorted.
+        """Return the table, with architectures and seeds sorted.
 
         Raises UserError if no trial was added.
         """
@@ -93,7 +93,7 @@ class TableBuilder:
         )
 
     def _sorted_architectures(self) -> list[Architecture]:
-        """Return every architecture that has a trial."""
+        """Return every architecture with a trial, sorted."""
         distinct: set[Architecture] = set()
         for column in self._columns.values():
             for trials in column.values():
@@ -107,8 +107,8 @@ def _column_data(
     """Return the trials of a column as a matrix.
 
     Args:
-        trials: of each seed.
-        rows: the row of each architecture of the table.
+        trials: trials of each seed.
+        rows: row of each architecture in the table.
     """
     seeds = sorted(trials, key=lambda seed: (len(seed), seed))
     accuracies = np.full((len(rows), len(seeds)), np.nan)

@@ -1,4 +1,4 @@
-"""The header of a table's file: its entries, and how it is read. No torch here."""
+"""The header of a table's file: its entries, and its reader."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from archselect.nasbench_adapters.truth.sealed_arrays import (
 )
 
 SCHEMA = 1
-"""The version of the form that is written and read."""
+"""Version of the file format."""
 COLUMN_ARRAY = "column"
-"""The name of the array of a column's accuracies, before the column's index."""
+"""Start of the name of an array of accuracies; the column's index follows."""
 
 _HEADER_KINDS: dict[str, type | UnionType] = {
     "schema": int,
@@ -52,7 +52,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(
-            f"no truth table at {path}: 'archselect truth list' says which there are"
+            f"no truth table at {path}: 'archselect truth list' lists the existing ones"
         )
     try:
         with open_arrays(path) as file:
@@ -63,7 +63,7 @@ def read_header(path: Path) -> dict[str, Any]:
                 check_header(header)
     except UNREADABLE as error:
         raise UserError(
-            f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
+            f"{path} is not a truth table, or damaged: build or import it again ('archselect truth --help')"
         ) from error
     if schema != SCHEMA:
         raise UserError(
@@ -73,15 +73,15 @@ def read_header(path: Path) -> dict[str, Any]:
         raise damaged(path)
     if header["space"] not in registry:
         raise UserError(
-            f"{path} is of the space '{header['space']}', which is not installed"
+            f"{path} is for the space '{header['space']}', which is not installed: install its package"
         )
     return dict(header)
 
 
 def check_header(header: object) -> None:
-    """Raise ValueError unless a header has all that is read of it.
+    """Raise ValueError unless a header has all entries that are read.
 
-    Its checksum proves nothing, because anyone can compute one.
+    A valid checksum does not prove this, because anyone can compute one.
     """
     check_value_types(header, _HEADER_KINDS)
     assert isinstance(header, dict)
@@ -102,11 +102,11 @@ def _check_column(column: Any) -> None:
 
 
 def _check_array_names(names: set[str], columns: int) -> None:
-    """Raise ValueError unless the arrays are those of a table with so many columns."""
+    """Raise ValueError unless the arrays belong to a table with `columns` columns."""
     members = {"members", "member_rows"}
     required = {"choices"} | {column_array(index) for index in range(columns)}
     if names - members != required:
-        raise ValueError("its arrays are not those of its columns")
+        raise ValueError("its arrays do not match its columns")
     if len(names & members) == 1:
         raise ValueError("its arrays are not complete")
 
@@ -131,7 +131,7 @@ def columns_of_header(header: dict[str, Any]) -> list[Column]:
 
 
 def damaged(path: Path) -> UserError:
-    """Return the error for a file whose checksums do not fit."""
+    """Return the error for a file with a wrong checksum."""
     return UserError(
-        f"{path} is damaged (its checksum does not fit): delete it, then build or import it again"
+        f"{path} is damaged (wrong checksum): delete it, then build or import it again"
     )

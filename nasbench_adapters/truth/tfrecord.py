@@ -1,4 +1,4 @@
-"""Reads files of records as TensorFlow writes them, without TensorFlow or torch.
+"""A reader of TensorFlow's TFRecord files, without TensorFlow or torch.
 
 A file is a sequence of records: the payload's length, a checksum of the length, the
 payload, a checksum of the payload. Checksums are CRC-32C (Castagnoli), which are then
@@ -19,9 +19,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import open_plain
 
 LONGEST = 1 << 14
-"""Bytes of the longest payload that is read; real ones have about 400."""
+"""Largest number of bytes of a payload; real ones have about 400."""
 BATCH = 1 << 12
-"""Payloads whose checksums are computed together."""
+"""Number of payloads whose checksums are computed together."""
 _HEADER = 12
 """Bytes of a record before its payload."""
 _CHECKSUM = 4
@@ -32,8 +32,8 @@ class TfRecord(NamedTuple):
     """A record of a file.
 
     Attributes:
-        number: of the record in the file, from 1.
-        start: its first byte.
+        number: number of the record in the file, from 1.
+        start: index of its first byte.
         payload: its content.
     """
 
@@ -43,17 +43,17 @@ class TfRecord(NamedTuple):
 
 
 class _UncheckedRecord(NamedTuple):
-    """A record, and the checksum that the file has for its payload."""
+    """A record, and the checksum of its payload in the file."""
 
     record: TfRecord
     checksum: int
 
 
 def read_records(path: Path) -> Iterator[TfRecord]:
-    """Yield every record of a file, its checksums verified.
+    """Yield every record of a file, and verify its checksums.
 
-    Raises UserError, with the record, if the file cannot be read, is cut off, or a
-    checksum does not fit.
+    Raises UserError, which names the record, if the file cannot be read or is
+    truncated, or if a checksum is wrong.
     """
     try:
         with open_plain(path) as file:
@@ -69,12 +69,12 @@ def read_records(path: Path) -> Iterator[TfRecord]:
 
 
 def describe_place(path: Path, record: TfRecord) -> str:
-    """Return in words where in a file a record is."""
+    """Return the place of a record in a file, for messages."""
     return f"{path}, record {record.number} at byte {record.start}"
 
 
 def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
-    """Yield every record, the checksums of payloads not verified yet."""
+    """Yield every record, without verifying the checksums of payloads."""
     start = 0
     number = 0
     header = file.read(_HEADER)
@@ -84,12 +84,12 @@ def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
         length = _payload_length(header)
         if length is None:
             raise UserError(
-                f"{describe_place(path, empty)} is damaged, or the file no TFRecord file of the benchmark"
+                f"{describe_place(path, empty)} is damaged, or the file is not a TFRecord file of the benchmark"
             )
         rest = file.read(length + _CHECKSUM)
         if len(rest) < length + _CHECKSUM:
             raise UserError(
-                f"{describe_place(path, empty)} is cut off; get the file again"
+                f"{describe_place(path, empty)} is truncated; get the file again"
             )
         checksum = int.from_bytes(rest[length:], "little")
         yield _UncheckedRecord(TfRecord(number, start, rest[:length]), checksum)
@@ -98,23 +98,23 @@ def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
 
 
 def _verify(path: Path, batch: Sequence[_UncheckedRecord]) -> Iterator[TfRecord]:
-    """Yield records; raise UserError at the first whose checksum does not fit."""
+    """Yield records; raise UserError at the first with a wrong checksum."""
     computed = masked(crc32c([unchecked.record.payload for unchecked in batch]))
     stored = np.array([unchecked.checksum for unchecked in batch], dtype=np.uint32)
     fits = (computed == stored).tolist()
     for fitting, unchecked in zip(fits, batch, strict=True):
         if not fitting:
             raise UserError(
-                f"{describe_place(path, unchecked.record)} is damaged: its checksum does not fit; get the file again"
+                f"{describe_place(path, unchecked.record)} is damaged: its checksum is wrong; get the file again"
             )
         yield unchecked.record
 
 
 @lru_cache(maxsize=1 << 12)
 def _payload_length(header: bytes) -> int | None:
-    """Return the length of the payload behind a record's header.
+    """Return the length of the payload after a record's header.
 
-    None if the header is damaged, or the length is absurd.
+    It is None if the header is damaged, or the length exceeds :data:`LONGEST`.
     """
     if len(header) < _HEADER:
         return None
@@ -126,9 +126,9 @@ def _payload_length(header: bytes) -> int | None:
 
 
 def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
-    """Return the CRC-32C (Castagnoli) of every payload: uint32.
+    """Return the CRC-32C (Castagnoli) of every payload, as uint32.
 
-    It goes byte by byte, but through all payloads at once.
+    It processes byte after byte, for all payloads at once.
     """
     sums = np.full(len(payloads), 0xFFFFFFFF, dtype=np.uint32)
     lengths = np.array([len(payload) for payload in payloads], dtype=np.int64)
@@ -139,7 +139,7 @@ def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
     columns = np.ascontiguousarray(matrix.T)
     table = _crc_of_bytes()
     running = sums[order]
-    # Sorted by length, those that still have a byte are the first ones.
+    # In the order of falling length, payloads that still have a byte come first.
     still_running = np.searchsorted(-lengths[order], -np.arange(longest)).tolist()
     for place, active in enumerate(still_running):
         sums_now = running[:active]
@@ -150,14 +150,14 @@ def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
 
 
 def masked(sums: np.ndarray) -> np.ndarray:
-    """Return checksums as files store them: rotated by 15 bits, plus a constant."""
+    """Return checksums in stored form: rotated by 15 bits, plus a constant."""
     rotated = (sums >> np.uint32(15)) | (sums << np.uint32(17))
     return rotated + np.uint32(0xA282EAD8)
 
 
 @cache
 def _crc_of_bytes() -> np.ndarray:
-    """Return what each byte adds to a CRC-32C: uint32, 256 entries."""
+    """Return the contribution of each byte to a CRC-32C, 256 entries of uint32."""
     sums = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         reduced = (sums >> 1) ^ np.uint32(0x82F63B78)

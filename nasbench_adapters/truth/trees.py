@@ -1,6 +1,7 @@
-"""A sum of decision trees as plain arrays. No torch here.
+"""A sum of decision trees as plain arrays.
 
-Arrays can be stored without pickles, and a few lines of numpy predict with them.
+Arrays can be stored without pickles, and a few lines of numpy can predict with them.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 
 CHUNK = 2_000_000
-"""Pairs of row and tree that are worked on at once, so that memory stays bounded."""
+"""Number of pairs of row and tree to process at once, to limit memory."""
 LEAF = -1
-"""Stands in a leaf for the feature that an inner node asks about."""
+"""Value of `feature` in a leaf."""
 _KINDS = {
     "feature": np.int32,
     "threshold": np.float64,
@@ -22,7 +23,7 @@ _KINDS = {
     "right": np.int32,
     "value": np.float64,
 }
-"""The types of the arrays that have one entry per node."""
+"""Types of the arrays with one entry per node."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +31,12 @@ class Trees:
     """All nodes of all trees, one after the other.
 
     Attributes:
-        roots: int32, of each tree the index of its first node.
-        feature: int32, the column that a node asks about; LEAF for a leaf.
-        threshold: float64; a row goes left where its value is at most this.
-        left, right: int32, indices of nodes.
-        value: float64, what a leaf adds.
+        roots: index of each tree's first node, int32.
+        feature: column that a node compares, int32; LEAF for a leaf.
+        threshold: threshold of a node, float64; a row goes left if its value is at most
+            the threshold.
+        left, right: indices of a node's children, int32.
+        value: value of a leaf, float64.
     """
 
     roots: np.ndarray
@@ -45,10 +47,10 @@ class Trees:
     value: np.ndarray
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return the sum of all trees' leaves: float64, one per row.
+        """Return, for each row, the sum of its leaves' values over all trees, float64.
 
         Args:
-            features: rows × columns, no NaN.
+            features: features without NaN, (rows, columns).
         """
         total = np.zeros(len(features))
         step = max(1, CHUNK // max(1, len(self.roots)))
@@ -59,7 +61,7 @@ class Trees:
         return total
 
     def _find_leaves(self, features: np.ndarray) -> np.ndarray:
-        """Return the leaf that each row reaches in each tree: rows × trees."""
+        """Return the leaf that each row reaches in each tree, (rows, trees)."""
         nodes = np.repeat(self.roots[None], len(features), axis=0)
         rows = np.arange(len(features))[:, None]
         inner = self.feature[nodes] != LEAF
@@ -72,9 +74,9 @@ class Trees:
         return nodes
 
     def check(self, columns: int) -> None:
-        """Raise ValueError unless the arrays are trees for so many columns.
+        """Raise ValueError unless the arrays are valid trees for some columns.
 
-        Every walk must end, and add a finite number.
+        Every path must end in a leaf with a finite value.
         """
         self._check_types()
         _check_finite(self.threshold, self.value)
@@ -85,7 +87,7 @@ class Trees:
         if np.any((self.roots < 0) | (self.roots >= size)):
             raise ValueError("a tree's node leads nowhere")
         if np.any((self.feature < LEAF) | (self.feature >= columns)):
-            raise ValueError("a tree asks about a feature that there is not")
+            raise ValueError("a tree uses a feature that does not exist")
 
     def _check_types(self) -> None:
         """Raise ValueError unless the arrays have the types and shapes of trees."""
@@ -96,7 +98,7 @@ class Trees:
         if not same_shape or self.roots.ndim != 1:
             raise ValueError("the nodes of its trees differ in number")
         if any(array.dtype.kind != "i" for array in whole):
-            raise ValueError("its trees lead to nodes that are no whole numbers")
+            raise ValueError("the nodes of its trees are not whole numbers")
         if any(array.dtype.kind != "f" for array in real):
             raise ValueError("its trees hold other values than numbers")
 
@@ -106,16 +108,16 @@ class Trees:
 
     @classmethod
     def join(cls, trees: Iterable[Mapping[str, Any]]) -> Trees:
-        """Return all trees as one value.
+        """Return all trees as one object.
 
         Args:
             trees: one mapping per tree, from the names of :class:`Trees` to one entry
-                per node; nodes are counted from 0 within the tree, and feature LEAF
-                marks a leaf.
+                per node. Nodes of a tree are counted from 0, and feature LEAF marks a
+                leaf.
 
         Raises:
-            ValueError: if an inner node leads to one that is not there, or not behind
-                it, or a number is not finite.
+            ValueError: if a child of a node does not exist or does not come after the
+                node, or if a number is not finite.
         """
         parts: dict[str, list[np.ndarray]] = {
             name: [np.zeros(0, kind)] for name, kind in _KINDS.items()
@@ -135,7 +137,7 @@ class Trees:
 def _place_nodes(tree: Mapping[str, Any], first: int) -> dict[str, np.ndarray]:
     """Return the nodes of a tree, counted from `first`.
 
-    Raises ValueError as :meth:`Trees.join` does.
+    Raises ValueError like :meth:`Trees.join`.
     """
     nodes = {name: np.asarray(tree[name]).astype(kind) for name, kind in _KINDS.items()}
     inner = nodes["feature"] != LEAF
@@ -150,7 +152,7 @@ def _place_nodes(tree: Mapping[str, Any], first: int) -> dict[str, np.ndarray]:
 
 
 def _check_children(inner: np.ndarray, children: np.ndarray) -> None:
-    """Raise ValueError unless children are behind parents: walks must end."""
+    """Raise ValueError unless children come after parents, so that every path ends."""
     nodes = np.arange(len(inner))
     nowhere = (children <= nodes) | (children >= len(inner))
     if np.any(inner & nowhere):
@@ -158,14 +160,14 @@ def _check_children(inner: np.ndarray, children: np.ndarray) -> None:
 
 
 def _check_finite(threshold: np.ndarray, value: np.ndarray) -> None:
-    """Raise ValueError if a leaf adds no finite number, or a threshold is NaN."""
+    """Raise ValueError if a leaf's value is not finite, or a threshold is NaN."""
     if not np.isfinite(value).all() or np.isnan(threshold).any():
         raise ValueError("its trees hold numbers that are not finite")
 
 
 @dataclass(frozen=True, eq=False)
 class BoostedTrees:
-    """A constant, in per cent, and trees to add to it, by gradient boosting."""
+    """Result of gradient boosting: a constant in per cent, and trees to add."""
 
     intercept: float
     trees: Trees
@@ -174,8 +176,8 @@ class BoostedTrees:
 def boosted(model: Any) -> BoostedTrees:
     """Return the trees of a fitted scikit-learn HistGradientBoostingRegressor.
 
-    All features must be numerical. scikit-learn has no public way to its trees: the
-    caller compares the outcome with the model's own predictions.
+    All features must be numerical. scikit-learn has no public access to its trees, so
+    the caller must compare the result with the model's predictions.
     """
     trees = []
     for (predictor,) in model._predictors:

@@ -1,6 +1,6 @@
-"""Cross-validation of surrogates: how well predictions order left-out architectures.
+"""Cross-validation of surrogates: how well predictions rank left-out architectures.
 
-No torch here.
+This file does not import torch.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ from archselect.nasbench_adapters.truth.forms import FORMS
 
 FOLDS = 10
 LEAST_BEST = 20
-"""Architectures of the best tenth below which it has no number of its own."""
+"""Smallest number of architectures in the best tenth for a separate number."""
 RESAMPLES = 1_000
-"""Of the architectures, for an interval."""
+"""Number of resamples of the architectures for an interval."""
 _SEED = 301
 
 Measure = Callable[[np.ndarray, np.ndarray], float | None]
-"""Compares predictions with accuracies, one per architecture; None where undefined."""
+"""Function that compares predictions with accuracies; None if undefined.
+
+Both have one value per architecture.
+"""
 
 
 def cross_validated(
@@ -39,19 +42,19 @@ def cross_validated(
     form: str,
     folds: int = FOLDS,
 ) -> np.ndarray:
-    """Return each architecture's prediction by the fit on all folds but its own.
+    """Return each architecture's prediction by a fit on all folds except its fold.
 
-    Folds are drawn with a fixed generator.
+    Folds are drawn with a fixed seed.
 
     Args:
-        space: of the architectures.
-        rows: int8, architectures × edges, representatives, no two the same.
-        accuracies: in per cent, one per row.
+        space: the search space.
+        rows: distinct representatives, (architectures, edges) of int8.
+        accuracies: accuracy of each row, in per cent.
         form: one of :data:`.forms.FORMS`.
-        folds: how many.
+        folds: number of folds.
 
     Returns:
-        float64, one per row, in per cent; cut off at 0 and 100.
+        one prediction per row, float64 in per cent, clipped to 0..100.
     """
     encoded = features(space, rows)
     fold_of_row = fold_of(len(rows), folds)
@@ -66,20 +69,20 @@ def cross_validated(
 def parameters_alone(
     parameters: np.ndarray, accuracies: np.ndarray, folds: int = FOLDS
 ) -> dict[str, float]:
-    """Return how the number of parameters alone orders the architectures.
+    """Return how well the number of parameters alone ranks the architectures.
 
-    The folds are those of :func:`cross_validated`. In each fold architectures are
-    ordered by their number of parameters; the other folds say whether more parameters
+    The folds are those of :func:`cross_validated`. In each fold, architectures are
+    ranked by their number of parameters; the other folds decide whether more parameters
     are better or worse.
 
     Args:
-        parameters: one number per architecture.
-        accuracies: in per cent, one per architecture.
-        folds: of the cross-validation.
+        parameters: number of parameters of each architecture.
+        accuracies: accuracy of each architecture, in per cent.
+        folds: number of folds of the cross-validation.
 
     Returns:
-        Kendall's tau-b as `tau`, and its 95 % interval (see :func:`agreement`) as
-        `tau_low` and `tau_high`; NaN where all have the same number of parameters.
+        Kendall's tau-b as `tau`, and its 95 % interval (:func:`agreement`) as `tau_low`
+        and `tau_high`; NaN if all have the same number of parameters.
     """
     ranks = centred_ranks(parameters)
     fold_of_row = fold_of(len(accuracies), folds)
@@ -93,21 +96,21 @@ def parameters_alone(
 
 
 def fold_of(count: int, folds: int) -> np.ndarray:
-    """Return the fold of each architecture, drawn with a fixed generator."""
+    """Return the fold of each architecture, drawn with a fixed seed."""
     return np.random.default_rng(_SEED).permutation(count) % folds
 
 
 def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agreement:
-    """Return how predictions agree with accuracies.
+    """Return the agreement of predictions with accuracies.
 
-    Intervals are percentiles over resampled architectures. They are of these
-    predictions: how other folds or another draw of the table would change the fit
-    itself is not in them.
+    Intervals are percentiles over resampled architectures, for these predictions. They
+    do not include how the fit would change with other folds or another sample of
+    architectures.
 
     Args:
-        predicted: in per cent, one per architecture, by fits without it.
-        accuracies: in per cent, one per architecture.
-        folds: of the cross-validation.
+        predicted: prediction for each architecture by a fit without it, in per cent.
+        accuracies: accuracy of each architecture, in per cent.
+        folds: number of folds of the cross-validation.
     """
     measures: dict[str, Measure] = {"tau": tau_b, "spearman": spearman, "rmse": _rmse}
     numbers: dict[str, float] = {}
@@ -123,7 +126,7 @@ def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agre
 def _with_interval(
     name: str, measure: Measure, predicted: np.ndarray, accuracies: np.ndarray
 ) -> dict[str, float]:
-    """Return a measure and the ends of its 95 % interval, NaN where undefined.
+    """Return a measure and the ends of its 95 % interval, NaN if undefined.
 
     The keys are `name`, `name_low` and `name_high`.
     """
@@ -143,5 +146,5 @@ def _with_interval(
 
 
 def _rmse(predicted: np.ndarray, accuracies: np.ndarray) -> float:
-    """Return the root of the mean squared difference, in points."""
+    """Return the root of the mean squared difference, in percentage points."""
     return float(np.sqrt(np.mean((predicted - accuracies) ** 2)))

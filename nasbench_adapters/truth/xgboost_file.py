@@ -1,8 +1,8 @@
-"""Reads the pickled boosters that XGBoost wrote until 1.5, without XGBoost or torch.
+"""A reader of boosters pickled by XGBoost up to 1.5, without XGBoost or torch.
 
-Today's XGBoost refuses them (3.2 reads none from before 1.6). A restricted unpickler,
-which knows three names, finds the booster's bytes; the trees are read from those by
-what XGBoost's sources say of their form.
+Current versions of XGBoost refuse such files (3.2 reads none from before 1.6). A
+restricted unpickler, which knows three names, finds the booster's bytes. This module
+then reads the trees, in the form defined in XGBoost's sources.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from archselect.nasbench_adapters.safe_pickle import (
 from archselect.nasbench_adapters.truth.trees import LEAF, Trees
 
 _CONFIGURATION = b"CONFIG-offset:"
-"""The first bytes of a model that is stored with its configuration behind it."""
+"""First bytes of a model that is followed by its configuration."""
 _LEARNER_BYTES = 136
-"""The parameters of the learner, before the names of objective and booster."""
+"""Bytes of the learner's parameters, before the names of objective and booster."""
 _BOOSTER_BYTES = 160
-"""The parameters of the booster, of which the first is the number of trees."""
+"""Bytes of the booster's parameters; the first one is the number of trees."""
 _TREE_BYTES = 148
-"""The parameters of a tree, before its nodes."""
+"""Bytes of a tree's parameters, before its nodes."""
 _NODE_BYTES = 20
 _STATISTICS_BYTES = 16
-"""The statistics of a node, behind all nodes."""
+"""Bytes of a node's statistics, after all nodes."""
 _DELETED = 0xFFFFFFFF
-"""Stands for the feature of a node that was pruned."""
+"""Value of the feature of a pruned node."""
 _DEFAULT_LEFT = 1 << 31
-"""The bit of a node's feature that says where missing values go."""
+"""Bit of a node's feature that tells where missing values go."""
 _NODE = np.dtype(
     [
         ("parent", "<i4"),
@@ -54,16 +54,16 @@ _NODE = np.dtype(
 _OBJECTIVES = ("reg:squarederror", "reg:linear")
 
 Tree = dict[str, np.ndarray]
-"""The nodes of a tree, as :meth:`.trees.Trees.join` takes them."""
+"""The nodes of a tree, in the form for :meth:`.trees.Trees.join`."""
 
 
 class Booster(NamedTuple):
     """A sum of regression trees.
 
     Attributes:
-        base: the number that the trees are added to.
-        columns: how many features it asks about.
-        trees: one after the other.
+        base: number to which the trees are added.
+        columns: number of features.
+        trees: all trees.
     """
 
     base: float
@@ -75,8 +75,8 @@ def read_booster(path: Path, needs: str) -> Booster:
     """Return a pickled booster of regression trees.
 
     Args:
-        path: the file.
-        needs: in words what to name in place of a file that cannot be read.
+        path: path of the file.
+        needs: description of a valid file, for messages.
 
     Raises:
         UserError: if the file is damaged, of another kind, or asks for code to be run.
@@ -92,23 +92,23 @@ def read_booster(path: Path, needs: str) -> Booster:
         else:
             booster = _parse_binary(content.removeprefix(b"binf"), needs)
         if Trees.join(booster.trees).feature.max(initial=LEAF) >= booster.columns:
-            raise ValueError("a tree asks about a feature that there is not")
+            raise ValueError("a tree uses a feature that does not exist")
         return booster
 
 
 def _model_bytes(path: Path, state: object, needs: str) -> bytes:
     """Return the bytes of the model in an unpickled booster.
 
-    Raises UserError if it is no booster, or a newer one.
+    Raises UserError if it is not a booster, or a newer one.
     """
     if not isinstance(state, _BoosterState):
-        raise UserError(f"{path} is no pickle of an XGBoost booster; name {needs}")
+        raise UserError(f"{path} is not a pickle of an XGBoost booster; name {needs}")
     if not isinstance(state.handle, bytes | bytearray):
-        raise UserError(f"{path} is no pickle of an XGBoost booster; name {needs}")
+        raise UserError(f"{path} is not a pickle of an XGBoost booster; name {needs}")
     content = bytes(state.handle)
     if content.startswith(b"{") and not content.startswith(b'{"'):
         raise UserError(
-            f"{path} was written by XGBoost 1.6 or later, whose form is not read; name {needs}"
+            f"{path} has the form of XGBoost 1.6 or later, which archselect cannot read; name {needs}"
         )
     if content.startswith(_CONFIGURATION):
         start = len(_CONFIGURATION)
@@ -118,7 +118,7 @@ def _model_bytes(path: Path, state: object, needs: str) -> bytes:
 
 
 class _BoosterState:
-    """Stands in for `xgboost.core.Booster`: only the bytes of the model are kept."""
+    """Stand-in for `xgboost.core.Booster`, which keeps only the bytes of the model."""
 
     handle: object = None
 
@@ -127,7 +127,7 @@ class _BoosterState:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows three names, and refuses any other."""
+    """An unpickler that knows three names, and refuses any other."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in or a plain container.
@@ -145,9 +145,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _bytearray(*content: bytes | str) -> bytearray:
-    """Return the bytes of a booster, which Python 2 wrote as a text and its encoding.
+    """Return the bytes of a booster; Python 2 wrote them as a text with its encoding.
 
-    Raises UnpicklingError for a number, which would ask for so much memory.
+    Raises UnpicklingError for a number, which would allocate that many bytes.
     """
     if not all(isinstance(part, bytes | str) for part in content):
         raise pickle.UnpicklingError("it makes a bytearray of a number")
@@ -155,7 +155,7 @@ def _bytearray(*content: bytes | str) -> bytearray:
 
 
 def _parse_json(content: Mapping[str, Any], needs: str) -> Booster:
-    """Return a booster in XGBoost's documented form, that of 1.3 to 1.5."""
+    """Return a booster in XGBoost's documented form (versions 1.3 to 1.5)."""
     learner = content["Model"]["learner"]
     booster = learner["gradient_booster"]
     _check_booster(str(booster["name"]), str(learner["objective"]["name"]), needs)
@@ -175,7 +175,7 @@ def _parse_json(content: Mapping[str, Any], needs: str) -> Booster:
 
 
 def _parse_binary(content: bytes, needs: str) -> Booster:
-    """Return a booster in XGBoost's own form until 1.2: structures of fixed sizes."""
+    """Return a booster in XGBoost's binary form (versions up to 1.2)."""
     base, columns = struct.unpack_from("<fI", content)
     objective, place = _read_name(content, _LEARNER_BYTES)
     booster, place = _read_name(content, place)
@@ -197,14 +197,14 @@ def _parse_binary(content: bytes, needs: str) -> Booster:
 
 
 class _Name(NamedTuple):
-    """A name in the binary form, and the place of the byte behind it."""
+    """A name in the binary form, and the index of the byte after it."""
 
     text: str
     end: int
 
 
 def _read_name(content: bytes, place: int) -> _Name:
-    """Return the name at a place: its length, then its letters."""
+    """Return the name at an index: its length, then its letters."""
     (size,) = struct.unpack_from("<Q", content, place)
     start = place + 8
     return _Name(content[start : start + size].decode("ascii"), start + size)
@@ -224,16 +224,16 @@ def _convert_nodes(nodes: np.ndarray) -> Tree:
 def _convert_tree(
     left: np.ndarray, right: np.ndarray, feature: np.ndarray, value: np.ndarray
 ) -> Tree:
-    """Return a tree of XGBoost's as one of ours.
+    """Return an XGBoost tree in the form of :class:`.trees.Trees`.
 
-    XGBoost goes left below its threshold, in single precision; we go left at or below
-    ours, which is the number just below it.
+    XGBoost goes left below its threshold, in single precision. Our trees go left at or
+    below their threshold, which is the number just below XGBoost's.
 
     Args:
-        left: child of each node; -1 for a leaf.
-        right: child of each node.
-        feature: that each node asks about.
-        value: threshold of each inner node, and what each leaf adds.
+        left: left child of each node; -1 for a leaf.
+        right: right child of each node.
+        feature: feature of each node.
+        value: threshold of each inner node, and value of each leaf.
     """
     leaf = left == -1
     below = np.nextafter(value.astype(np.float32), np.float32(-np.inf))
@@ -250,5 +250,5 @@ def _check_booster(booster: str, objective: str, needs: str) -> None:
     """Raise UserError unless a booster is a sum of regression trees."""
     if booster != "gbtree" or objective not in _OBJECTIVES:
         raise UserError(
-            f"a booster '{booster}' with objective '{objective}' is none of NAS-Bench-301's: name {needs}"
+            f"a booster '{booster}' with objective '{objective}' does not belong to NAS-Bench-301: name {needs}"
         )

@@ -1,5 +1,5 @@
-"""How the weights of operations end, and what three choices about alphas change.
+"""Final operation weights, and the effects of activation, schedule and penalty.
 
-The choices are the activation, the schedule and the proximity penalty; the claims on
-them are those of Maile et al., DARTS-PRIME, arXiv 2106.11655.
+The claims about the three choices are those of Maile et al., DARTS-PRIME,
+arXiv 2106.11655.
 """

@@ -1,8 +1,8 @@
-"""Claims of DARTS-PRIME about alphas, and two questions, with our rule for each.
+"""Claims of DARTS-PRIME about alphas, and three further questions, each with a rule.
 
-Maile et al. 2021, arXiv 2106.11655. The claims are the paper's; the rules and the
-margin are ours. A claim compares two values of one setting, all else equal, paired by
-supernet seed (:mod:`.contrasts`).
+The claims are those of Maile et al. 2021, arXiv 2106.11655; the rules, the margin and
+the questions are ours. A claim compares two values of one setting, with all other
+settings equal, paired by supernet seed (:mod:`.contrasts`).
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from archselect.reports.alphas.groups import AlphaGroup, ChosenOperation, select
 from archselect.reports.results.results import Results
 
 MARGIN = 0.5
-"""Points of accuracy by which a mean may be lower and still be called not worse."""
+"""Largest loss of mean accuracy that counts as not worse, in percentage points."""
 PENALTY = "proximity"
-"""The setting that names the penalty on the distance to the discrete architecture."""
+"""The setting with the penalty on the distance to the discrete architecture."""
 NO_PENALTY = "none"
 OF_ALPHAS = "(alpha)"
-"""What the name of a selector's scores ends with if they are the weights themselves."""
+"""Ending of the name of a selector's scores if they are the weights themselves."""
 NO_PARAMETERS = 'needs [[costs]] with of = "params" in the study'
 
 Direction = Literal["lower", "higher", "not lower"]
-"""What a claim says of the treated side, or of the first selector."""
+"""The claimed direction for the treated side, or for the first selector."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The values that one verdict is about.
+    """The values behind one verdict.
 
     Attributes:
-        place: space and images, and the landscape where accuracies are compared.
-        selector: whose selections; "A against B" where two are compared.
-        pairs: one for each pair of groups.
-        missing: why there are no values; empty where there may be.
+        place: space and images, and the landscape if accuracies are compared.
+            selector: name of the selector; "A against B" if two are compared.
+            pairs: values of each pair of groups.
+            missing: why there are no values; empty if there are values.
     """
 
     place: str
@@ -53,7 +53,7 @@ class Measurement:
 
 
 class Context(NamedTuple):
-    """What measuring needs: the study, and pairs of groups in one place."""
+    """The input of a measure: the study's results, and pairs of groups in one place."""
 
     results: Results
     place: str
@@ -61,20 +61,20 @@ class Context(NamedTuple):
 
     @property
     def selectors(self) -> list[str]:
-        """Every selector that reads from both sides of a pair."""
+        """Selectors that ran on both sides of a pair."""
         treated = selectors_of([pair.treated for pair in self.pairs])
         control = selectors_of([pair.control for pair in self.pairs])
         return [name for name in treated if name in control]
 
     @property
     def against(self) -> list[tuple[str, str]]:
-        """The selector that reads the weights, with every other one."""
+        """Pairs of the selector whose scores are the weights and every other one."""
         readers = [name for name in self.selectors if self._reads_weights(name)]
         others = [name for name in self.selectors if name not in readers]
         return [(reader, other) for reader in readers[:1] for other in others]
 
     def _reads_weights(self, selector: str) -> bool:
-        """Return whether a selector's scores are the table of weights itself."""
+        """Return whether a selector's scores are the weights themselves."""
         for record in self.pairs[0].treated.readings[selector].records:
             scale = record.selected.operation_scale
             if scale is None or not scale.name.endswith(OF_ALPHAS):
@@ -83,7 +83,7 @@ class Context(NamedTuple):
 
     @property
     def landscapes(self) -> list[Landscape]:
-        """The landscapes that know an accuracy of these groups."""
+        """The landscapes with accuracies of these groups."""
         known = []
         for landscape in self.results.landscapes:
             if any(self._is_judged(pair.treated, landscape) for pair in self.pairs):
@@ -91,11 +91,11 @@ class Context(NamedTuple):
         return known
 
     def where(self, landscape: Landscape) -> str:
-        """Return the place with the landscape."""
+        """Return the place and the landscape as text."""
         return f"{self.place}: {self.results.title(landscape)}"
 
     def accuracies(self, selector: str, landscape: Landscape) -> tuple[ValuePair, ...]:
-        """Return the accuracies of what a selector read, of every pair."""
+        """Return the accuracies of a selector's architectures, for every pair."""
         pairs = []
         for pair in self.pairs:
             ours = pair.treated.accuracies(selector, landscape)
@@ -115,15 +115,15 @@ class AlphaClaim:
     """A claim, or a question, and our rule for it.
 
     Attributes:
-        key: names it in files.
-        says: the claim, in words, with the treated value's place as {treated}.
-        measures: what is compared, in words.
-        unit: of the values.
-        direction: what is claimed.
-        contrast: the settings that are compared.
-        measure: returns the values.
-        every_penalty: whether each penalty of the study is asked about.
-        paper: whether the claim is the paper's.
+        key: name in files.
+            says: the claim as text, with {treated} for the treated value.
+            measures: the compared quantity, as text.
+            unit: unit of the values.
+            direction: claimed direction.
+            contrast: settings that are compared.
+            measure: function that returns the values.
+            every_penalty: whether the claim is tested for each penalty of the study.
+            paper: whether the claim is from the paper.
     """
 
     key: str
@@ -181,7 +181,7 @@ def _measure_changed_cells(context: Context) -> list[Measurement]:
 
 
 def _changed(pair: GroupPair, selector: str) -> dict[int, float]:
-    """Return on how many edges the selections of both sides differ, by seed."""
+    """Return the number of edges on which both sides' cells differ, by seed."""
     treated = pair.treated.edges(selector)
     control = pair.control.edges(selector)
     seeds = treated.keys() & control.keys()
@@ -248,8 +248,9 @@ SMALLER_CELLS = AlphaClaim(
 )
 SMALLER_SPREAD = AlphaClaim(
     key="smaller_spread",
-    says="{treated} makes the accuracy spread less over seeds",
-    measures="distance of a seed's accuracy from the median of its side's seeds (paired Brown-Forsythe test)",
+    says="{treated} reduces the spread of the accuracy over seeds",
+    measures="distance between a seed's accuracy and the median over the seeds of its side (paired Brown-Forsythe "
+    "test)",
     unit="points",
     direction="lower",
     contrast=_PENALTY,
@@ -266,8 +267,8 @@ INFORMED_NOT_WORSE = AlphaClaim(
 )
 CHANGES_CELLS = AlphaClaim(
     key="changes_cells",
-    says="{treated} changes the cells of the selector that reads the weights more than the other's",
-    measures="edges of the selected cells that differ with the penalty and without",
+    says="{treated} changes the cells of the selector that reads the weights more than those of the other selector",
+    measures="number of edges on which the cells selected with and without the penalty differ",
     unit="edges",
     direction="higher",
     contrast=_PENALTY,
@@ -276,8 +277,8 @@ CHANGES_CELLS = AlphaClaim(
 )
 CHANGES_ACCURACY = AlphaClaim(
     key="changes_accuracy",
-    says="{treated} changes the accuracy of the selector that reads the weights more than the other's",
-    measures="distance of a seed's accuracies with the penalty and without",
+    says="{treated} changes the accuracy of the selector that reads the weights more than that of the other selector",
+    measures="absolute difference of a seed's accuracies with and without the penalty",
     unit="points",
     direction="higher",
     contrast=_PENALTY,
@@ -286,8 +287,8 @@ CHANGES_ACCURACY = AlphaClaim(
 )
 CLOSES_GAP = AlphaClaim(
     key="closes_gap",
-    says="{treated} closes the gap between the two selectors",
-    measures="distance of the two selectors' accuracies on a seed, with the penalty and without",
+    says="{treated} reduces the accuracy gap between the two selectors",
+    measures="absolute difference of the two selectors' accuracies on a seed, with and without the penalty",
     unit="points",
     direction="lower",
     contrast=_PENALTY,

@@ -1,4 +1,4 @@
-"""Two values of one setting compared, all else equal: which groups, which seeds."""
+"""Comparisons of two values of one setting, with all other settings equal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ BySeed = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two values of one setting.
+    """Two values of one setting to compare.
 
     Attributes:
-        setting: its name.
-        treated: the value that a claim is about.
-        control: the value that it is compared with; records without the setting have
-            it, too.
-        follows: settings that belong to the value, and may differ with it.
-        among: values that other settings must have.
+        setting: name of the setting.
+        treated: value that the claim is about.
+        control: value to compare with; records without the setting count as control.
+        follows: settings that depend on the value and may differ with it.
+        among: required values of other settings.
     """
 
     setting: str
@@ -36,7 +35,7 @@ class Contrast:
 
 
 class GroupPair(NamedTuple):
-    """Two groups that differ in one setting alone, and what belongs to it."""
+    """Two groups that differ only in one setting and those that depend on it."""
 
     treated: AlphaGroup
     control: AlphaGroup
@@ -52,7 +51,7 @@ class ValuePair(NamedTuple):
 def contrast_pairs(
     groups: Sequence[AlphaGroup], contrast: Contrast
 ) -> dict[str, list[GroupPair]]:
-    """Return the pairs of a contrast, by space and images, in the order of groups."""
+    """Return the pairs of a contrast by space and images, in the order of groups."""
     controls: dict[str, list[AlphaGroup]] = {}
     for group in groups:
         if group.setting(contrast.setting, contrast.control) == contrast.control:
@@ -73,7 +72,7 @@ def _is_treated(group: AlphaGroup, contrast: Contrast) -> bool:
 
 
 def _all_else(group: AlphaGroup, contrast: Contrast) -> str:
-    """Return a hash of all that must be equal on both sides."""
+    """Return a hash of everything that must be equal on both sides."""
     inputs = group.inputs
     apart = {contrast.setting, *contrast.follows}
     settings = {
@@ -94,9 +93,9 @@ def _all_else(group: AlphaGroup, contrast: Contrast) -> str:
 
 
 def deviations(pair: ValuePair) -> ValuePair:
-    """Return how far each value is from the median of its side.
+    """Return each value's distance from the median of its side.
 
-    It is of the seeds that both sides have.
+    Use only seeds that both sides have.
     """
     seeds = sorted(pair.ours.keys() & pair.theirs.keys())
     return ValuePair(_deviations(pair.ours, seeds), _deviations(pair.theirs, seeds))
@@ -112,16 +111,16 @@ def _deviations(values: BySeed, seeds: Sequence[int]) -> dict[int, float]:
 def combine(
     ours: BySeed, theirs: BySeed, rule: Callable[[float, float], float]
 ) -> dict[int, float]:
-    """Return a number of two values, for every seed that has both."""
+    """Return `rule` of two values, for every seed that has both."""
     seeds = sorted(ours.keys() & theirs.keys())
     return {seed: rule(ours[seed], theirs[seed]) for seed in seeds}
 
 
 def average(pairs: Sequence[ValuePair]) -> ValuePair:
-    """Return each seed's mean over the pairs in which both sides have it.
+    """Return each seed's mean over the pairs in which both sides have the seed.
 
-    The pairs of one seed share its initial weights and batches, so that they are no
-    independent trials: a seed is one value.
+    The pairs of one seed share initial weights and batches, so they are not independent
+    trials: a seed counts as one value.
     """
     ours: dict[int, list[float]] = {}
     theirs: dict[int, list[float]] = {}

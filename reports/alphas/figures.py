@@ -1,4 +1,4 @@
-"""The figure of the weights of operations over epochs."""
+"""The figure of operation weights over epochs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ from archselect.reports.results.traced_supernets import differing_settings
 ROW = 2.0
 """Height of a row of panels, in inches."""
 _KEY = 0.65
-"""Room below a row of panels for epochs and the key, in inches."""
+"""Height below a row of panels, for epochs and the key, in inches."""
 _CAPTION = (
-    "Left: ‖a − D‖, the distance of the weights of operations from the architecture that they stand for, each cell "
-    "type's norm, added up. Right: live operations, the weights above zero. Thick lines are means over seeds, thin "
-    "ones single seeds; epoch 0 is before training."
+    "Left: ‖a − D‖, the distance between the operation weights and the discrete architecture read from them, summed "
+    "over "
+    "cell types. Right: number of live operations, which have a weight above zero. Thick lines are means over seeds; "
+    "thin "
+    "lines are single seeds. Epoch 0 is before training."
 )
 _ROWS = "activation"
-"""The setting whose values have rows of panels of their own."""
+"""The setting with a row of panels per value."""
 
 
 class _Row(NamedTuple):
@@ -45,7 +47,7 @@ class _Row(NamedTuple):
 
 
 def alphas_figures(results: Results) -> list[Figure]:
-    """Return one figure for each space and images with traced supernets."""
+    """Return one figure per space and images with traced supernets."""
     by_place: dict[str, list[AlphaGroup]] = {}
     for group in alpha_groups(results):
         by_place.setdefault(group.place, []).append(group)
@@ -73,7 +75,7 @@ def _figure(name: str, place: str, groups: Sequence[AlphaGroup]) -> Figure:
         for panels, row in zip(axes, rows, strict=True):
             _draw_row(panels, row)
 
-    title = f"Weights of operations over epochs: {place}"
+    title = f"Operation weights over epochs: {place}"
     return Figure(name, title, _CAPTION, svg(name, title, inches, draw))
 
 
@@ -110,7 +112,7 @@ def _draw_row(panels: Sequence[Axes], row: _Row) -> None:
 def _draw_lines(
     ax: Axes, groups: Sequence[AlphaGroup], values: Callable[[SeedAlphas], Floats]
 ) -> None:
-    """Draw a thick line of means and thin ones of seeds for each group."""
+    """Draw a thick line of means and a thin line per seed for each group."""
     top = 0.0
     for place, group in enumerate(groups):
         lines = np.array([values(seed) for seed in group.seeds])

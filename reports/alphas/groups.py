@@ -1,4 +1,4 @@
-"""Traced supernets that learn alphas, in groups, with what selectors read from them."""
+"""Groups of traced supernets that learn alphas, with the selectors' runs on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from archselect.reports.results.traced_supernets import (
 )
 
 PARAMETERS = "params"
-"""The text that opens the cost "number of parameters" in a study."""
+"""The value of `of` for the cost "number of parameters" in a study."""
 
 
 class ChosenOperation(NamedTuple):
@@ -43,12 +43,12 @@ class ChosenOperation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SeedAlphas:
-    """The weights of one seed's supernet.
+    """The operation weights of one seed's supernet.
 
     Attributes:
-        seed: of the supernet.
-        id: of the supernet, which is its trace's.
-        alphas: the weights over epochs.
+        seed: supernet seed.
+        id: id of the supernet and of its trace.
+        alphas: weights over epochs.
     """
 
     seed: int
@@ -58,13 +58,13 @@ class SeedAlphas:
 
 @dataclass(frozen=True, eq=False)
 class AlphaGroup:
-    """Traced supernets that differ by seed only, and what was read from them.
+    """Traced supernets that differ only by seed, and the selectors' runs on them.
 
     Attributes:
-        optimiser: with the settings that tell it from other groups.
-        inputs: those of the first supernet.
-        seeds: in order of seeds.
-        readings: the runs of each selector, by its name.
+        optimiser: name of the optimiser, with the settings that differ between groups.
+        inputs: inputs of the first supernet.
+        seeds: weights by seed, in order of seeds.
+        readings: runs of each selector, by name of the selector.
     """
 
     optimiser: str
@@ -74,28 +74,28 @@ class AlphaGroup:
 
     @property
     def name(self) -> str:
-        """Optimiser, space and data."""
+        """Optimiser, space and images, as text."""
         return group_name(self.optimiser, self.inputs)
 
     @property
     def place(self) -> str:
-        """Space and images, in words."""
+        """Space and images, as text."""
         return one_line(f"{self.inputs.space}, {self.inputs.data.name}")
 
     def setting(self, name: str, default: object = None) -> object:
-        """Return a setting of the optimiser; the default where records lack it."""
+        """Return a setting of the optimiser; the default if records lack it."""
         return self.inputs.supernet.settings.get(name, default)
 
     def accuracies(self, selector: str, landscape: Landscape) -> dict[int, float]:
-        """Return the accuracy of what a selector read, in per cent, by seed."""
+        """Return the accuracy of a selector's architectures, in per cent, by seed."""
         if selector not in self.readings:
             return {}
         return accuracy_by_seed(landscape, self.readings[selector])
 
     def parameters(self, selector: str) -> dict[int, float]:
-        """Return the parameters of what a selector read, by seed.
+        """Return the number of parameters of a selector's architectures, by seed.
 
-        Only runs whose record has them as a cost count.
+        Leave out runs whose record does not have it as a cost.
         """
         if selector not in self.readings:
             return {}
@@ -109,9 +109,9 @@ class AlphaGroup:
         return mean_by_seed(counts, seeds)
 
     def edges(self, selector: str) -> dict[int, frozenset[ChosenOperation]]:
-        """Return the edges of what a selector read, with their operations, by seed.
+        """Return the edges of a selector's architectures and their operations, by seed.
 
-        Of several selections from one supernet it is the first one's.
+        If a supernet has several selections, use the first.
         """
         edges: dict[int, frozenset[ChosenOperation]] = {}
         if selector not in self.readings:
@@ -122,7 +122,7 @@ class AlphaGroup:
 
     @cached_property
     def learns(self) -> bool:
-        """Whether alphas ever moved."""
+        """Whether the alphas changed in training."""
         for of_seed in self.seeds:
             tables = [cell.tables for cell in of_seed.alphas.cells]
             if any(np.ptp(table, axis=0).any() for table in tables):
@@ -131,7 +131,7 @@ class AlphaGroup:
 
 
 def _parameters(record: Record) -> float | None:
-    """Return the parameters of the selected architecture; None where not counted."""
+    """Return the selected architecture's parameters; None if not counted."""
     for cost in record.costs:
         if cost.of == PARAMETERS:
             return cost.value
@@ -139,7 +139,7 @@ def _parameters(record: Record) -> float | None:
 
 
 def _edges(record: Record) -> frozenset[ChosenOperation]:
-    """Return each edge of the selected architecture with its operation."""
+    """Return the edges of the selected architecture with their operations."""
     edges: set[ChosenOperation] = set()
     for cell in record.selected.graph:
         for source, target, operation in cell.edges:
@@ -148,15 +148,15 @@ def _edges(record: Record) -> frozenset[ChosenOperation]:
 
 
 def alpha_groups(results: Results) -> list[AlphaGroup]:
-    """Return the groups of traced supernets whose alphas moved, in order of records.
+    """Return the groups of traced supernets whose alphas changed, in order of records.
 
-    Raises UserError for a trace that cannot be read, or is of an unknown space.
+    Raises UserError for a trace that is not readable or belongs to an unknown space.
     """
     return [group for group in _traced_groups(results) if group.learns]
 
 
 def unmoved_groups(results: Results) -> list[str]:
-    """Return the names of the traced groups whose alphas never moved."""
+    """Return the names of the traced groups whose alphas never changed."""
     return [group.name for group in _traced_groups(results) if not group.learns]
 
 
@@ -180,7 +180,7 @@ def _seeds(family: SupernetFamily) -> tuple[SeedAlphas, ...]:
 
 
 def _readings(results: Results) -> dict[str, dict[str, Group]]:
-    """Return the runs of every selector, by family of supernets and selector."""
+    """Return the runs by family of supernets and name of the selector."""
     names = _selector_names(results)
     readings: dict[str, dict[str, Group]] = {}
     for group, name in zip(results.groups, names, strict=True):
@@ -190,9 +190,9 @@ def _readings(results: Results) -> dict[str, dict[str, Group]]:
 
 
 def _selector_names(results: Results) -> list[str]:
-    """Return the selector of each group, with the settings that tell it from others.
+    """Return each group's selector, with the settings that differ between groups.
 
-    The label in a study often names the supernet, too, and so cannot pair supernets.
+    A label in a study often names the supernet as well, so it cannot pair supernets.
     """
     settings_by_name: dict[str, list[dict[str, Any]]] = {}
     for group in results.groups:
@@ -211,7 +211,7 @@ def _selector_names(results: Results) -> list[str]:
 
 
 def selectors_of(groups: Sequence[AlphaGroup]) -> list[str]:
-    """Return every selector that reads from some groups, in order."""
+    """Return every selector that ran on the groups' supernets, in order."""
     names: dict[str, None] = {}
     for group in groups:
         names |= dict.fromkeys(group.readings)

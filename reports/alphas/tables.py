@@ -1,4 +1,4 @@
-"""The tables of the weights of operations: by group, by seed, and the verdicts."""
+"""The tables of operation weights: by group, by seed, and the verdicts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from archselect.reports.tables.table import (
 )
 
 _SETTINGS = ("activation", "schedule", "schedule_steps", "proximity", "rho")
-"""Settings that have columns of their own in files."""
+"""Settings with a column each in files."""
 _NUMBERS = (
     "distance_first",
     "distance",
@@ -49,28 +49,34 @@ _NUMBERS = (
     "live",
     "alpha_steps",
 )
-"""Numbers that describe a supernet, in two tables."""
+"""Numbers that describe a supernet, used in two tables."""
 _CAPTION = (
-    "What the weights of operations end as. a: the table of weights that the activation gives to the alphas; D: the "
-    "architecture that it stands for, one-hot: every edge's largest operation, and where nodes keep some of their "
-    "inputs the strongest ones. ‖a − D‖: before training → after it, each cell type's norm, added up. Entropy: of an "
-    "edge's weights, divided by their sum, in nats, mean over edges. Live: entries above zero, before training → "
-    "after it, all cell types together. Alpha steps: in all epochs. Then the accuracy of what each selector read from "
-    "these supernets, in per cent. All are means over seeds, accuracies ± sample standard deviation."
+    "Final operation weights. a: the weights that the activation computes from the alphas. D: the one-hot weights of "
+    "the "
+    "architecture read from them: the largest operation of every edge, and the strongest inputs of a node if the "
+    "space "
+    "limits their number. ‖a − D‖: distance before training → after training, summed over cell types. Entropy: "
+    "entropy "
+    "of an edge's weights divided by their sum, in nats, mean over edges. Live: number of weights above zero before "
+    "training → after training, in all cell types. Alpha steps: number of updates of the alphas. Last columns: "
+    "accuracy "
+    "of the architectures that each selector chose from these supernets, in per cent. All numbers are means over "
+    "seeds; "
+    "accuracies ± sample standard deviation."
 )
 
 
 class _RowKey(NamedTuple):
-    """A group and the landscape of its accuracies; None without any."""
+    """A group and the landscape of its accuracies; None if it has no accuracies."""
 
     landscape: Landscape | None
     group: AlphaGroup
 
 
 def alphas_table(results: Results) -> Table:
-    """Return how the weights of each group of supernets end, with accuracies.
+    """Return the table of each group's final weights and accuracies.
 
-    Supernets of a group differ by seed only.
+    Supernets of a group differ only by seed.
     """
     groups = alpha_groups(results)
     verdicts = judge_claims(results, groups)
@@ -82,7 +88,7 @@ def alphas_table(results: Results) -> Table:
     rules = [rule_of(claim) for claim in ALPHA_CLAIMS if claim.key in asked]
     return make_table(
         "alphas",
-        "Weights of operations",
+        "Operation weights",
         [_row(results, key, selectors, groups) for key in keys],
         answer=_answer(groups, verdicts),
         columns=columns,
@@ -126,7 +132,7 @@ def _accuracy_column(selector: str) -> str:
 
 
 def _row_keys(results: Results, groups: Sequence[AlphaGroup]) -> list[_RowKey]:
-    """Return a row for each landscape and group; one of a group without accuracies."""
+    """Return a row per landscape and group; a group without accuracies has one row."""
     keys = []
     judged = set()
     for landscape in results.landscapes:
@@ -171,7 +177,7 @@ def _row(
 
 
 def _describe_group(group: AlphaGroup) -> dict[str, object]:
-    """Return what tells a group from others, under the names of columns."""
+    """Return the optimiser, space, images and settings of a group, by column."""
     described: dict[str, object] = {
         "optimiser": group.optimiser,
         "space": group.inputs.space,
@@ -183,7 +189,7 @@ def _describe_group(group: AlphaGroup) -> dict[str, object]:
 
 
 def describe_seed(seed: SeedAlphas) -> dict[str, float]:
-    """Return the numbers that describe a supernet's weights."""
+    """Return the numbers that describe a supernet's weights, by column."""
     alphas = seed.alphas
     return {
         "distance_first": float(alphas.distance[0]),
@@ -208,7 +214,7 @@ def _format_accuracies(values: Sequence[float]) -> str:
 
 
 def _answer(groups: Sequence[AlphaGroup], verdicts: Sequence[AlphaVerdict]) -> str:
-    """Return the verdict on every claim, by selector and place."""
+    """Return sentences with the verdict on every claim, by selector and place."""
     if not groups:
         return "No traced supernet learned alphas."
     sentences = []
@@ -219,7 +225,7 @@ def _answer(groups: Sequence[AlphaGroup], verdicts: Sequence[AlphaVerdict]) -> s
         sentence = f"{says}: {', '.join(parts)}."
         sentences.append(sentence[0].upper() + sentence[1:])
     return " ".join(sentences) or (
-        "No two groups of supernets differ in one of the settings that the claims are about."
+        "No two groups of supernets differ only in a setting that a claim is about."
     )
 
 
@@ -231,7 +237,7 @@ def _by_claim(verdicts: Sequence[AlphaVerdict]) -> dict[str, list[AlphaVerdict]]
 
 
 def _by_words(verdicts: Sequence[AlphaVerdict]) -> dict[str, list[str]]:
-    """Return for which selectors and places a claim has each verdict."""
+    """Return the selectors and places for each verdict on a claim."""
     several = len({verdict.place for verdict in verdicts}) > 1
     by_words: dict[str, list[str]] = {}
     for verdict in verdicts:
@@ -243,7 +249,7 @@ def _by_words(verdicts: Sequence[AlphaVerdict]) -> dict[str, list[str]]:
 
 
 def _shared_place(groups: Sequence[AlphaGroup]) -> list[str]:
-    """Return space and images of all groups in a sentence, if they have the same."""
+    """Return a sentence with the space and images if all groups share them."""
     places = {group.place for group in groups}
     return [f"Space and images: {places.pop()}."] if len(places) == 1 else []
 
@@ -253,7 +259,7 @@ def _unmoved(results: Results) -> list[str]:
     if not names:
         return []
     return [
-        f"Traced, and without a row because alphas never moved: {'; '.join(names)}."
+        f"Traced, but without a row because the alphas never changed: {'; '.join(names)}."
     ]
 
 
@@ -266,18 +272,18 @@ _VERDICT_COLUMNS = (
     TableColumn("pairs", "Seeds", brief=True),
     TableColumn("settings", "Settings"),
     TableColumn("unit"),
-    TableColumn("ours", "This side"),
-    TableColumn("theirs", "Other side"),
+    TableColumn("ours", "With"),
+    TableColumn("theirs", "Without"),
     TableColumn("difference", "Difference"),
     *frame_columns("low", "high"),
     TableColumn(header="95 % interval"),
     *frame_columns("p_t", "p_permutation", "p_wilcoxon", "improvement", "detectable"),
-    TableColumn("could_show", "So many seeds could show", text=True),
+    TableColumn("could_show", "Detectable", text=True),
 )
 
 
 def claims_table(results: Results) -> Table:
-    """Return the verdict on every claim about alphas, with its numbers."""
+    """Return the table of verdicts on the claims about alphas, with their numbers."""
     verdicts = judge_claims(results, alpha_groups(results))
     return make_table(
         "alphas-claims",
@@ -286,17 +292,19 @@ def claims_table(results: Results) -> Table:
         answer=_count_verdicts(verdicts),
         columns=_VERDICT_COLUMNS,
         caption=(
-            "Verdicts by the rules above. Seeds: how many both sides have. Settings: the pairs of groups, equal in all "
-            "else, that a seed is the mean of. This side: the mean over seeds with the setting that the claim is "
-            "about, or of the selector named first; other side: the other. So many seeds could show: what is found "
-            "in four of five cases, for the spread that these seeds have."
+            "Verdicts by the rules above. Seeds: number of seeds that both sides have. Settings: number of pairs of "
+            "groups, equal in all other settings, that are averaged per seed. With: mean over seeds with the setting "
+            "that "
+            "the claim is about, or of the selector named first. Without: mean of the other side. Detectable: the "
+            "effect "
+            "that this number of seeds shows with probability 80 %, given their spread."
         ),
         notes=(),
     )
 
 
 def _count_verdicts(verdicts: Sequence[AlphaVerdict]) -> str:
-    """Return how many comparisons have each verdict, in a sentence."""
+    """Return a sentence with the number of comparisons for each verdict."""
     counts = Counter(verdict.words for verdict in verdicts)
     parts = [f"{count} {words}" for words, count in counts.items()]
     total = len(verdicts)
@@ -329,11 +337,11 @@ def _verdict_row(verdict: AlphaVerdict) -> Row:
         "Verdict": verdict.words,
         "Seeds": f"{difference.pairs}",
         "Settings": f"{verdict.settings}",
-        "This side": _format(verdict.ours, unit),
-        "Other side": _format(verdict.theirs, unit),
+        "With": _format(verdict.ours, unit),
+        "Without": _format(verdict.theirs, unit),
         "Difference": _format(difference.mean, unit, "+"),
         "95 % interval": _format_interval(verdict),
-        "So many seeds could show": verdict.could_show,
+        "Detectable": verdict.could_show,
     }
     return Row(full, shown)
 
@@ -352,7 +360,7 @@ def _format_interval(verdict: AlphaVerdict) -> str:
 
 
 def alpha_seeds_table(results: Results) -> Table:
-    """Return one row per traced supernet: its weights, and what was read from it."""
+    """Return the table of one row per traced supernet: its weights and selections."""
     groups = alpha_groups(results)
     selectors = selectors_of(groups)
     rows = []
@@ -365,7 +373,7 @@ def alpha_seeds_table(results: Results) -> Table:
             names.append(_seed_column(results, selector, landscape))
     return make_table(
         "alphas-seeds",
-        "Weights of operations, seed by seed",
+        "Operation weights by seed",
         [Row(row, {}) for row in rows],
         answer="",
         columns=frame_columns("optimiser", "space", "data", *_SETTINGS, *names),

@@ -1,4 +1,4 @@
-"""Verdicts on the claims about alphas, by a rule that the report prints."""
+"""Verdicts on the claims about alphas; the report prints their rules."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ UNDECIDED = "not shown"
 INTERVAL = f"{100 * LEVEL:.0f} % interval"
 
 RULES: dict[Direction, str] = {
-    "lower": f"holds if the {INTERVAL} of the mean difference is below zero, does not hold if it is above zero",
-    "higher": f"holds if the {INTERVAL} of the mean difference is above zero, does not hold if it is below zero",
-    "not lower": f"holds if the {INTERVAL} of the mean difference is above -{MARGIN:g}, our margin; otherwise does "
-    "not hold if it is below zero",
+    "lower": f"holds if the {INTERVAL} of the mean difference is below zero, and does not hold if it is above zero",
+    "higher": f"holds if the {INTERVAL} of the mean difference is above zero, and does not hold if it is below zero",
+    "not lower": f"holds if the {INTERVAL} of the mean difference is above -{MARGIN:g}, our margin; otherwise it does "
+    "not hold if the interval is below zero",
 }
 RULE = (
-    f"Every rule: differences are paired by supernet seed; a seed is the mean over all other settings that are equal "
-    f"on both sides, for these share its initial weights. The interval is Student's. All else, and fewer than "
-    f"{LEAST_SEEDS} seeds, is '{UNDECIDED}', which is no evidence against a claim. Intervals are not adjusted to one "
-    "another."
+    "For every rule: differences are paired by supernet seed. The value of a seed is the mean over all other settings "
+    "that both sides share, because these share initial weights. The interval is Student's. In all other cases, and "
+    "with "
+    f"fewer than {LEAST_SEEDS} seeds, the verdict is '{UNDECIDED}', which is no evidence against a claim. The "
+    f"intervals "
+    "are not adjusted for multiple tests."
 )
 
 
@@ -59,14 +61,14 @@ class AlphaVerdict:
     """The verdict on one claim for one selector in one place.
 
     Attributes:
-        claim: what is judged.
-        treated: the value of the setting that the claim is about.
-        place: space and images, and the landscape where accuracies are compared.
-        selector: whose selections.
-        settings: how many pairs of groups a seed is the mean of, at most.
+        claim: the claim.
+        treated: value of the setting that the claim is about.
+        place: space and images, and the landscape if accuracies are compared.
+        selector: name of the selector.
+        settings: most pairs of groups that are averaged per seed.
         ours, theirs: means over seeds; None without values.
         difference: ours minus theirs.
-        missing: why there are no values; empty where there may be.
+        missing: why there are no values; empty if there are values.
     """
 
     claim: AlphaClaim
@@ -96,12 +98,12 @@ class AlphaVerdict:
 
     @property
     def says(self) -> str:
-        """The claim, in words."""
+        """The claim as text."""
         return self.claim.says.format(treated=self.treated)
 
     @property
     def could_show(self) -> str:
-        """What so many seeds could have shown, or why nothing."""
+        """The effect that this number of seeds could show, or why there is none."""
         if self.missing:
             return self.missing
         detectable = self.difference.detectable
@@ -112,7 +114,7 @@ class AlphaVerdict:
         words = f"a {what} of {amount} {self.claim.unit}"
         if self.claim is SMALLER_SPREAD:
             share = detectable_spread(self.difference.pairs, self.settings)
-            words += f"; of normal values at best a spread of {100 * share:.0f} %"
+            words += f"; for normally distributed values, at best a spread of {100 * share:.0f} %"
         return words
 
 
@@ -123,21 +125,21 @@ def _judge(is_shown: bool, is_refuted: bool) -> str:
 
 
 def format_amount(value: float, unit: str, sign: str = "") -> str:
-    """Return an amount with the decimals of its unit."""
+    """Return an amount as text, with the decimals of its unit."""
     decimals = 0 if unit == "parameters" else 2
     return f"{value:{sign},.{decimals}f}".replace("-", "−")
 
 
 def detectable_spread(seeds: int, settings: int) -> float:
-    """Return which share of a standard deviation so many seeds tell from the whole.
+    """Return the largest detectable ratio of two standard deviations, below 1.
 
-    It is the share that the F-test finds in four of five cases, of normal values that
-    are independent of one another, also of those of one seed: no test that holds for
-    other values can do better.
+    The F-test detects this ratio with probability 80 % if all values are normally
+    distributed and independent, even those of one seed. No test that holds for other
+    values can do better.
 
     Args:
-        seeds: on each side, two at least.
-        settings: how many pairs of groups each seed has.
+        seeds: number of seeds on each side, at least two.
+        settings: number of pairs of groups per seed.
     """
     freedom = settings * (seeds - 1)
     bound = fdtri(freedom, freedom, (1 + LEVEL) / 2)
@@ -146,7 +148,7 @@ def detectable_spread(seeds: int, settings: int) -> float:
 
 
 def judge_claims(results: Results, groups: Sequence[AlphaGroup]) -> list[AlphaVerdict]:
-    """Return a verdict for every claim, place and selector that can be compared."""
+    """Return a verdict for every claim, place and selector with values to compare."""
     verdicts = []
     for claim in ALPHA_CLAIMS:
         for contrast, treated in _contrasts(claim, groups):
@@ -160,7 +162,7 @@ def judge_claims(results: Results, groups: Sequence[AlphaGroup]) -> list[AlphaVe
 def _contrasts(
     claim: AlphaClaim, groups: Sequence[AlphaGroup]
 ) -> Iterator[tuple[Contrast, str]]:
-    """Yield the contrasts of a claim, with the value that its words are about."""
+    """Yield the contrasts of a claim, each with its treated value."""
     if not claim.every_penalty:
         yield claim.contrast, claim.contrast.treated
         return
@@ -195,7 +197,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def rule_of(claim: AlphaClaim) -> str:
-    """Return the rule of a claim, in words."""
+    """Return the rule of a claim as text."""
     says = claim.says.replace("{treated}", "the penalty")
     if not claim.every_penalty:
         says = claim.says.format(treated=claim.contrast.treated)
@@ -206,11 +208,11 @@ def rule_of(claim: AlphaClaim) -> str:
 
 
 def unasked(verdicts: Sequence[AlphaVerdict]) -> list[str]:
-    """Return what the paper's claims need that a study does not have, in sentences."""
+    """Return sentences on what a study lacks to test the paper's other claims."""
     needs = {
         SMALLER_CELLS.key: 'supernets with activation = "crb" and "softmax"',
-        SMALLER_SPREAD.key: "supernets with a proximity and without, and accuracies",
-        INFORMED_NOT_WORSE.key: "supernets of both schedules with a proximity, and accuracies",
+        SMALLER_SPREAD.key: "supernets with and without a proximity penalty, and accuracies",
+        INFORMED_NOT_WORSE.key: "supernets of both schedules with a proximity penalty, and accuracies",
     }
     asked = {verdict.claim.key for verdict in verdicts}
     sentences = []
@@ -218,6 +220,6 @@ def unasked(verdicts: Sequence[AlphaVerdict]) -> list[str]:
         if claim.key in needs and claim.key not in asked:
             key = claim.key.replace("_", " ")
             sentences.append(
-                f"Not asked by this study, {key}: it needs {needs[claim.key]}."
+                f"This study does not test the claim '{key}': that needs {needs[claim.key]}."
             )
     return sentences

@@ -1,1 +1,1 @@
-"""Two folders of records compared: snapshots, differences, gates, text forms."""
+"""Comparison of two folders of records: snapshots, changes, gates, output formats."""

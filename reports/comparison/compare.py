@@ -1,4 +1,4 @@
-"""Two snapshots compared, metric by metric, paired by supernet seed."""
+"""Comparison of two snapshots by metric, paired by supernet seed."""
 
 from __future__ import annotations
 
@@ -23,28 +23,21 @@ NOT_COMPARABLE = "not comparable"
 
 @dataclass(frozen=True)
 class MetricChange:
-    """What became of one metric of one selector at one place.
+    """The change of one metric of one selector at one place.
 
     Attributes:
-        metric: the metric.
-        label: the selector's.
-        search: the space and the images of the search.
-        place: where the metric is measured.
-        base: mean of base over the seeds that both have; over all of its own where they
-            cannot be paired; None where base has no value.
-        new: the same of new.
-        difference: new minus base, paired. Of a count, which is exact, only its mean is
-            looked at.
-        p: after Holm over the rows of the same metric in which any seed moved; None for
-            counts and where undefined.
-        verdict: better, worse, no evidence, undefined (with the reason), not comparable
-            (with the reason).
-        lost: supernet seeds that base has and new has not.
-        gained: supernet seeds that new has and base has not.
-        seed_differences: new minus base of each seed that both have; empty where they
-            cannot be compared.
-        reason: why the metric is undefined in new; empty where it is not, and where new
-            has no such series.
+        metric: metric. label: label of the selector. search: space and images of the
+            search. place: landscape or search in which the metric is measured. base:
+            mean of base over the seeds that both have; over all seeds of base if they
+            cannot be paired; None if base has no value. new: mean of new, likewise.
+            difference: paired difference, new minus base. For a count, which is exact,
+            only its mean is used. p: p-value, Holm-adjusted over the rows of the metric
+            in which any seed changed; None for counts and if undefined. verdict:
+            "better", "worse", "no evidence", or "undefined" or "not comparable" with
+            the reason. lost: supernet seeds that only base has. gained: supernet seeds
+            that only new has. seed_differences: new minus base for each seed that both
+            have; empty if they are not comparable. reason: why the metric is undefined
+            in new; empty if it is defined, or if new has no such series.
     """
 
     metric: Metric
@@ -63,21 +56,20 @@ class MetricChange:
 
     @property
     def exact(self) -> bool:
-        """True for a count, of which every change is real."""
+        """Whether the metric is a count, of which every change is real."""
         return self.metric.unit == "count"
 
     @property
     def comparable(self) -> bool:
-        """True if base and new can be compared."""
+        """Whether base and new are comparable."""
         return not self.verdict.startswith(NOT_COMPARABLE)
 
 
 def find_changes(base: Snapshot, new: Snapshot) -> list[MetricChange]:
-    """Return every metric of every selector of either, in the order of `new`.
+    """Return the change of every metric of every selector, in the order of `new`.
 
-    Series belong together that are of the same selector, metric, images and truth; of
-    what is left, those of the same place, which has a new name when a study gets
-    another truth or another search.
+    Series with the same selector, metric, images and truth are paired first; of the
+    others, those with the same place.
     """
     partners = _partners(base.series, new.series)
     changes = []
@@ -95,9 +87,9 @@ def find_changes(base: Snapshot, new: Snapshot) -> list[MetricChange]:
 
 
 def differing_settings(base: Snapshot, new: Snapshot) -> list[str]:
-    """Return in words every setting of a selector of both that is not as it was.
+    """Return a text per setting that differs, for the selectors that both have.
 
-    Version and commit of archselect are among them.
+    The version and commit of archselect count as settings.
     """
     sentences = []
     if base.code_versions and new.code_versions:
@@ -123,7 +115,7 @@ def differing_settings(base: Snapshot, new: Snapshot) -> list[str]:
 
 
 def _partners(base: Sequence[Series], new: Sequence[Series]) -> dict[int, Series]:
-    """Return the series of base that belong to those of `new`, by place in `new`."""
+    """Return the series of base paired with those of `new`, by index in `new`."""
     partners: dict[int, Series] = {}
     keys: tuple[Callable[[Series], tuple[str, str, str]], ...] = (
         _by_identity,
@@ -152,15 +144,15 @@ def _by_place(series: Series) -> tuple[str, str, str]:
 
 
 def _one_sided(shown: Series, base: Series | None, new: Series | None) -> MetricChange:
-    """Return the change of a series that is missing or without a value on a side."""
+    """Return the change of a series that base or new lacks or has no value of."""
     before = _mean(base)
     after = _mean(new)
     if before is None and after is None:
         why = "neither has a value"
     elif before is None:
-        why = "base has none"
+        why = "base has no value"
     else:
-        why = "new has none"
+        why = "new has no value"
     return MetricChange(
         metric=shown.metric,
         label=shown.label,
@@ -184,7 +176,7 @@ def _mean(series: Series | None) -> float | None:
 
 
 def _change(base: Series, new: Series) -> MetricChange:
-    """Return the change between two series that belong together."""
+    """Return the change between two paired series."""
     if not base.values or not new.values:
         return _one_sided(new, base, new)
     metric = new.metric
@@ -223,7 +215,7 @@ def _change(base: Series, new: Series) -> MetricChange:
 
 
 def _exact_verdict(difference: Difference, metric: Metric) -> str:
-    """Return the verdict on a count: any change is real, with however few seeds."""
+    """Return the verdict on a count: any change is real, even with one seed."""
     if not difference.mean:
         return "no evidence"
     is_higher = difference.mean > 0
@@ -231,7 +223,7 @@ def _exact_verdict(difference: Difference, metric: Metric) -> str:
 
 
 def _why_not_comparable(base: Series, new: Series) -> str:
-    """Return why two series with values cannot be compared; empty if they can."""
+    """Return why two series with values are not comparable; empty if they are."""
     if base.identity != new.identity:
         return "other images or another truth"
     if new.metric.unit == "seconds":
@@ -244,7 +236,7 @@ def _why_not_comparable(base: Series, new: Series) -> str:
 
 
 def _different_machines(base: Series, new: Series) -> str:
-    """Return what tells the machines apart; empty if times on them compare."""
+    """Return the difference of the machines; empty if their times are comparable."""
     before = sorted({_speed(machine) for machine in base.machines})
     after = sorted({_speed(machine) for machine in new.machines})
     if before == after and len(before) == 1:
@@ -253,16 +245,16 @@ def _different_machines(base: Series, new: Series) -> str:
 
 
 def _speed(machine: Machine) -> str:
-    """Return what decides how fast a machine is."""
+    """Return the properties that determine the speed of a machine, as text."""
     threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
     return f"{machine.device_name}, {threads}, torch {machine.torch}"
 
 
 def _adjusted(changes: list[MetricChange]) -> list[MetricChange]:
-    """Return the changes with verdicts, p-values and intervals after Holm.
+    """Return the changes with Holm-adjusted verdicts, p-values and intervals.
 
-    A family is the rows of one metric. Rows in which no seed moved can show nothing and
-    do not count (Tarone, Biometrics 1990); counts are exact.
+    The rows of one metric form a family. Rows in which no seed changed cannot show a
+    difference and do not count (Tarone, Biometrics 1990); counts need no adjustment.
     """
     families: dict[str, list[int]] = defaultdict(list)
     for place, change in enumerate(changes):

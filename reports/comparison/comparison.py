@@ -1,4 +1,4 @@
-"""Two snapshots, what changed between them, and what the gates say of that."""
+"""A comparison: two snapshots, the changes between them, and the gates' outcomes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from archselect.reports.comparison.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two snapshots, what changed between them, and what the gates say of that.
+    """Two snapshots, the changes between them, and the outcomes of the gates.
 
-    `strict`: a change that is beyond its threshold and not proven fails, too.
+    `strict`: a change that exceeds its threshold without proof also fails.
     """
 
     base: Snapshot
@@ -32,31 +32,31 @@ class Comparison:
 
     @property
     def failed(self) -> bool:
-        """True if a gate failed."""
+        """Whether a gate failed."""
         return any(map(self.fails, self.outcomes))
 
     def fails(self, outcome: GateOutcome) -> bool:
-        """Return whether one of the outcomes fails the build."""
+        """Return whether an outcome fails the build."""
         if self.strict and outcome.status == NOT_PROVEN:
             return True
         return outcome.status == FAILED
 
     @property
     def gates(self) -> list[str]:
-        """Texts of all gates, in order."""
+        """The texts of all gates, in order."""
         return _gates_of(self.outcomes)
 
     @property
     def failed_gates(self) -> list[str]:
-        """Texts of the gates that fail the build, in order."""
+        """The texts of the gates that fail the build, in order."""
         return _gates_of(list(filter(self.fails, self.outcomes)))
 
     def outcomes_with(self, status: Status) -> list[GateOutcome]:
-        """Return the outcomes of one status, in order."""
+        """Return the outcomes with a status, in order."""
         return [outcome for outcome in self.outcomes if outcome.status == status]
 
     def gates_with(self, status: Status) -> list[str]:
-        """Return the texts of the gates with an outcome of one status, in order."""
+        """Return the texts of the gates with an outcome of a status, in order."""
         return _gates_of(self.outcomes_with(status))
 
 
@@ -67,9 +67,9 @@ def _gates_of(outcomes: Sequence[GateOutcome]) -> list[str]:
 def compare_snapshots(
     base: Snapshot, new: Snapshot, gates: Sequence[Gate] = (), strict: bool = False
 ) -> Comparison:
-    """Return the comparison.
+    """Return the comparison of two snapshots.
 
-    Raises UserError where :func:`.outcomes.judge_gates` does.
+    Raises UserError in the same cases as :func:`.outcomes.judge_gates`.
     """
     changes = find_changes(base, new)
     outcomes = judge_gates(gates, changes, base, new)

@@ -1,4 +1,4 @@
-"""A comparison for programs: as JSON, and as the JUnit XML that build servers read."""
+"""Export of a comparison as JSON, and as JUnit XML for build servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archselect.reports.comparison.outcomes import HOLDS, NOT_PROVEN, GateOutcom
 
 
 def to_json(comparison: Comparison) -> str:
-    """Return all of a comparison as JSON, numbers in full."""
+    """Return a whole comparison as JSON, with unrounded numbers."""
     base = comparison.base
     new = comparison.new
     content = {
@@ -66,11 +66,11 @@ def change_fields(change: MetricChange) -> dict[str, object]:
 
 
 def to_junit(comparison: Comparison) -> str:
-    """Return one test case per gate and row, in the XML that build servers read.
+    """Return a comparison as JUnit XML, with one test case per gate and row.
 
-    A row that is not proven is a failure if the comparison is strict. Else it is
-    skipped: build servers show that apart from what passed, and they seldom show the
-    output of what passed.
+    A row that is not proven is a failure if the comparison is strict. Otherwise it is
+    skipped, because build servers list skipped tests but seldom show the output of
+    passed ones.
     """
     outcomes = comparison.outcomes
     failures = sum(map(comparison.fails, outcomes))
@@ -91,7 +91,7 @@ def to_junit(comparison: Comparison) -> str:
 
 
 def _add_case(suite: ElementTree.Element, outcome: GateOutcome, fails: bool) -> None:
-    """Add the test case of one outcome."""
+    """Add the test case of an outcome."""
     parts = (outcome.label, outcome.metric, outcome.place)
     name = one_line(", ".join(filter(None, parts)))
     gate = one_line(outcome.gate.text)

@@ -1,6 +1,6 @@
-"""Gates: conditions on changes between two snapshots that fail a build.
+"""Gates: conditions on the changes between two snapshots that fail a build.
 
-An example is 'accuracy_drop>0.5pt'. What a gate says is in :mod:`.outcomes`.
+An example is 'accuracy_drop>0.5pt'. :mod:`.outcomes` judges gates.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ class Gate:
     """A condition on the change of a metric.
 
     Attributes:
-        text: the gate as it was given.
-        metric: the name of the metric; "tau" stands for all rank correlations.
-        direction: which way it looks.
-        threshold: how far is too far.
-        relative: whether the threshold is in per cent of the mean of base. Else it is
-            in points of accuracy, or in the unit of the metric itself.
+        text: text of the gate, as the user wrote it. metric: name of the metric; "tau"
+            means all rank correlations. direction: direction of change that can fail.
+            threshold: largest change that does not fail. relative: whether the
+            threshold is in per cent of base's mean. Otherwise it is in percentage
+            points of accuracy, or in the unit of the metric.
     """
 
     text: str
@@ -44,25 +43,25 @@ class Gate:
 
     @property
     def sign(self) -> int:
-        """Factor that turns new minus base into a change in its direction."""
+        """Factor that turns new minus base into a change in the gate's direction."""
         return -1 if self.direction == "drop" else 1
 
     def is_on(self, metric: str) -> bool:
-        """Return whether the gate is on a metric."""
+        """Return whether the gate applies to a metric."""
         if self.metric == "tau":
             return is_tau(metric)
         return metric == self.metric
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate of a text.
+    """Parse a gate.
 
-    Raises UserError, with what to write, if it is none, the unit is not one of the
-    metric, or the gate can never fail.
+    Raises UserError, with the correct form, if the text is not a gate, if the unit does
+    not fit the metric, or if the gate can never fail.
     """
     match = _GATE.fullmatch(text)
     if match is None:
-        raise gate_error(text, f"is no gate: {FORM}")
+        raise gate_error(text, f"is not a gate: {FORM}")
     metric, direction, number, unit = match.groups()
     gate = Gate(
         text=text.strip(),
@@ -77,10 +76,10 @@ def parse_gate(text: str) -> Gate:
 
 
 def parse_gates(texts: Sequence[str]) -> list[Gate]:
-    """Return the gates of some texts.
+    """Parse gates.
 
-    Raises UserError, with all faults, where :func:`parse_gate` does, and for a gate
-    that comes twice.
+    Raises UserError, with all faults, in the cases of :func:`parse_gate` and for a
+    duplicate gate.
     """
     faults = Faults()
     gates: list[Gate] = []
@@ -90,7 +89,7 @@ def parse_gates(texts: Sequence[str]) -> list[Gate]:
             gate = parse_gate(text)
             condition = (gate.metric, gate.direction, gate.threshold, gate.relative)
             if condition in conditions:
-                raise gate_error(text, "comes twice: remove one of them")
+                raise gate_error(text, "is given twice: remove one of them")
             conditions.add(condition)
             gates.append(gate)
     faults.raise_any()
@@ -98,55 +97,58 @@ def parse_gates(texts: Sequence[str]) -> list[Gate]:
 
 
 def gate_error(text: str, why: str) -> UserError:
-    """Return the error of a gate, with what is wrong with it."""
+    """Return the error for a gate, with the reason."""
     return UserError(f"--fail-if {text!r} {why}")
 
 
 def _threshold(text: str, number: str) -> float:
-    """Return the number of a gate.
+    """Parse the threshold of a gate.
 
-    Raises UserError for one that is negative, not finite, or none.
+    Raises UserError if it is negative, not finite or not a number.
     """
     if number.startswith("-"):
         raise gate_error(
             text,
-            "has a threshold below zero: turn 'drop' into 'increase', or the other way round",
+            "has a negative threshold: write 'increase' instead of 'drop', or 'drop' instead of 'increase'",
         )
     if _NOT_FINITE.fullmatch(number):
-        raise gate_error(text, "has no finite threshold: write a number")
+        raise gate_error(text, "has a threshold that is not finite: write a number")
     if not _NUMBER.fullmatch(number):
-        raise gate_error(text, f"is no gate: {FORM}")
+        raise gate_error(text, f"is not a gate: {FORM}")
     threshold = float(number)
     if not isfinite(threshold):
-        raise gate_error(text, "has no finite threshold: write a smaller number")
+        raise gate_error(
+            text, "has a threshold that is too large: write a smaller number"
+        )
     return threshold
 
 
 def _check_unit(gate: Gate, number: str, unit: str | None) -> None:
-    """Raise UserError for a unit that the metric does not have, or that is missing."""
+    """Raise UserError if the unit is missing or does not fit the metric."""
     condition = f"{gate.metric}_{gate.direction}>{number}"
     if gate.metric == "accuracy" and unit is None:
         raise gate_error(
             gate.text,
-            f"has no unit: write '{condition}pt' for points of accuracy, or '{condition}%' for per cent of base",
+            f"has no unit: write '{condition}pt' for percentage points, or '{condition}%' for per cent of base",
         )
     if is_tau(gate.metric) and unit is not None:
         raise gate_error(
             gate.text,
-            "has a unit, and τ is a coefficient without one: write it like 'tau_drop>0.05'",
+            "has a unit, but τ has none: write, for example, 'tau_drop>0.05'",
         )
     if _is_cost(gate.metric) and unit == "pt":
         raise gate_error(
             gate.text,
-            f"is in points, which are of accuracy: write '{condition}' for a number, or '{condition}%' of base",
+            f"is in points, which only accuracy has: write '{condition}' for a number, or '{condition}%' for per "
+            f"cent of base",
         )
 
 
 def _check_reachable(gate: Gate) -> None:
-    """Raise UserError for a threshold that no change can be beyond."""
+    """Raise UserError for a threshold that no change can exceed."""
     if gate.relative and gate.direction == "drop":
         most = 100.0
-        reason = "nothing drops by more than 100 % of base"
+        reason = "no value can drop by more than 100 % of base"
     elif gate.metric == "accuracy" and not gate.relative:
         most = 100.0
         reason = "accuracies are between 0 and 100 points"
@@ -157,7 +159,7 @@ def _check_reachable(gate: Gate) -> None:
         return
     if gate.threshold >= most:
         raise gate_error(
-            gate.text, f"can never fail, for {reason}: lower the threshold"
+            gate.text, f"can never fail, because {reason}: lower the threshold"
         )
 
 
@@ -167,6 +169,6 @@ def is_tau(metric: str) -> bool:
 
 
 def _is_cost(metric: str) -> bool:
-    """Return whether a metric is a count or a time, of all phases or of one."""
+    """Return whether a metric is a count or a time, in total or of one phase."""
     names = (*COUNTS, "seconds")
     return metric in names or metric.endswith(tuple(f"_{name}" for name in names))

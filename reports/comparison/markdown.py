@@ -1,4 +1,4 @@
-"""A comparison for people: as Markdown."""
+"""Export of a comparison as Markdown."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ from archselect.reports.tables.differences import interval, p_value
 from archselect.reports.tables.table import NONE
 
 SUMMARY_LIMIT = 1_000_000
-"""Bytes of a step's summary; GitHub takes 1 MiB and drops what is longer."""
+"""Most bytes of a GitHub step summary; GitHub drops one of more than 1 MiB."""
 
 VERDICTS = ("worse", "better", "no evidence", "undefined", NOT_COMPARABLE)
 _MARKS = {"better": "✅ better", "worse": "❌ worse"}
 _DIGITS = {"points": 2, "coefficient": 3, "count": 0, "seconds": 2}
-"""Decimals of a metric, by its unit."""
+"""Decimals of a metric, by unit."""
 _LEGEND = (
-    "Change: new minus base, paired by supernet seed, with Student's interval. Verdicts are at 5 % after Holm's "
-    "adjustment over the rows of a metric in which a seed moved; intervals are as wide as that asks. Counts are "
-    "exact: any change is real. A gate fails where the whole interval is beyond it, the intervals of its rows that "
-    "moved being so wide that all hold together; where all differences are equal, by the exact sign-flip test; and "
-    "where a value or a run is lost. ⚠ is a mean beyond it with an interval that reaches back."
+    "Change: new minus base, paired by supernet seed, with Student's interval. Verdicts are at 5 %, Holm-adjusted "
+    "over "
+    "the rows of a metric in which a seed changed; intervals match the verdicts. Counts are exact: any change is "
+    "real. "
+    "A gate fails if the whole interval exceeds its threshold (intervals of the gate's changed rows hold "
+    "simultaneously); if all differences are equal, the exact sign-flip test decides. A gate also fails if a value "
+    "or a "
+    "run is lost. ⚠: the mean exceeds the threshold, but the interval includes it."
 )
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """Return verdict, gates, changes, and the settings that differ."""
+    """Return a comparison as Markdown: verdicts, gates, changes, differing settings."""
     base = comparison.base
     new = comparison.new
     lines = [f"## archselect: {markdown(new.title)}", "", _headline(comparison), ""]
@@ -69,7 +72,7 @@ def to_markdown(comparison: Comparison) -> str:
     hidden = len(comparison.changes) - len(shown)
     if hidden:
         lines += [
-            f"{hidden} costs that did not change, or that have no gate and do not compare, are left out.",
+            f"{hidden} costs are left out: they did not change, or they have no gate and are not comparable.",
             "",
         ]
     lines.append(f"* Base: {code(base.command)}; new: {code(new.command)}.")
@@ -79,9 +82,10 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
-    """Return a text, or those first lines of it that fit into `limit` bytes.
+    """Return a text, or its first lines that fit into `limit` bytes.
 
-    It then says how many do not fit. Empty if none fits.
+    A last line then gives the number of lines left out. The result is empty if no line
+    fits.
     """
     if len(text.encode()) <= limit:
         return text
@@ -102,7 +106,7 @@ def cut_to_bytes(text: str, limit: int) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Return what else a reader has to know: what was lost, which settings differ."""
+    """Return notes on seeds, failed runs, unfinished runs and differing settings."""
     base = comparison.base
     new = comparison.new
     sentences = []
@@ -125,7 +129,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def _seeds_on_one_side(comparison: Comparison) -> Iterator[str]:
-    """Yield a sentence per selector and side that has seeds which the other has not."""
+    """Yield a sentence per selector with seeds that only base or only new has."""
     lost: dict[str, tuple[int, ...]] = {}
     gained: dict[str, tuple[int, ...]] = {}
     for change in comparison.changes:
@@ -166,7 +170,7 @@ def _headline(comparison: Comparison) -> str:
 
 
 def _gate_sentences(comparison: Comparison) -> Iterator[str]:
-    """Yield what the headline says of the gates, the worst first."""
+    """Yield the headline's sentences on the gates, worst first."""
     gates = comparison.gates
     failed = comparison.failed_gates
     not_proven = comparison.outcomes_with(NOT_PROVEN)
@@ -178,7 +182,7 @@ def _gate_sentences(comparison: Comparison) -> Iterator[str]:
         rows = "1 row is" if len(not_proven) == 1 else f"{len(not_proven)} rows are"
         seeds = _seeds(not_proven)
         open_gates = _as_code(comparison.gates_with(NOT_PROVEN))
-        yield f"⚠ **{rows} beyond the threshold, not proven with {seeds}**: {open_gates}."
+        yield f"⚠ **{rows} beyond the threshold, but not proven with {seeds}**: {open_gates}."
     if not failed and not not_proven:
         what = "The gate holds" if len(gates) == 1 else f"All {len(gates)} gates hold"
         yield f"✅ **{what}.**"
@@ -192,7 +196,7 @@ def _gate_sentences(comparison: Comparison) -> Iterator[str]:
 
 
 def _seeds(outcomes: Sequence[GateOutcome]) -> str:
-    """Return with how many seeds these rows were compared."""
+    """Return the number of seeds behind these rows, as text."""
     pairs = sorted({outcome.pairs for outcome in outcomes})
     if len(pairs) > 1:
         return f"{pairs[0]} to {pairs[-1]} seeds"
@@ -211,9 +215,9 @@ def _has_verdict(change: MetricChange) -> bool:
 
 
 def _is_shown(change: MetricChange, outcomes: Sequence[GateOutcome]) -> bool:
-    """Return whether a change is listed.
+    """Return whether the table lists a change.
 
-    Quality always is; costs are where they changed, or where a gate is on them.
+    It lists all accuracies and correlations, and costs that changed or have a gate.
     """
     if _has_verdict(change):
         return True
@@ -242,7 +246,7 @@ def _change_line(change: MetricChange) -> str:
 
 
 def _change_in_words(change: MetricChange, digits: int) -> str:
-    """Return new minus base with its interval, as far as there is one."""
+    """Return new minus base as text, with its interval if there is one."""
     if not change.comparable:
         return NONE
     difference = change.difference
@@ -270,9 +274,9 @@ class _GateLine(NamedTuple):
 
 
 def _gate_lines(comparison: Comparison) -> list[str]:
-    """Return a line for each outcome that does not hold, the worst first.
+    """Return a line per outcome that does not hold, worst first, for every gate.
 
-    All that hold of a gate have one line together.
+    The outcomes of a gate that hold share one line.
     """
     rows: list[_GateLine] = []
     for gate in comparison.gates:
@@ -292,7 +296,7 @@ def _gate_lines(comparison: Comparison) -> list[str]:
 def _faults(
     gate: str, outcomes: Sequence[GateOutcome], strict: bool
 ) -> Iterator[_GateLine]:
-    """Yield the rows of a gate that do not hold, the worst first."""
+    """Yield the rows of a gate that do not hold, worst first."""
     not_proven = "❌ ⚠ not proven" if strict else "⚠ not proven"
     results: dict[Status, str] = {
         FAILED: "❌ failed",
@@ -307,9 +311,9 @@ def _faults(
 
 
 def _reach(holding: Sequence[GateOutcome]) -> str:
-    """Return from which change on a gate that holds would have failed.
+    """Return the change from which a gate that holds would probably have failed.
 
-    It is that of the row in which the gate sees least.
+    It is that of the row with the least power.
     """
     blind = [
         outcome
@@ -317,9 +321,9 @@ def _reach(holding: Sequence[GateOutcome]) -> str:
         if 0 < outcome.pairs < LEAST_SEEDS and not outcome.exact
     ]
     if blind:
-        return f"; {_seeds(blind)} can prove no change ({blind[0].label}): take four or more"
+        return f"; {_seeds(blind)} cannot prove a change ({blind[0].label}): use at least four"
     known = [outcome for outcome in holding if outcome.reach is not None]
     if not known:
         return ""
     least = max(known, key=lambda outcome: outcome.reach or 0.0)
-    return f"; would fail in four of five cases from {least.reach:.3g}{least.unit} on ({least.label})"
+    return f"; would detect {least.reach:.3g}{least.unit} with probability 80 % ({least.label})"

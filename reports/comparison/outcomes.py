@@ -1,11 +1,11 @@
-"""What gates say of the changes between two snapshots.
+"""Outcomes of gates on the changes between two snapshots.
 
-A gate has a row for every selector, metric and place of base or new. A row holds where
-the mean change is not beyond the threshold. It fails where the whole 95 % interval,
-paired by seed, is beyond; in between it is not proven. Where several rows of a gate
-moved, their intervals are so wide that all hold together. A count is exact: its change
-is beyond or not. A row fails, too, where runs failed or are not finished, where a value
-is lost, and where base and new cannot be compared.
+A gate has a row for every selector, metric and place of base or new. A row holds if the
+mean change does not exceed the threshold. It fails if the whole 95 % interval, paired
+by seed, exceeds it; otherwise it is not proven. The intervals of a gate's changed rows
+hold simultaneously. Counts are exact: their change exceeds the threshold or does not. A
+row also fails if runs failed or are not finished, if a value is lost, and if base and
+new are not comparable.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ NOT_PROVEN: Status = "not proven"
 NOT_CHECKED: Status = "not checked"
 
 NOWHERE = "no value in base or new"
-"""Why a row is not checked that never had a value.
+"""Reason not to check a row without values.
 
-An example is the τ of a selector that ranks nothing.
+An example is the τ of a selector without scores.
 """
 WHOLE_STUDY = "the study"
-"""The selector of the row that stands for runs of which the selector is not known."""
+"""Name in the row about unfinished runs, whose selectors are not known."""
 
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """What a gate says of one row.
+    """The outcome of a gate in one row.
 
     Attributes:
-        gate: the gate.
-        label: the row's selector.
-        metric: the title of its metric.
-        place: where that is measured.
+        gate: gate.
+        label: label of the selector.
+        metric: title of the metric.
+        place: landscape or search in which the metric is measured.
         status: whether the gate holds.
-        why: that in words.
-        size: the change in the gate's direction and `unit`; None where nothing was
-            compared.
-        low: lower bound of its 95 % interval among all rows of the gate; None without
-            one, as for counts.
-        high: the upper bound.
-        pairs: how many seeds were compared.
-        reach: the change from which on the gate would fail in four of five cases, with
-            these seeds and this spread. None where it is exact or not known.
+        why: explanation of the status.
+        size: change in the gate's direction and in `unit`; None if there was no
+            comparison.
+        low: lower bound of the 95 % interval, simultaneous over the gate's rows; None
+            without an interval, as for counts.
+        high: upper bound of the interval.
+        pairs: number of compared seeds.
+        reach: change at which the gate would fail with probability 80 %, given these
+            seeds and their spread; None for counts and if not known.
         unit: " points", " %" (of base), " s" or empty.
-        exact: whether it is a count, of which every change is real.
+        exact: whether the metric is a count, of which every change is real.
     """
 
     gate: Gate
@@ -81,14 +81,14 @@ def judge_gates(
     base: Snapshot,
     new: Snapshot,
 ) -> list[GateOutcome]:
-    """Return what every gate says of each of its rows.
+    """Return the outcome of every gate in each of its rows.
 
-    Rows are the changes of the gate's metric, the searches of selectors that have runs
-    in base or new and no such change, selectors without any run, and the study where
-    runs of new are not finished.
+    The rows are: the changes of the gate's metric; searches of selectors with runs but
+    without such a change; selectors without runs; and the study, if runs of new are not
+    finished.
 
-    Raises UserError for a metric that neither has, and for a gate of which base has no
-    value to compare with: a gate that cannot fail is no gate.
+    Raises UserError for a metric that neither snapshot has, and for a gate without a
+    value in base: such a gate could not fail.
     """
     outcomes: list[GateOutcome] = []
     for gate in gates:
@@ -100,7 +100,7 @@ def judge_gates(
             first = of_gate[0]
             raise gate_error(
                 gate.text,
-                f"could check nothing: {first.label}, {first.metric}: {first.why}; "
+                f"has nothing to check: {first.label}, {first.metric}: {first.why}; "
                 "write a new base, or remove the gate",
             )
         outcomes += of_gate
@@ -108,13 +108,13 @@ def judge_gates(
 
 
 def _unknown_metric(gate: Gate, changes: Sequence[MetricChange]) -> UserError:
-    """Return the error of a gate without rows."""
+    """Return the error for a gate without rows."""
     known = {change.metric.name for change in changes}
     if gate.metric == "tau":
         metrics = ", ".join(sorted(known))
         return gate_error(
             gate.text,
-            f"could check nothing: no selector has a rank correlation; there are {metrics}",
+            f"has nothing to check: no selector has a rank correlation; the metrics are {metrics}",
         )
     if any(map(is_tau, known)):
         known.add("tau")
@@ -122,14 +122,14 @@ def _unknown_metric(gate: Gate, changes: Sequence[MetricChange]) -> UserError:
 
 
 class _Snapshots(NamedTuple):
-    """The two snapshots that are compared."""
+    """The two compared snapshots."""
 
     base: Snapshot
     new: Snapshot
 
 
 class _Ruling(NamedTuple):
-    """The status of a row that has nothing to compare, and why."""
+    """The status of a row without a comparison, and the reason."""
 
     status: Status
     why: str
@@ -138,7 +138,7 @@ class _Ruling(NamedTuple):
 def _judge_gate(
     gate: Gate, rows: Sequence[MetricChange], snapshots: _Snapshots
 ) -> list[GateOutcome]:
-    """Return what a gate says of its rows and of what has none."""
+    """Return the outcomes of a gate, also for selectors and runs without values."""
     moved = [change for change in rows if any(change.seed_differences)]
     together = max(1, len(moved))
     outcomes = []
@@ -155,16 +155,13 @@ def _judge_gate(
     return [*outcomes, *_judge_without_values(gate, rows, snapshots)]
 
 
-# Rows that have nothing to compare
+# Rows without a comparison
 
 
 def _rule_without_comparison(
     change: MetricChange, snapshots: _Snapshots
 ) -> _Ruling | None:
-    """Return the status of a change that cannot be judged, and why.
-
-    None for one that can.
-    """
+    """Return the status of a change that cannot be compared; None if it can be."""
     label = change.label
     failed = _failed_runs(label, change.search, snapshots)
     if failed:
@@ -186,13 +183,13 @@ def _rule_without_comparison(
         seeds = f"seed{plural} {', '.join(map(str, change.lost))}"
         return _Ruling(
             FAILED,
-            f"new has no value of {seeds}, which base has: run them, or write a base without them",
+            f"new lacks {seeds} of base: run them, or write a base without them",
         )
     return None
 
 
 def _failed_runs(label: str, search: str, snapshots: _Snapshots) -> str:
-    """Return which runs failed in new and not in base; empty if there are none."""
+    """Return a text on runs that failed only in new; empty if there are none."""
     before = snapshots.base.runs_of(label, search)
     after = snapshots.new.runs_of(label, search)
     failed = [seeds for seeds in after.failed if seeds not in before.failed]
@@ -201,7 +198,7 @@ def _failed_runs(label: str, search: str, snapshots: _Snapshots) -> str:
     if not after.finished:
         return _all_failed(after)
     runs = len(after.failed) + after.finished
-    return f"{len(failed)} of {runs} runs failed in new and not in base"
+    return f"{len(failed)} of {runs} runs failed in new but not in base"
 
 
 def _all_failed(runs: SelectorRuns) -> str:
@@ -212,22 +209,22 @@ def _all_failed(runs: SelectorRuns) -> str:
 
 
 def _why_vanished(label: str, search: str, snapshots: _Snapshots) -> str:
-    """Return why new has no value where base has one, or where base has runs."""
+    """Return why new has no value although base has a value or runs."""
     new = snapshots.new
     if label not in new.labels:
-        return "vanished: in base, and not in new"
+        return "missing: in base, but not in new"
     runs = new.runs_of(label, search)
     if runs.finished:
-        return "vanished: base has a value, new has none"
+        return "missing: base has a value, new has none"
     if runs.failed:
         return _all_failed(runs)
     if new.unfinished:
         return "no run is finished in new"
-    return "vanished: no such run in new"
+    return "missing: new has no such run"
 
 
 def _rule_on_runs(label: str, search: str, snapshots: _Snapshots) -> _Ruling:
-    """Return the status of a selector in a search without any change, and why."""
+    """Return the status of a selector in a search without a change."""
     failed = _failed_runs(label, search, snapshots)
     if failed:
         return _Ruling(FAILED, failed)
@@ -235,7 +232,7 @@ def _rule_on_runs(label: str, search: str, snapshots: _Snapshots) -> _Ruling:
 
 
 def _rule_without_any_value(label: str, search: str, snapshots: _Snapshots) -> _Ruling:
-    """Return the status of a selector without a value in either snapshot, and why."""
+    """Return the status of a selector without a value in either snapshot."""
     after = snapshots.new.runs_of(label, search)
     if after.finished:
         return _Ruling(NOT_CHECKED, NOWHERE)
@@ -247,7 +244,7 @@ def _rule_without_any_value(label: str, search: str, snapshots: _Snapshots) -> _
 def _judge_without_values(
     gate: Gate, rows: Sequence[MetricChange], snapshots: _Snapshots
 ) -> Iterator[GateOutcome]:
-    """Yield what a gate says of selectors and runs that no change stands for."""
+    """Yield the outcomes of a gate for selectors and runs without a change."""
     base, new = snapshots
     with_changes = {(change.label, change.search) for change in rows}
     runs = (*new.runs, *base.runs)
@@ -263,7 +260,7 @@ def _judge_without_values(
             why = _why_vanished(label, "", snapshots)
             yield GateOutcome(gate, label, gate.metric, "", FAILED, why)
     if new.unfinished:
-        why = f"{new.unfinished} of its runs are not finished in new: run '{new.command}' again"
+        why = f"{new.unfinished} of its runs are not finished in new: rerun '{new.command}'"
         yield GateOutcome(gate, WHOLE_STUDY, gate.metric, "", FAILED, why)
 
 
@@ -272,9 +269,10 @@ def _judge_without_values(
 
 @dataclass(frozen=True)
 class _Row:
-    """A change with values on both sides, and the gate on it.
+    """A change with values on both sides, and its gate.
 
-    `together` is how many rows of the gate moved, whose intervals hold together.
+    `together` is the number of changed rows of the gate, whose intervals hold
+    simultaneously.
     """
 
     gate: Gate
@@ -283,7 +281,7 @@ class _Row:
 
     @property
     def seeds(self) -> int:
-        """Number of seeds that are compared."""
+        """Number of compared seeds."""
         return len(self.change.seed_differences)
 
     @property
@@ -295,7 +293,7 @@ class _Row:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Interval of the change in the gate's direction; None without one."""
+        """Interval of the change in the gate's direction; None if there is none."""
         difference = self.change.difference.among(self.together)
         if self.change.exact or self.all_equal:
             return None
@@ -307,12 +305,12 @@ class _Row:
 
     @property
     def all_equal(self) -> bool:
-        """True if the change is the same in all seeds."""
+        """Whether the change is the same in all seeds."""
         return len(set(self.change.seed_differences)) == 1
 
 
 def _judge_change(row: _Row) -> GateOutcome:
-    """Return what a gate says of a change that has values on both sides."""
+    """Return the outcome for a change with values on both sides."""
     gate = row.gate
     change = row.change
     assert change.base is not None
@@ -341,15 +339,15 @@ def _judge_change(row: _Row) -> GateOutcome:
 
 
 def _judge_from_zero(row: _Row) -> GateOutcome:
-    """Return what a relative gate says where base is zero.
+    """Return the outcome of a relative gate if base is zero.
 
-    Every change in its direction is then beyond every per cent.
+    Every change in the gate's direction then exceeds every percentage.
     """
     change = row.change
     status = _status(row, 0.0)
     assert change.base is not None and change.new is not None
     is_zero = change.base == change.new == 0
-    why = "0 as before" if is_zero else f"from {change.base:g} to {change.new:g}"
+    why = "still 0" if is_zero else f"from {change.base:g} to {change.new:g}"
     if status == NOT_PROVEN:
         why += f": {_not_proven(row.seeds)}"
     return GateOutcome(
@@ -365,7 +363,7 @@ def _judge_from_zero(row: _Row) -> GateOutcome:
 
 
 def _status(row: _Row, limit: float) -> Status:
-    """Return whether the gate holds, for a threshold in the unit of the metric."""
+    """Return the status for a threshold in the unit of the metric."""
     if not _is_beyond(row.size, limit):
         return HOLDS
     if row.change.exact or _is_proven(row, limit):
@@ -374,16 +372,16 @@ def _status(row: _Row, limit: float) -> Status:
 
 
 def _is_beyond(size: float, limit: float) -> bool:
-    """Return whether a change is beyond a threshold by more than rounding."""
+    """Return whether a change exceeds a threshold by more than a rounding error."""
     return size > limit and not isclose(size, limit, rel_tol=1e-12)
 
 
 def _is_proven(row: _Row, limit: float) -> bool:
-    """Return whether the seeds prove a change that is beyond the threshold.
+    """Return whether the seeds prove a change beyond the threshold.
 
-    Where all differences are equal there is no interval. There the exact sign-flip test
-    of the differences minus the threshold decides: of all patterns of signs only two
-    are as far off as what was seen.
+    If all differences are equal, there is no interval. Then the exact sign-flip test of
+    the differences minus the threshold decides: only two of all patterns of signs are
+    as extreme as the observed one.
     """
     if row.seeds < LEAST_SEEDS:
         return False
@@ -395,10 +393,9 @@ def _is_proven(row: _Row, limit: float) -> bool:
 
 
 def _reach(row: _Row, limit: float) -> float | None:
-    """Return the change that would be found beyond the threshold in four of five cases.
+    """Return the change that the gate would detect with probability 80 %.
 
-    The whole interval is beyond the threshold as often as it would be beyond zero, were
-    the threshold zero. None where that is not known.
+    It is the threshold plus the smallest detectable difference; None if not known.
     """
     if row.change.exact or row.all_equal or row.seeds < LEAST_SEEDS:
         return None
@@ -413,7 +410,7 @@ def _unit(gate: Gate, change: MetricChange) -> str:
 
 
 def _why(outcome: GateOutcome, row: _Row) -> str:
-    """Return an outcome's numbers in words."""
+    """Return a text with the numbers of an outcome."""
     change = row.change
     is_relative = outcome.gate.relative
     text = f"{outcome.gate.direction} of {outcome.size:.4g}{outcome.unit}"
@@ -422,7 +419,7 @@ def _why(outcome: GateOutcome, row: _Row) -> str:
     if is_relative and change.metric.unit == "points":
         text += f" ({row.size:.4g} points)"
     if outcome.low is not None and outcome.high is not None:
-        rows = f" ({row.together} together)" if row.together > 1 else ""
+        rows = f" ({row.together} rows)" if row.together > 1 else ""
         text += f", 95 % interval{rows} [{outcome.low:.4g}, {outcome.high:.4g}]"
     elif not change.exact:
         text += f", no interval: {change.difference.reason}"
@@ -436,14 +433,16 @@ def _why(outcome: GateOutcome, row: _Row) -> str:
 
 
 def _reach_in_words(outcome: GateOutcome) -> str:
-    """Return from which change on a gate that holds would have failed."""
+    """Return the change that a gate that holds would have detected, as text."""
     if outcome.reach is not None:
-        return f"; would fail in four of five cases from {outcome.reach:.3g}{outcome.unit} on"
+        return f"; would detect {outcome.reach:.3g}{outcome.unit} with probability 80 %"
     if not outcome.exact and outcome.pairs < LEAST_SEEDS:
-        return f"; fewer than {LEAST_SEEDS} seeds prove no change: take four or more"
+        return (
+            f"; fewer than {LEAST_SEEDS} seeds cannot prove a change: use at least four"
+        )
     return ""
 
 
 def _not_proven(pairs: int) -> str:
     plural = "" if pairs == 1 else "s"
-    return f"beyond the threshold, not proven with {pairs} seed{plural}"
+    return f"beyond the threshold, but not proven with {pairs} seed{plural}"

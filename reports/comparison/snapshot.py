@@ -1,4 +1,4 @@
-"""What a comparison needs of a folder of records, or of a baseline file."""
+"""Snapshots: the values that a comparison reads from a folder or a baseline file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from archselect.reports.results.metrics import (
 from archselect.reports.results.results import Group, Results, load, seed_name
 
 LARGEST = 1e30
-"""No accuracy, coefficient, count or time is larger.
+"""Largest accepted accuracy, coefficient, count or time.
 
-Sums of larger numbers overflow.
+Sums of larger numbers could overflow.
 """
 RANGES = {
     "points": (0.0, 100.0),
@@ -32,17 +32,17 @@ RANGES = {
     "count": (0.0, LARGEST),
     "seconds": (0.0, LARGEST),
 }
-"""The lowest and the highest value of a metric, by its unit.
+"""The lowest and the highest possible value of a metric, by unit.
 
-Rounding may bring a coefficient above one.
+Rounding errors can raise a coefficient above one.
 """
 
 
 class SelectorRuns(Fact):
-    """How the runs of one selector in one search ended.
+    """The number of finished runs and the failed runs of a selector in a search.
 
-    `search` is the space and the images. `finished` is how many have a record, `failed`
-    the seeds of those that failed.
+    `search` is the space and the images. `finished` is the number of runs with a
+    record. `failed` lists the seeds of failed runs.
     """
 
     label: str
@@ -52,11 +52,11 @@ class SelectorRuns(Fact):
 
 
 class Snapshot(Fact):
-    """The values of a study's selectors, seed by seed, and how their runs ended.
+    """The values of a study's selectors by seed, and its finished and failed runs.
 
-    `labels` are the selectors of the study, with or without runs. `settings` has, by
-    label, all that determines the selector's runs but seeds and images. `unfinished` is
-    how many runs of the study neither finished nor failed.
+    `labels` lists the selectors of the study, with or without runs. `settings` has, by
+    label, everything that determines a selector's runs except seeds and images.
+    `unfinished` is the number of runs that neither finished nor failed.
     """
 
     schema_version: Literal[2] = 2
@@ -73,16 +73,16 @@ class Snapshot(Fact):
 
     @property
     def failures(self) -> Counter[str]:
-        """Number of runs that failed, by the selector's label."""
+        """Number of failed runs, by label of the selector."""
         count: Counter[str] = Counter()
         for runs in self.runs:
             count[runs.label] += len(runs.failed)
         return +count
 
     def runs_of(self, label: str, search: str) -> SelectorRuns:
-        """Return how the runs of a selector in a search ended.
+        """Return the finished and failed runs of a selector in a search.
 
-        None are finished and none failed if there are none.
+        Both are empty if there are no such runs.
         """
         for runs in self.runs:
             if (runs.label, runs.search) == (label, search):
@@ -93,7 +93,7 @@ class Snapshot(Fact):
 def take_snapshot(results: Results) -> Snapshot:
     """Return the snapshot of a study's results.
 
-    Raises UserError, naming file and series, for a value that is not finite.
+    Raises UserError, with the folder and the series, for an impossible value.
     """
     labels_with_runs = [group.label for group in results.groups]
     without_runs = [
@@ -102,7 +102,7 @@ def take_snapshot(results: Results) -> Snapshot:
     results = _with_distinct_labels(results)
     labels = [group.label for group in results.groups]
     series = [*quality_series(results), *cost_series(results)]
-    remedy = "remove what is damaged there and run again"
+    remedy = "remove the damaged records and rerun the study"
     _refuse_values(results.source.root, series, remedy)
     return Snapshot(
         name=results.info.name,
@@ -119,7 +119,7 @@ def take_snapshot(results: Results) -> Snapshot:
 
 
 def _settings(group: Group) -> dict[str, str]:
-    """Return all that determines a selector's runs but seeds and images."""
+    """Return everything that determines a selector's runs except seeds and images."""
     include: Any = {
         "supernet": True,
         "selector": {"settings", "source"},
@@ -130,9 +130,9 @@ def _settings(group: Group) -> dict[str, str]:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Return the snapshot of a folder of records, or of a baseline file.
+    """Return the snapshot of a folder of records or of a baseline file.
 
-    Raises UserError if it is neither, has no value, or has a value that is not finite.
+    Raises UserError if the path is neither, or if it has no value or an impossible one.
     """
     if path.is_dir():
         return take_snapshot(load(path))
@@ -140,27 +140,27 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def read_new_snapshot(path: Path) -> Snapshot:
-    """Return what :func:`read_snapshot` returns, also where all runs failed."""
+    """Return the snapshot as :func:`read_snapshot` does, even if all runs failed."""
     if path.is_dir():
         return take_snapshot(load(path, may_have_failed=True))
     return _read_baseline(path)
 
 
 def write_baseline(snapshot: Snapshot, path: Path) -> None:
-    """Write a baseline file. Raises UserError if it cannot be written."""
+    """Write a baseline file; raise UserError if the path is not writable."""
     write_fact(path, snapshot)
 
 
 def _read_baseline(path: Path) -> Snapshot:
     if not path.is_file():
         raise UserError(
-            f"there is no {path}: name a folder that 'archselect run' has written, or a baseline file"
+            f"{path} does not exist: give a folder that 'archselect run' has written, or a baseline file"
         )
     remedy = "write it again with 'archselect baseline'"
-    # People edit and convert baselines, which are under version control.
+    # Baselines are under version control, where people can edit and convert them.
     snapshot = parse_fact(path, read_text(path), Snapshot, remedy)
     if not any(series.values for series in snapshot.series):
-        raise UserError(f"{path} holds no value of any selector: {remedy}")
+        raise UserError(f"{path} has no value of any selector: {remedy}")
     _refuse_values(path, snapshot.series, remedy)
     _refuse_duplicates(path, snapshot.series, remedy)
     return snapshot
@@ -176,11 +176,11 @@ def _runs(group: Group) -> SelectorRuns:
 
 
 def _with_distinct_labels(results: Results) -> Results:
-    """Return the results with a label of its own for each group of a search.
+    """Return the results with distinct labels for the groups of a search.
 
-    A study may have one selector on two sizes of a supernet, or on two parts of a data
-    set: their values are not one series. Groups that share label, space and images get
-    their full name as label.
+    A study can have one selector on two sizes of a supernet, or on two parts of a data
+    set; their values are different series. Groups that share label, space and images
+    get their full name as label.
     """
     count = Counter((group.label, describe_search(group)) for group in results.groups)
     groups = []
@@ -194,7 +194,7 @@ def _with_distinct_labels(results: Results) -> Results:
 
 
 def _refuse_values(path: Path, every: list[Series], remedy: str) -> None:
-    """Raise UserError for the first value that cannot have been measured."""
+    """Raise UserError for the first impossible value."""
     for series in every:
         for seed, value in series.values.items():
             fault = _fault(value, series)
@@ -206,7 +206,7 @@ def _refuse_values(path: Path, every: list[Series], remedy: str) -> None:
 
 
 def _fault(value: float, series: Series) -> str:
-    """Return what is wrong with a value; empty if nothing is."""
+    """Return why a value is impossible; empty if it is possible."""
     lowest, highest = RANGES[series.metric.unit]
     if lowest <= value <= highest:
         return ""
@@ -218,7 +218,7 @@ def _fault(value: float, series: Series) -> str:
 
 
 def _refuse_duplicates(path: Path, every: list[Series], remedy: str) -> None:
-    """Raise UserError if two series are of the same selector, metric and place."""
+    """Raise UserError if two series have the same selector, metric and place."""
     count = Counter(
         (series.label, series.metric.name, series.place) for series in every
     )

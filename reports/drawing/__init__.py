@@ -1,1 +1,1 @@
-"""Cells as small drawings."""
+"""Drawings of cells."""

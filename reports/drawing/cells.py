@@ -1,7 +1,7 @@
-"""The selected cells as small drawings.
+"""Drawings of the selected cells.
 
-Nodes stand in one line; operations are named edges with a lane each. See
-:mod:`..layout`.
+Nodes are on one line; each edge has a lane and the name of its operation.
+:mod:`..layout` computes the positions.
 """
 
 from __future__ import annotations
@@ -30,49 +30,49 @@ from archselect.reports.figures.palette import FONT, INK, MUTED
 from archselect.reports.results.results import Group, Results, seed_name
 
 MARGIN = 8.0
-"""Above and below a cell."""
+"""Space above and below a cell, in pixels."""
 HEAD = 16.0
-"""Room for a cell's name."""
+"""Height for a cell's name, in pixels."""
 ARROW = 8.0
-"""Length and width of an arrowhead."""
+"""Length and width of an arrowhead, in pixels."""
 ZERO = "none"
 
 MOST_CELLS = 200
-"""Most cells that are drawn: those that most runs selected."""
+"""Most cells to draw; those selected by most runs come first."""
 MOST_NAMES = 40
-"""Most runs that are named beside a cell."""
+"""Most runs to list below a cell."""
 
 _KEY_LINE = 20
-"""Length of the line before a name in a key."""
+"""Length of the line before a name in a key, in pixels."""
 _KEY_NAME = 26
-"""From the start of that line to the name."""
+"""Distance from the start of that line to the name, in pixels."""
 _KEY_ROW = 17
-"""Height of a row of a key."""
+"""Height of a row of a key, in pixels."""
 
 
 class SelectingRun(NamedTuple):
-    """A run that selected the cell."""
+    """A run that selected a cell."""
 
     group: Group
     record: Record
 
     @property
     def name(self) -> str:
-        """Selector and seeds."""
+        """Selector and seeds, as text."""
         return f"{self.group.name} {seed_name(self.record.inputs)}"
 
 
 @dataclass(frozen=True)
 class SelectedCell:
-    """One distinct architecture, its drawing, and the runs that selected it.
+    """A distinct architecture, its drawing, and the runs that selected it.
 
     Attributes:
-        name: of its file.
+        name: name of the file, without ending.
         space: name of its space.
-        architecture: its text.
+        architecture: architecture as text.
         svg: one drawing of all cell types.
-        choices: the runs, in the study's order.
-        accuracies: what the truths say of it.
+        choices: runs that selected it, in the study's order.
+        accuracies: its accuracy in each truth.
     """
 
     name: str
@@ -84,7 +84,7 @@ class SelectedCell:
 
     @property
     def who(self) -> str:
-        """The first runs, and how many more there are."""
+        """The first runs, and the number of further runs, as text."""
         names = [choice.name for choice in self.choices[:MOST_NAMES]]
         more = len(self.choices) - MOST_NAMES
         if more > 0:
@@ -96,7 +96,7 @@ class SelectedCell:
 class LegendEntry:
     """An operation and the colour of its edges.
 
-    None is the dotted grey of an edge that carries nothing.
+    Edges with `none`, which pass nothing on, are dotted and grey.
     """
 
     operation: str
@@ -105,16 +105,16 @@ class LegendEntry:
 
 
 CONNECTION = LegendEntry("", MUTED, False)
-"""The look of what is no choice of an operation."""
+"""The look of edges without a choice of operation."""
 
 
 @dataclass(frozen=True)
 class SelectedCells:
-    """Distinct architectures in the order of the first run that selected each.
+    """Distinct architectures, in the order of the first run that selected each.
 
     Attributes:
-        drawn: those that are drawn.
-        left_out: how many more there are.
+        drawn: architectures with drawings.
+        left_out: number of further architectures.
     """
 
     drawn: tuple[SelectedCell, ...]
@@ -122,9 +122,9 @@ class SelectedCells:
 
 
 def selected_cells(results: Results) -> SelectedCells:
-    """Return every distinct architecture of a space once.
+    """Return every distinct selected architecture once.
 
-    Where they are many, they are those that most runs selected.
+    If there are too many, draw those selected by most runs.
     """
     runs_of_cell: dict[tuple[str, str], list[SelectingRun]] = {}
     for group in results.groups:
@@ -155,8 +155,8 @@ def selected_cells(results: Results) -> SelectedCells:
 
 
 def legend(results: Results) -> list[LegendEntry]:
-    """Return every operation that the spaces let a selector choose, in their order."""
-    # Runs on one space allow the same operations.
+    """Return every operation that selectors can choose, in the order of the spaces."""
+    # All runs on one space allow the same operations.
     operations_of_space = {
         group.inputs.space: group.records[-1].selected.operations
         for group in results.groups
@@ -170,13 +170,13 @@ def legend(results: Results) -> list[LegendEntry]:
 
 
 def legend_of(edges: Iterable[Sequence[str]]) -> list[LegendEntry]:
-    """Return each operation with its colour, in the order given.
+    """Return each operation with its colour, in the given order.
 
-    `none` is dotted and takes no colour.
+    `none` is dotted and uses no colour.
 
     Args:
-        edges: the operations allowed on each edge; one that is allowed alone is no
-            choice, and is not listed for it.
+        edges: operations allowed on each edge; edges with one operation are skipped,
+            because there is no choice.
     """
     names: dict[str, None] = {}
     for operations in edges:
@@ -198,15 +198,15 @@ def draw(
     keyed: bool = False,
     room: float = 0.0,
 ) -> str:
-    """Return the cells of one architecture as one SVG, one under the other.
+    """Return one SVG with the cells of an architecture, one below the other.
 
     Args:
-        graphs: the cells.
-        colours: how each operation is drawn; others, and connections, are grey.
-        title: what a screen reader says.
-        keyed: whether a key of the operations that occur stands below.
-        room: for labels, at least; see :func:`label_width`. Drawings of one room have
-            their nodes at the same places.
+        graphs: cells.
+        colours: colour and line of each operation; other edges are grey.
+        title: title for screen readers.
+        keyed: whether to add a key of the operations in use.
+        room: least width for labels, from :func:`label_width`. Drawings with the same
+            width have their nodes at the same places.
     """
     room = max(room, *(label_width(graph) for graph in graphs))
     layouts = [lay_out(graph, room) for graph in graphs]
@@ -240,7 +240,7 @@ def _move_down(drawing: str, by: float) -> str:
 
 
 def _used_operations(layouts: Iterable[CellLayout]) -> set[str | None]:
-    """Return the operations that stand at edges or in nodes."""
+    """Return the operations on edges and in nodes."""
     used: set[str | None] = set()
     for layout in layouts:
         used |= {track.operation for track in layout.tracks}
@@ -251,13 +251,13 @@ def _used_operations(layouts: Iterable[CellLayout]) -> set[str | None]:
 def _draw_cell(
     name: str, layout: CellLayout, colours: Mapping[str, LegendEntry], head: float
 ) -> str:
-    """Return the cell around its line of nodes.
+    """Return the SVG of a cell, with its line of nodes at y = 0.
 
     Args:
-        name: of the cell.
-        layout: of the cell.
-        colours: how each operation is drawn.
-        head: the room above it for its name.
+        name: name of the cell.
+        layout: layout of the cell.
+        colours: colour and line of each operation.
+        head: height above the cell for its name, in pixels.
     """
     parts = []
     if layout.output is not None:
@@ -266,7 +266,7 @@ def _draw_cell(
         (track, colours.get(track.operation or "", CONNECTION))
         for track in layout.tracks
     ]
-    # Later lines lie over earlier ones: `none` carries nothing and comes first.
+    # Later lines cover earlier ones, so edges with `none` come first.
     dotted_first = sorted(edges, key=lambda edge: not edge[1].dotted)
     parts += [_draw_edge(track, look) for track, look in dotted_first]
     parts += [_draw_node(node, _node_colour(node, colours)) for node in layout.nodes]
@@ -286,7 +286,7 @@ def _node_colour(node: DrawnNode, colours: Mapping[str, LegendEntry]) -> str:
 
 
 def _draw_concatenation(layout: CellLayout, output: DrawnNode) -> str:
-    """Return the lines of the output nodes, gathered below the cell."""
+    """Return the lines from the output nodes to the concatenation below the cell."""
     bus = layout.bus
     end = (output.x, bus)
     tip = (output.x, output.y + output.half_height)
@@ -317,10 +317,10 @@ def _dots(look: LegendEntry) -> str:
 
 
 def _path(corners: Sequence[Point]) -> str:
-    """Return a line through the corners, each turn rounded."""
+    """Return a line through the corners, with rounded turns."""
     parts = [f"M{_point(corners[0])}"]
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
-        # The first and the last part have one turn, all others two.
+        # The first and the last segment have one turn; all others have two.
         room_before = _distance(before, corner)
         if before != corners[0]:
             room_before /= 2
@@ -345,20 +345,20 @@ def _distance(a: Point, b: Point) -> float:
 
 
 def _towards(a: Point, b: Point, distance: float) -> Point:
-    """Return the point so far from a towards b; lines are level or upright."""
+    """Return the point at a distance from a towards b, on a straight line."""
     part = distance / (_distance(a, b) or 1)
     return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
 
 
 def _before(tip: Point, behind: Point) -> Point:
-    """Return where the line ends and the arrowhead begins."""
+    """Return the point where the line ends and the arrowhead begins."""
     return _towards(tip, behind, ARROW - 1)
 
 
 def _arrow(tip: Point, behind: Point, colour: str) -> str:
     """Return an arrowhead.
 
-    It is no marker: those have ids, and a page holds many drawings.
+    It is a path, not an SVG marker: markers need ids, and a page has many drawings.
     """
     x, y = _towards(tip, behind, ARROW)
     left = (x - ARROW / 2, y)
@@ -372,7 +372,7 @@ def _arrow(tip: Point, behind: Point, colour: str) -> str:
 
 
 def _draw_node(node: DrawnNode, colour: str) -> str:
-    """Return a node's outline and its name."""
+    """Return the outline and the name of a node."""
     line_width = 2 if node.operation else 1.4
     baseline = node.y + (2 if node.subscript else 4)
     return (
@@ -382,7 +382,7 @@ def _draw_node(node: DrawnNode, colour: str) -> str:
 
 
 def _outline(node: DrawnNode) -> str:
-    """Return the start of a circle's or a box's element."""
+    """Return the start of the element of a circle or a box."""
     if node.round:
         return f'<circle cx="{node.x:.1f}" cy="{node.y:.1f}" r="{node.half_width:g}"'
     left = node.x - node.half_width
@@ -404,7 +404,7 @@ def _node_text(node: DrawnNode) -> str:
 
 
 def _draw_key(entries: Sequence[LegendEntry], width: float) -> tuple[str, float]:
-    """Return a key of operations, in columns, and its height."""
+    """Return a key of operations in columns, and its height."""
     widths = [text_width(entry.operation) for entry in entries]
     column_width = _KEY_NAME + max([0.0, *widths]) + 6
     columns = max(1, int(width // column_width))

@@ -1,12 +1,12 @@
-"""Where the nodes, edges and labels of a drawn cell go.
+"""Positions of the nodes, edges and labels in the drawing of a cell.
 
-Pixels; y grows downwards, the line of nodes is y = 0.
+The unit is pixels. y grows downwards; the line of nodes is at y = 0.
 
-Nodes stand in columns along one line; two inputs share the first column. An edge
-between neighbours runs along the line; every other edge turns into its own lane above
-or below, and turns into its target's column at the end. Edges turn only in the columns
-and labels stand only in the gaps between them, each at its own lane. So no label can
-touch another one, or lie nearer to another edge than to its own.
+Nodes are in columns along one line; two inputs share the first column. An edge between
+neighbours follows the line. Every other edge turns into a separate lane above or below
+the line, and at the end into the column of its target. Edges turn only in columns, and
+labels are only in the gaps between columns, each at the lane of its edge. So no label
+touches another label or is closer to another edge.
 """
 
 from __future__ import annotations
@@ -23,55 +23,56 @@ from archselect.benchmarks.store.records import CellGraph
 Point = tuple[float, float]
 
 FIRST = 38.0
-"""From the line of nodes to the first lane."""
+"""Distance from the line of nodes to the first lane."""
 LANE = 27.0
-"""From lane to lane."""
+"""Distance between lanes."""
 CORNER = 10.0
 """Radius of a turn."""
 PORT = 9.0
-"""Distance of neighbouring edges at a node."""
+"""Distance between neighbouring edges at a node."""
 NODE = 13.0
 """Radius of a node, and half the width of the narrowest box."""
 FONT_SIZE = 11.0
 """Size of a label."""
 ADVANCE = 0.63
-"""Width of a character as a part of the font's size.
+"""Width of a letter as a fraction of the font size.
 
-No operation's name is wider in DejaVu Sans, but for short ones of wide letters.
+Names of operations in DejaVu Sans are at most this wide, except short names with many
+wide letters.
 """
 WIDE_LETTERS = "mwMW"
 WIDE_ADVANCE = 0.99
 NARROW_ADVANCE = 0.58
-"""Widths of those letters and of all others in short texts, per font size."""
+"""Widths of these letters and of all others in short texts, per font size."""
 SUBSCRIPT = 0.8
-"""Size of a subscript as a part of the font's size."""
+"""Size of a subscript as a fraction of the font size."""
 PAD = 9.0
-"""From a label to the columns on both sides."""
+"""Distance from a label to the columns on both sides."""
 OFF = 5.0
-"""From an edge to its label."""
+"""Distance from an edge to its label."""
 RISE = 8.5
-"""How far letters reach above the line of writing."""
+"""Height of letters above the baseline."""
 
 ABOVE = 1
 BELOW = -1
 """Sides of the line of nodes; lanes above it have positive numbers."""
 
 _CONNECTION = re.compile(r"projection|skip_connect|slot_\d+")
-"""What NAS-Bench-101's cells have between their blocks; no choice, and not written."""
+"""Edges between the blocks of NAS-Bench-101's cells, which get no label."""
 
 
 @dataclass(frozen=True)
 class DrawnNode:
     """A node and its name.
 
-    A block, as in NAS-Bench-101, has an operation, which is its name.
+    A block, as in NAS-Bench-101, has an operation, whose name is the node's name.
 
     Attributes:
-        x, y: its middle.
-        half_width, half_height: equal for a circle.
-        name: what stands in it.
-        subscript: what stands lower behind the name.
-        operation: of a block.
+        x, y: centre.
+        half_width, half_height: half the size; equal for a circle.
+        name: text in the node.
+        subscript: subscript after the name.
+        operation: operation of a block; None for other nodes.
     """
 
     x: float
@@ -84,11 +85,11 @@ class DrawnNode:
 
     @property
     def round(self) -> bool:
-        """Whether it is drawn as a circle."""
+        """Whether the node is a circle."""
         return self.half_width == self.half_height
 
     def reach(self, dx: float) -> float:
-        """Return the distance from the middle to the upper edge, `dx` to the side."""
+        """Return the height of the outline above the centre, at `dx` to the side."""
         if self.round:
             return float((self.half_width**2 - dx**2) ** 0.5)
         return self.half_height
@@ -96,12 +97,12 @@ class DrawnNode:
 
 @dataclass(frozen=True)
 class Track:
-    """An edge.
+    """The drawn line of an edge.
 
     Attributes:
-        corners: from source to target.
-        operation: its name; None of a connection between blocks.
-        label: the middle of the name's line of writing.
+        corners: corners from source to target.
+        operation: name of the operation; None for a connection between blocks.
+        label: centre of the label's baseline.
     """
 
     corners: tuple[Point, ...]
@@ -111,16 +112,16 @@ class Track:
 
 @dataclass(frozen=True)
 class CellLayout:
-    """A laid out cell.
+    """The layout of a cell.
 
     Attributes:
-        nodes: all but the concatenation.
-        tracks: the edges.
-        output: the concatenation's node; None where the output is one node.
-        stubs: the points at which the concatenated nodes are left.
-        bus: the height at which those lines are gathered.
-        width: the drawing reaches from 0 to it.
-        top, bottom: between which heights the drawing lies.
+        nodes: nodes without the concatenation.
+        tracks: lines of the edges.
+        output: node of the concatenation; None if the output is one node.
+        stubs: points where lines to the concatenation start.
+        bus: y of the line that collects them.
+        width: width of the drawing.
+        top, bottom: smallest and largest y of the drawing.
     """
 
     nodes: tuple[DrawnNode, ...]
@@ -134,7 +135,7 @@ class CellLayout:
 
 
 class _PlannedEdge(NamedTuple):
-    """An edge between places of nodes; without an operation it is a connection."""
+    """An edge between indices of nodes; without an operation it is a connection."""
 
     source: int
     target: int
@@ -143,12 +144,12 @@ class _PlannedEdge(NamedTuple):
 
 @dataclass(frozen=True)
 class _CellPlan:
-    """What is to be laid out.
+    """The nodes and edges to lay out.
 
     Attributes:
-        nodes: in order; they have no position yet.
-        edges: between them.
-        output: the nodes that are put out.
+        nodes: nodes in order, still without positions.
+        edges: edges between them.
+        output: indices of the output nodes.
         stacked: whether the first two nodes share the first column.
     """
 
@@ -173,7 +174,7 @@ class _CellPlan:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns: the middle of each, and half its width."""
+    """The centre of each column, and half its width."""
 
     middles: list[float]
     half_widths: list[float]
@@ -187,11 +188,11 @@ class _Columns:
 
 @dataclass
 class _Ports:
-    """How far beside a node's middle each line meets it.
+    """The horizontal offset from a node's centre at which each line meets it.
 
     Attributes:
-        leave, enter: of each edge, at its source and at its target.
-        stubs: of each node that is concatenated.
+        leave, enter: offset of each edge, at its source and at its target.
+        stubs: offset of the line to the concatenation, by node.
     """
 
     leave: list[float]
@@ -200,9 +201,9 @@ class _Ports:
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """Return the estimated width of a text.
+    """Return the estimated width of a text, in pixels.
 
-    It is that of as many letters of a usual text, or more where many of them are wide.
+    It depends on the number of letters, and is larger if many letters are wide.
     """
     wide = sum(text.count(letter) for letter in WIDE_LETTERS)
     narrow = len(text) - wide
@@ -211,19 +212,19 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 
 
 def label_width(graph: CellGraph) -> float:
-    """Return the estimated width of the longest name that stands at an edge."""
+    """Return the estimated width of the longest label of an edge, in pixels."""
     edges = _plan_cell(graph).edges
     widths = [text_width(edge.operation) for edge in edges if edge.operation]
     return max([0.0, *widths])
 
 
 def lay_out(graph: CellGraph, room: float) -> CellLayout:
-    """Return where everything of a cell goes.
+    """Return the layout of a cell.
 
     Args:
-        graph: the cell.
-        room: for a label in every gap between columns: at least its
-            :func:`label_width`.
+        graph: cell.
+        room: width for a label in every gap between columns, at least the
+            :func:`label_width` of the cell.
     """
     plan = _plan_cell(graph)
     lanes = _assign_lanes(plan)
@@ -264,7 +265,7 @@ def _lay_out_edge(
     ports: _Ports,
     edge: int,
 ) -> Track:
-    """Return an edge's corners, and where its label stands."""
+    """Return the corners of an edge and the position of its label."""
     planned = plan.edges[edge]
     corners = _corners(
         nodes[planned.source],
@@ -273,7 +274,7 @@ def _lay_out_edge(
         ports.leave[edge],
         ports.enter[edge],
     )
-    # The gap nearest to the edge's middle; of two the later one.
+    # The gap closest to the middle of the edge; if there are two, the later one.
     gap = sum(plan.columns_of_edge(edge)) // 2
     y = _lane_height(lane)
     below_line = y > 0
@@ -282,7 +283,7 @@ def _lay_out_edge(
 
 
 def _ends(nodes: Sequence[DrawnNode], lanes: Sequence[int]) -> list[float]:
-    """Return the heights at which nodes and labels end."""
+    """Return the y at which nodes and labels end."""
     ends = []
     for node in nodes:
         ends.append(node.y + node.half_height)
@@ -297,7 +298,7 @@ def _ends(nodes: Sequence[DrawnNode], lanes: Sequence[int]) -> list[float]:
 def _add_concatenation(
     plan: _CellPlan, layout: CellLayout, ports: _Ports
 ) -> CellLayout:
-    """Return a layout with the concatenation's node and the lines that lead to it."""
+    """Return a layout with the concatenation and the lines to it."""
     bus = max(layout.bottom + 9, FIRST)
     box = _box("c", "k") if plan.stacked else _box("out")
     left_end = layout.width + text_width("concat") + 2 * PAD
@@ -320,7 +321,7 @@ def _add_concatenation(
 def _plan_cell(graph: CellGraph) -> _CellPlan:
     """Return the nodes and edges to lay out.
 
-    They are those of the graph, or blocks and the connections between them.
+    They are those of the graph, or blocks with the connections between them.
     """
     blocks = _find_blocks(graph)
     used = {*range(graph.inputs), *graph.output}
@@ -352,18 +353,18 @@ def _plan_cell(graph: CellGraph) -> _CellPlan:
 
 
 class _Block(NamedTuple):
-    """An operation at a node: an edge of the graph that is drawn as a node."""
+    """An operation at a node: an edge of the graph, drawn as a node."""
 
     second_node: int
     operation: str
 
 
 def _find_blocks(graph: CellGraph) -> dict[int, _Block]:
-    """Return the blocks of cells that have their operations at nodes, by first node.
+    """Return the blocks of a cell with operations at nodes, by first node.
 
-    NAS-Bench-101's cells do. A block is an edge that is all its source puts out and all
-    its target takes in. Either all nodes between inputs and output are in blocks, and
-    all other edges are mere connections, or there are no blocks.
+    NAS-Bench-101 has such cells. A block is an edge that is the only one to leave its
+    source and the only one to enter its target. There are blocks only if every node
+    between inputs and output is in a block, and all other edges are connections.
     """
     leaving = Counter(source for source, _, _ in graph.edges)
     entering = Counter(target for _, target, _ in graph.edges)
@@ -385,8 +386,8 @@ def _find_blocks(graph: CellGraph) -> dict[int, _Block]:
 def _name_node(graph: CellGraph, node: int) -> DrawnNode:
     """Return a node with its name.
 
-    Two inputs have the field's names; a cell with one input and one output has "in" and
-    "out".
+    Two inputs are called c(k−2) and c(k−1), as in the literature; a cell with one input
+    and one output has "in" and "out".
     """
     if graph.inputs == 2 and node < 2:
         return _box("c", f"k−{2 - node}")
@@ -405,7 +406,7 @@ def _box(name: str, subscript: str = "") -> DrawnNode:
 
 
 def _place_columns(plan: _CellPlan, room: float) -> _Columns:
-    """Return where the columns are; between two of them is room for a label."""
+    """Return the positions of the columns, with space for a label between them."""
     count = plan.column(len(plan.nodes) - 1) + 1
     half_widths = [0.0] * count
     for place, node in enumerate(plan.nodes):
@@ -418,19 +419,19 @@ def _place_columns(plan: _CellPlan, room: float) -> _Columns:
 
 
 def _node_height(plan: _CellPlan, node: int) -> float:
-    """Return y of a node: two inputs stand in the first lanes."""
+    """Return the y of a node; two inputs are at the first lanes."""
     if plan.stacked and node < 2:
         return _lane_height(_side_of_input(node))
     return 0.0
 
 
 def _side_of_input(node: int) -> int:
-    """Return on which side the first and the second of two inputs stand."""
+    """Return the side of the first or the second of two inputs."""
     return ABOVE if node == 0 else BELOW
 
 
 def _lane_height(lane: int) -> float:
-    """Return y of a lane: 1, 2, … above the line, -1, -2, … below it, 0 the line."""
+    """Return the y of a lane: positive lanes are above the line, 0 is the line."""
     if lane == 0:
         return 0.0
     direction = -1 if lane > 0 else 1
@@ -438,11 +439,11 @@ def _lane_height(lane: int) -> float:
 
 
 def _assign_lanes(plan: _CellPlan) -> list[int]:
-    """Return a lane for every edge, such that edges of one lane do not overlap.
+    """Return a lane for every edge, so that edges of one lane do not overlap.
 
-    Short edges come first. An edge takes the lowest free lane, and of two sides the one
-    with fewer crossings. Of two inputs the upper one's edges stay above the line, the
-    lower one's below.
+    Short edges come first. An edge takes the free lane closest to the line, on the side
+    with fewer crossings. Edges of the upper of two inputs stay above the line; those of
+    the lower input stay below.
     """
     lanes = _Lanes([plan.columns_of_edge(edge) for edge in range(len(plan.edges))])
     for edge in lanes.short_edges_first():
@@ -460,11 +461,11 @@ def _assign_lanes(plan: _CellPlan) -> list[int]:
 
 
 class _Lanes:
-    """The lanes that edges have taken.
+    """The lanes of edges.
 
     Attributes:
-        columns: the first and the last column of each edge.
-        taken: the lane of each edge that has one.
+        columns: first and last column of each edge.
+        taken: lane of each edge that already has one.
     """
 
     def __init__(self, columns: Sequence[tuple[int, int]]) -> None:
@@ -472,7 +473,7 @@ class _Lanes:
         self.taken: dict[int, int] = {}
 
     def length(self, edge: int) -> int:
-        """Return over how many columns an edge reaches."""
+        """Return the number of columns that an edge spans."""
         first, last = self.columns[edge]
         return last - first
 
@@ -484,7 +485,7 @@ class _Lanes:
         )
 
     def is_free(self, edge: int, lane: int) -> bool:
-        """Return whether no edge of this lane overlaps the edge."""
+        """Return whether no other edge of the lane overlaps the edge."""
         first, last = self.columns[edge]
         for other, other_lane in self.taken.items():
             if other_lane != lane:
@@ -496,18 +497,18 @@ class _Lanes:
         return True
 
     def lowest_free(self, edge: int, side: int) -> int:
-        """Return the free lane nearest to the line, on one side."""
+        """Return the free lane closest to the line, on one side."""
         number = 1
         while not self.is_free(edge, side * number):
             number += 1
         return side * number
 
     def cost(self, edge: int, lane: int) -> tuple[int, int]:
-        """Return how bad a lane is for an edge: far, with crossings, and below."""
+        """Return the cost of a lane: distance plus crossings, then its side."""
         return abs(lane) + self._crossings(edge, lane), -lane
 
     def _crossings(self, edge: int, lane: int) -> int:
-        """Return how many ends of outer edges lie within inner ones, on one side."""
+        """Return the number of ends of outer edges within inner ones, on one side."""
         count = 0
         for other, other_lane in self.taken.items():
             if other_lane * lane <= 0:
@@ -521,11 +522,11 @@ class _Lanes:
 
 
 def _place_ports(plan: _CellPlan, lanes: Sequence[int]) -> _Ports:
-    """Return how far beside the middles of nodes edges and stubs meet them.
+    """Return the offsets at which edges and stubs meet nodes.
 
-    On a side of a node stand, from left to right: what enters, what is concatenated,
-    what leaves. Edges of outer lanes lie within those of inner ones, so that they do
-    not cross at the node.
+    On a side of a node, from left to right: entering edges, the line to the
+    concatenation, leaving edges. Edges of outer lanes are inside those of inner lanes,
+    so that they do not cross at the node.
     """
     ports = _Ports(
         leave=[0.0] * len(lanes),
@@ -541,11 +542,11 @@ def _place_ports(plan: _CellPlan, lanes: Sequence[int]) -> _Ports:
 def _place_ports_of_side(
     plan: _CellPlan, lanes: Sequence[int], ports: _Ports, node: int, side: int
 ) -> None:
-    """Write how far beside one node's middle lines meet it on one side."""
+    """Set the offsets of the lines on one side of a node."""
     inner_first = sorted(range(len(lanes)), key=lambda edge: abs(lanes[edge]))
     of_side = [edge for edge in inner_first if lanes[edge] * side > 0]
     entering = [edge for edge in of_side if plan.edges[edge].target == node]
-    # Where the node stands in the edge's lane, the edge leaves it at its end.
+    # If the node is in the edge's lane, the edge leaves it at its right end.
     height = _node_height(plan, node)
     leaving = [
         edge
@@ -570,7 +571,7 @@ def _place_ports_of_side(
 def _corners(
     source: DrawnNode, target: DrawnNode, lane: int, leave: float, enter: float
 ) -> tuple[Point, ...]:
-    """Return an edge's corners from the rim of its source to the rim of its target."""
+    """Return the corners of an edge from the outline of its source to its target."""
     y = _lane_height(lane)
     direction = -1 if lane > 0 else 1
     start_x = source.x + leave

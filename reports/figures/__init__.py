@@ -1,1 +1,1 @@
-"""The figures, as SVG text."""
+"""Figures as SVG text."""

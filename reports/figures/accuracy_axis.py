@@ -1,4 +1,4 @@
-"""The axis of accuracies, on which good cells have more room than bad ones."""
+"""The axis of accuracies, which gives good cells more space than bad ones."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from archselect.nasbench_adapters.rank_correlations import Floats
 class AccuracyAxis:
     """An axis that is logarithmic in the distance to the highest accuracy.
 
-    A long low tail so leaves room for the few tenths that tell good cells apart.
+    Small differences between good cells stay visible next to a long tail of bad cells.
 
     Attributes:
-        top: the highest accuracy.
-        unit: the noise between trials; smaller distances are not stretched any further.
+        top: highest accuracy, in per cent.
+        unit: smallest distance to stretch, such as the noise between trials.
     """
 
     top: float
     unit: float
 
     def place(self, accuracy: npt.ArrayLike) -> Floats:
-        """Return where accuracies, in per cent, stand on the axis."""
+        """Return the positions of accuracies, in per cent, on the axis."""
         distance = np.maximum(self.top - np.asarray(accuracy, dtype=np.float64), 0)
         return -np.log10(distance + self.unit)
 
     def ticks(self, low: float, apart: float) -> list[float]:
-        """Return accuracies from `low` to the top, with round distances to the top.
+        """Return round accuracies from `low` to the top, as ticks.
 
         They are at least `apart` from each other on the axis.
         """
@@ -41,7 +41,7 @@ class AccuracyAxis:
             last = int(np.floor(high / step))
             for count in range(first, last + 1):
                 tick = round(count * step, 1)
-                if high - tick > 5 * step:  # 61.5 among tens
+                if high - tick > 5 * step:  # no 61.5 among multiples of ten
                     continue
                 distances = [abs(self.place(tick) - self.place(t)) for t in ticks]
                 if all(distance >= apart for distance in distances):

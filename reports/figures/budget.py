@@ -1,4 +1,4 @@
-"""The figure of query budgets: what was found over the number of queries."""
+"""The figure of query budgets: reward and accuracy by number of queries."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ from archselect.reports.results.results import Results
 from archselect.reports.statistics.intervals import LEAST_SEEDS, student_quantile
 
 _INCHES = 3.9
-"""Height of the panels; more names in the key make it higher."""
+"""Least height of the figure, in inches; a long key makes it higher."""
 _KEY_ROW = 0.2
 _APART = 0.07
-"""Least distance of two ticks, as a part of the axis."""
+"""Least distance of two ticks, as a fraction of the axis."""
 _DASHED = (0, (4, 3))
 _FIRST = 3
-"""Number of queries from which on the lines set the range of the axis."""
+"""Number of queries from which the lines determine the range of the axis."""
 _LEAST_UNIT = 1 / 40
-"""Least part of an axis's range that is not stretched any further."""
+"""Smallest distance to stretch, as a fraction of the axis's range."""
 _CAPTION = (
-    "Left: the reward, which selectors see. Right: the accuracy that is reported of the same incumbents. Line: mean "
-    "over the runs of a selector; band: its 95 % interval by Student's t. The axis of queries is logarithmic, those of "
-    "accuracies are in the distance to the highest."
+    "Left: the reward, which selectors see. Right: the reported accuracy of the same incumbents. Line: mean "
+    "over the runs of a selector. Band: its 95 % interval by Student's t. The axis of queries is logarithmic; the "
+    "other "
+    "axes are logarithmic in the distance to the highest value."
 )
 
 _Side = Literal["reward", "accuracy"]
@@ -55,12 +56,12 @@ class _Curve:
     """A line of a panel.
 
     Attributes:
-        name: in the key.
-        colour: of the line.
-        queries: where it has a value.
-        means: the values.
-        margins: half the width of the band; 0 without one, NaN where it is not defined.
-        is_random: whether it is what random architectures have on average.
+        name: name in the key.
+            colour: colour of the line.
+            queries: numbers of queries with a value.
+            means: values.
+            margins: half the width of the band; 0 without a band, NaN if undefined.
+            is_random: whether it shows the expectation of random architectures.
     """
 
     name: str
@@ -73,14 +74,14 @@ class _Curve:
 
 @dataclass(frozen=True)
 class _Level:
-    """A level line: the best by reward, or the best of all."""
+    """A horizontal line: the best by reward, or the best of all."""
 
     name: str
     value: float
 
 
 def budget_figures(results: Results) -> list[Figure]:
-    """Return a figure for each truth and reward that was queried."""
+    """Return a figure per truth and queried reward."""
     planes = find_query_planes(results)
     colours = selector_colours(results)
     names = slugs(f"budget-{plane.title}" for plane in planes)
@@ -107,20 +108,21 @@ def _budget_figure(plane: QueryPlane, name: str, colours: Mapping[str, str]) -> 
         colours = [curve.colour for curve in rewards]
         add_key(right, names, colours, loc="upper left", bbox_to_anchor=(1.04, 1.0))
 
-    title = f"What queries find: {plane.title}"
+    title = f"Accuracy by number of queries: {plane.title}"
     caption = " ".join([_CAPTION, *_baseline_caption(plane)])
     return Figure(name, title, caption, svg(name, title, inches, draw))
 
 
 def _baseline_caption(plane: QueryPlane) -> Iterator[str]:
-    """Yield what the grey lines are."""
+    """Yield sentences on the grey lines."""
     if not plane.baselines:
         return
     population = plane.population(plane.baselines[0])
-    yield f"Grey: what random {population.over} have on average."
+    yield f"Grey: expectation of random {population.over}."
     if not plane.baselines[0].is_whole_space:
-        yield "All are of the part of the space that has a reward."
-    yield "Dashed: the architecture with the highest reward; right also the highest accuracy of all, where it differs."
+        yield "They cover only the part of the space that has a reward."
+    yield "Dashed: the architecture with the highest reward; on the right also the highest accuracy of all, if it "
+    "differs."
 
 
 # --- curves
@@ -148,7 +150,7 @@ def _selector_curve(runs: QueryRuns, side: _Side, colour: str) -> _Curve:
 
 
 def _means(values: Floats) -> Floats:
-    """Return the mean of each column's known values; NaN where none is known."""
+    """Return the mean of each column's known values; NaN if none is known."""
     known = ~np.isnan(values)
     sums = np.where(known, values, 0.0).sum(axis=0)
     counts = known.sum(axis=0)
@@ -156,7 +158,7 @@ def _means(values: Floats) -> Floats:
 
 
 def _margins(values: Floats) -> Floats:
-    """Return half the width of each column's interval; NaN where it is not defined."""
+    """Return half the width of each column's interval; NaN if it is undefined."""
     margins = np.full(values.shape[1], np.nan)
     for column, of_column in enumerate(values.T):
         known = of_column[~np.isnan(of_column)]
@@ -167,7 +169,7 @@ def _margins(values: Floats) -> Floats:
 
 
 def _random_curves(plane: QueryPlane, side: _Side) -> Iterator[_Curve]:
-    """Yield what random architectures have on average: † is darker than the others."""
+    """Yield the expectations of random architectures; † is darker than the others."""
     if not plane.baselines:
         return
     baseline = plane.baselines[0]
@@ -188,7 +190,7 @@ def _random_curves(plane: QueryPlane, side: _Side) -> Iterator[_Curve]:
 
 
 def _levels(plane: QueryPlane, side: _Side) -> list[_Level]:
-    """Return the level lines of a panel, each once."""
+    """Return the horizontal lines of a panel, each once."""
     if not plane.baselines:
         return []
     population = plane.population(plane.baselines[0])
@@ -242,9 +244,9 @@ def _query_ticks(budget: int) -> list[int]:
 
 
 def _lowest_shown(curves: Sequence[_Curve], budget: int, lowest: float) -> float:
-    """Return the lowest mean after the first queries, which find anything.
+    """Return the lowest mean after the first queries, whose results vary widely.
 
-    It is the lowest of all where no later one is known.
+    If no later mean is known, return `lowest`.
     """
     means: list[float] = []
     for curve in curves:
@@ -259,7 +261,7 @@ def _axis(lowest: float, highest: float) -> AccuracyAxis:
 
 
 def _set_accuracies(ax: Axes, axis: AccuracyAxis, lowest: float) -> None:
-    """Set range and ticks of the axis of accuracies."""
+    """Set the range and the ticks of the axis of accuracies."""
     low = float(axis.place(lowest))
     high = float(axis.place(axis.top))
     pad = 0.04 * (high - low) or 1.0
@@ -298,7 +300,7 @@ def _draw_curve(ax: Axes, axis: AccuracyAxis, curve: _Curve) -> None:
 
 
 def _draw_level(ax: Axes, axis: AccuracyAxis, level: _Level) -> None:
-    """Draw a level line, with its name and number above it at the left."""
+    """Draw a horizontal line, with its name and number below it at the left."""
     place = float(axis.place(level.value))
     ax.axhline(place, color=MUTED, linewidth=1, linestyle=_DASHED, zorder=1)
     ax.annotate(

@@ -1,6 +1,6 @@
-"""The canvas of every figure: its size and style, and how it is saved as SVG.
+"""The size and style of all figures, and their export as SVG.
 
-The same drawing always has the same bytes.
+The same drawing always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 
 Canvas = _Figure
 WIDTH = 9.2
-"""Of every figure, in inches."""
+"""Width of every figure, in inches."""
 PHONE = 4.4
-"""Of a figure on a phone, in inches."""
+"""Width of a figure for a phone, in inches."""
 DPI = 200
-"""Of pictures within a drawing."""
+"""Resolution of bitmaps within a drawing."""
 LONGEST_ROW = 40
-"""Letters of a row's name for which the widest left margin has room."""
+"""Most letters of a row's name; the widest left margin fits them."""
 LONGEST_KEY = 24
-"""Letters of a name in a key of colours."""
+"""Most letters of a name in a key of colours."""
 LONGEST_NAME = 80
-"""Letters of a part of a file's name."""
+"""Most letters of a part of a file's name."""
 _TAG = re.compile(r"<[^>]*>")
 _HEAD = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", flags=re.DOTALL
 )
-"""What stands before the drawing in a file, and what is said about it."""
+"""The header and the metadata of an SVG file."""
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -70,7 +70,7 @@ _STYLE = {
     "ytick.labelcolor": INK,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    # Names are no mathematics, whatever dollars and backslashes are in them.
+    # Names are plain text, even with dollar signs or backslashes.
     "text.parse_math": False,
     "text.usetex": False,
     "svg.fonttype": "none",
@@ -79,14 +79,14 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure.
+    """A figure of a report.
 
     Attributes:
-        name: of its file; its ids begin with it.
-        title: what it shows, in a few words.
-        caption: what it shows, in sentences.
-        svg: the drawing.
-        narrow: the drawing for a phone; empty if there is none.
+        name: name of the file, without ending; the ids in the SVG begin with it.
+        title: short title.
+        caption: explanation in sentences.
+        svg: drawing.
+        narrow: drawing for a phone; empty if there is none.
     """
 
     name: str
@@ -97,9 +97,9 @@ class Figure:
 
 
 def row_names(names: Iterable[str]) -> list[str]:
-    """Return the names of rows as the left margin has room for them.
+    """Return the names of rows, short enough for the left margin.
 
-    The middle of a long one is left out.
+    A long name loses its middle.
     """
     return [_fit_row(name) for name in names]
 
@@ -110,16 +110,16 @@ def _fit_row(name: str) -> str:
 
 
 def margin(names: Iterable[str]) -> float:
-    """Return the left margin, as a part of the width, that holds the longest name."""
+    """Return the left margin that fits the longest name, as a fraction of the width."""
     longest = max(_letters(name) for name in names)
     inches = 0.35 + 0.083 * longest
     return min(0.4, inches / WIDTH)
 
 
 def _letters(text: str) -> int:
-    """Return how many letters wide a text is.
+    """Return the width of a text, in letters.
 
-    Letters of Chinese, Japanese and Korean are as wide as two.
+    A letter of Chinese, Japanese or Korean counts as two.
     """
     wide = [letter for letter in text if unicodedata.east_asian_width(letter) in "WF"]
     return len(text) + len(wide)
@@ -135,10 +135,10 @@ def add_key(
     """Add a key of colours to a panel.
 
     Args:
-        ax: the panel.
-        names: what the colours stand for.
-        colours: one of each.
-        markers: shapes of the points, one of each; squares if there are none.
+        ax: panel.
+        names: name of each colour.
+        colours: colours, in the order of the names.
+        markers: shapes of the points, in the same order; squares if empty.
         place: arguments of `Axes.legend`.
     """
     shapes = markers or ["s"] * len(colours)
@@ -154,7 +154,7 @@ def add_key(
         borderpad=0,
         **place,
     )
-    # Given as labels, names that begin with an underscore would be left out.
+    # matplotlib leaves out labels that begin with an underscore, so set them later.
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_text(shorten(one_line(name), LONGEST_KEY))
 
@@ -165,12 +165,12 @@ def height(canvas: Canvas) -> float:
 
 
 def from_top(canvas: Canvas, inches: float) -> float:
-    """Return a place so far below the upper edge, as a part of the height."""
+    """Return the position `inches` below the top, as a fraction of the height."""
     return 1 - inches / height(canvas)
 
 
 def slugs(texts: Iterable[str]) -> list[str]:
-    """Return the texts as parts of files' names, no two of which are the same."""
+    """Return texts as distinct parts of file names."""
     names: list[str] = []
     for text in texts:
         name = slug(text)
@@ -184,9 +184,9 @@ def slugs(texts: Iterable[str]) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """Return the text as a part of a file's name.
+    """Return a text as a part of a file name.
 
-    It ends in the text's hash where that is long or has letters that names lack.
+    It ends with a hash if the text is long or is not ASCII.
     """
     kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if kept and text.isascii() and len(kept) <= LONGEST_NAME:
@@ -204,14 +204,14 @@ def svg(
 ) -> str:
     """Return a drawing as SVG, without dates and random ids.
 
-    Its ids begin with the figure's name, so that one page can hold all figures.
+    The ids begin with the figure's name, so that one page can have all figures.
 
     Args:
-        name: of the figure.
-        title: what a screen reader says.
-        inches: the height.
-        draw: draws on the canvas that it is given.
-        width: the width, in inches.
+        name: name of the figure.
+        title: title for screen readers.
+        inches: height.
+        draw: function that draws on a canvas.
+        width: width, in inches.
     """
     drawing = _save(name, (width, inches), draw)
     text = links_to_titles(_HEAD.sub("", drawing).strip())
@@ -221,11 +221,11 @@ def svg(
 
 
 def _save(name: str, size: tuple[float, float], draw: Callable[[Canvas], None]) -> str:
-    """Return what matplotlib writes of a drawing of a size in inches."""
+    """Return the SVG that matplotlib writes for a drawing; the size is in inches."""
     style = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
-        # The drawing holds text, of which whoever shows it has the letters that our
-        # font lacks.
+        # The SVG has text, not shapes: the viewer supplies letters that are missing
+        # from our font.
         warnings.filterwarnings(
             "ignore", message="Glyph .* missing from", category=UserWarning
         )
@@ -246,7 +246,7 @@ def _save(name: str, size: tuple[float, float], draw: Callable[[Canvas], None]) 
 def _own_tag(tag: str, name: str) -> str:
     """Return a tag with our font, and with the figure's name before its ids.
 
-    Text between tags stays as it is.
+    Text between tags does not change.
     """
     named = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
     return named.replace("'DejaVu Sans'", FONT)

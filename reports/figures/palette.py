@@ -1,6 +1,6 @@
-"""Colours and lettering of every figure.
+"""Colours and fonts of all figures, for a light and a dark page.
 
-Colour-blind readers can distinguish the colours. The page has a light and a dark theme.
+Colour-blind readers can distinguish the colours.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 INK = "#1f2933"
-"""Text and axes that matter."""
+"""Colour of important text and axes."""
 MUTED = "#5f6b7a"
-"""Text, axes and lines that matter less."""
+"""Colour of less important text, axes and lines."""
 GRID = "#d9dee5"
 SPACE = "#c3ccd6"
-"""The distribution of a whole space."""
+"""Colour of the distribution of a whole space."""
 SERIES = (
     "#116ddc",
     "#d07730",
@@ -27,8 +27,8 @@ SERIES = (
 )
 """Nine colours, enough for eight operations and noise; `none` is MUTED.
 
-They were found by a search. They are as far apart as can be, to the eye and with each
-of the three kinds of colour blindness, and stand out from the page.
+A search chose them: they differ as much as possible, also for the three kinds of colour
+blindness, and contrast with the page.
 """
 PHASES = (
     "#4d4d4d",
@@ -73,18 +73,18 @@ _DARK = {
     **dict(zip(SERIES, _DARK_SERIES, strict=True)),
     **dict(zip(PHASES, _DARK_PHASES, strict=True)),
 }
-"""What each colour is on a dark page."""
+"""The colour on a dark page for each colour on a light page."""
 
 _TAG = re.compile(r"<[^>]*>")
 _COLOURED = re.compile(r'\b(?:style|fill|stroke)="[^"]*"')
-"""The attributes of a tag that have colours."""
+"""The attributes of a tag that can have colours."""
 _COLOUR = re.compile("|".join(_DARK))
 
 
 def series(place: int) -> str:
     """Return the colour of the n-th selector or operation.
 
-    Colours repeat after nine, so names are always written, too.
+    Colours repeat after nine, so figures always show names as well.
     """
     return SERIES[place % len(SERIES)]
 
@@ -95,20 +95,20 @@ def phase(place: int) -> str:
 
 
 def variable(colour: str) -> str:
-    """Return the CSS variable that stands for a colour on the page."""
+    """Return the CSS variable of a colour."""
     return f"var(--c{list(_DARK).index(colour)})"
 
 
 def style_sheet(dark: bool) -> str:
-    """Return the declarations of all variables, for a light or a dark page."""
+    """Return the CSS declarations of all variables, for a light or a dark page."""
     colours = _DARK.values() if dark else _DARK.keys()
     return " ".join(f"--c{place}: {colour};" for place, colour in enumerate(colours))
 
 
 def themed(svg: str) -> str:
-    """Return a figure with every colour of the palette replaced by its variable.
+    """Return a figure with CSS variables for the colours of the palette.
 
-    Text that looks like a colour stays.
+    Text that looks like a colour does not change.
     """
     return _TAG.sub(lambda tag: _COLOURED.sub(_with_variables, tag[0]), svg)
 

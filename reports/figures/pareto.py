@@ -1,4 +1,4 @@
-"""The figure of accuracy over cost, with the true front where it is known."""
+"""The figure of accuracy against cost, with the true front if it is known."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ from archselect.reports.results.trade_offs import (
 from archselect.reports.tables.words import median, short
 
 _INCHES = 4.4
-"""Height of a panel; more names in the key make it higher."""
+"""Least height of the figure, in inches; a long key makes it higher."""
 _KEY_ROW = 0.2
 _PHONE_PANEL = 2.6
 """Height of a panel on a phone, in inches."""
 _WIDE = 20
-"""From this ratio of the dearest to the cheapest on, the axis is logarithmic."""
+"""Least ratio of the highest to the lowest cost for a logarithmic axis."""
 _MARKERS = "osD^vP"
 """Shapes of points: selectors with the same colour have different ones."""
 _APART = 0.05
-"""Least distance of two ticks, as a part of the axis."""
+"""Least distance of two ticks, as a fraction of the axis."""
 _RIGHT = 0.75
-"""From this part of the axis on, what stands beside a point is at its left."""
+"""Fraction of the axis from which the label of a point is at its left."""
 _CAPTION = (
-    "Small dots: runs. Large: a selector's mean over its runs, with the standard deviation as bars. A line joins "
-    "selectors that differ in one numeric setting alone, whose values stand beside the points."
+    "Small dots: runs. Large dots: mean over the runs of a selector, with the standard deviation as bars. A line "
+    "connects selectors that differ only in one numeric setting; its values are next to the points."
 )
 
 
 @dataclass(frozen=True)
 class _Series:
-    """What is drawn in one colour: a selector, or the selectors of a path.
+    """The points of one colour: a selector, or the selectors of a path.
 
     Attributes:
-        name: in the key.
-        colour: of the selector, or of the path's first one.
+        name: name in the key.
+        colour: colour of the selector, or of the first one of the path.
         marker: shape of the points.
-        points: in the order in which they are joined.
-        values: what stands beside each point; empty for a selector by itself.
+        points: points in the order of the connecting line.
+        values: label of each point; empty for a single selector.
     """
 
     name: str
@@ -77,9 +77,9 @@ class _Series:
 
 
 def pareto_figures(results: Results) -> list[Figure]:
-    """Return a figure for each truth and cost.
+    """Return a figure per truth and cost.
 
-    The time of the search is drawn where the study asks for the table.
+    Figures of the search time are made only if the study lists the table "pareto".
     """
     asked = "pareto" in results.info.tables
     planes = [
@@ -96,12 +96,12 @@ def pareto_figures(results: Results) -> list[Figure]:
 def search_figure(
     results: Results, landscape: Landscape, groups: Sequence[Group]
 ) -> Figure | None:
-    """Return accuracy over the time of the search; None without a run that has both.
+    """Return the figure of accuracy against search time; None without a known accuracy.
 
     Args:
-        results: of the study.
-        landscape: the truth that judges.
-        groups: the selectors of one search.
+        results: results of the study.
+        landscape: landscape of the truth.
+        groups: selectors of one search.
     """
     plane = plane_of_search(results, landscape, groups)
     if not plane.trade_offs:
@@ -149,7 +149,7 @@ def _phone_figure(plane: Plane, colours: Mapping[str, str]) -> str:
 
 
 def _title(plane: Plane) -> str:
-    return f"Accuracy over cost: {plane.title}"
+    return f"Accuracy against cost: {plane.title}"
 
 
 def _draw_plane(
@@ -166,7 +166,7 @@ def _draw_plane(
 
 
 def _caption(plane: Plane) -> str:
-    """Return what the figure shows, and how good its numbers are."""
+    """Return the caption, with the quality of predicted or fitted numbers."""
     sentences = [_CAPTION]
     if plane.front is not None:
         sentences.append(
@@ -176,7 +176,7 @@ def _caption(plane: Plane) -> str:
         sentences.append("The accuracies are predicted.")
     if plane.fit is not None:
         sentences.append(
-            f"The cost is fitted, and wrong by {plane.fit.mape:.1f} % on average on held-out cells."
+            f"The cost is fitted, with a mean absolute error of {plane.fit.mape:.1f} % on held-out cells."
         )
     return " ".join(sentences)
 
@@ -219,7 +219,7 @@ def _series_of_path(
 
 
 def _accuracy_axis(plane: Plane) -> AccuracyAxis:
-    """Return the axis that all accuracies of a plane stand on."""
+    """Return the axis for all accuracies of a plane."""
     accuracies = _every_accuracy(plane)
     optimum = plane.landscape.optimum
     top = max(*accuracies, optimum or 0.0)
@@ -236,7 +236,7 @@ def _every_cost(plane: Plane) -> Floats:
 
 
 def _set_axes(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
-    """Set range, ticks and titles of both axes."""
+    """Set the ranges, ticks and titles of both axes."""
     _set_costs(ax, plane)
     lowest = float(_every_accuracy(plane).min())
     low = float(axis.place(lowest))
@@ -254,7 +254,7 @@ def _set_axes(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
 
 
 def _set_costs(ax: Axes, plane: Plane) -> None:
-    """Set the axis of costs: logarithmic where they differ much."""
+    """Set the axis of costs; it is logarithmic if costs differ widely."""
     costs = _every_cost(plane)
     low = float(costs.min())
     high = float(costs.max())
@@ -305,7 +305,7 @@ def _draw_landmarks(ax: Axes, landscape: Landscape, axis: AccuracyAxis) -> None:
 
 
 def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
-    """Draw the true front as steps: what is below and to the right is dominated."""
+    """Draw the true front as steps; it dominates the area below and to the right."""
     assert plane.front is not None
     costs = np.array([point.cost for point in plane.front.points])
     accuracies = np.array([point.accuracy for point in plane.front.points])
@@ -316,7 +316,7 @@ def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
 
 
 def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, unit: str) -> None:
-    """Draw a selector, or the points of a path and the line that joins them."""
+    """Draw a selector, or the points of a path with a connecting line."""
     colour = drawn.colour
     costs = np.array([point.cost for point in drawn.points])
     accuracies = np.array([point.accuracy for point in drawn.points])
@@ -343,7 +343,7 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, unit: str) -> Non
 
 
 def _share_of_axis(ax: Axes, cost: float) -> float:
-    """Return how far to the right a cost stands, from 0 to 1."""
+    """Return the horizontal position of a cost, from 0 to 1."""
     at, _ = ax.transAxes.inverted().transform(ax.transData.transform((cost, 0.0)))
     return float(at)
 
@@ -390,7 +390,7 @@ def _describe(point: TradeOff, unit: str) -> str:
 
 
 def _run_hints(point: TradeOff, unit: str) -> list[Hint]:
-    """Return what the dot of each run says."""
+    """Return the hint of each run."""
     runs = zip(point.runs, point.seeds, point.accuracies, point.costs, strict=True)
     hints = []
     for run, seed, accuracy, cost in runs:

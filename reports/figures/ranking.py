@@ -24,13 +24,14 @@ from archselect.reports.tables.table import Table
 _ROW = 0.3
 """Height of a method, in inches."""
 _CAPTION = (
-    "Mean ranks over the landscapes, 1 is the best. A vertical bar joins methods whose mean ranks lie within Nemenyi's "
-    "critical difference (CD), so that none of them is shown to differ from another. Above, the width of CD."
+    "Mean ranks over the landscapes; 1 is the best. A vertical bar connects methods whose mean ranks are within "
+    "Nemenyi's critical difference (CD): they are not shown to differ from each other. The line at the top has the "
+    "width of CD."
 )
 
 
 class _Ranked(NamedTuple):
-    """The ranked methods of a table, the best first."""
+    """The ranked methods of a table, best first."""
 
     names: list[str]
     ranks: list[float]
@@ -38,7 +39,7 @@ class _Ranked(NamedTuple):
 
 
 def ranking_figures(table: Table) -> list[Figure]:
-    """Return the critical-difference diagram; none where nothing was tested."""
+    """Return the critical-difference diagram; an empty list without a test."""
     ranked = _ranked(table.frame)
     if ranked is None:
         return []
@@ -59,7 +60,7 @@ def ranking_figures(table: Table) -> list[Figure]:
 
 
 def _ranked(frame: pd.DataFrame) -> _Ranked | None:
-    """Return the ranked methods; None where their ranks are not tested."""
+    """Return the ranked methods; None if there is no test of their ranks."""
     tested = frame[frame["critical_difference"].notna()]
     if tested.empty:
         return None
@@ -71,7 +72,7 @@ def _ranked(frame: pd.DataFrame) -> _Ranked | None:
 
 
 def _draw_ranks(ax: Axes, ranked: _Ranked) -> None:
-    """Draw the mean ranks, and how wide the critical difference is."""
+    """Draw the mean ranks and the critical difference."""
     count = len(ranked.names)
     places = range(count)
     ax.hlines(places, 1, ranked.ranks, color=GRID, linewidth=0.8)
@@ -100,7 +101,7 @@ def _draw_ranks(ax: Axes, ranked: _Ranked) -> None:
 def _draw_cliques(
     ax: Axes, ranked: _Ranked, cliques: list[Clique], lanes: list[int]
 ) -> None:
-    """Draw a bar for each clique, at the right of the ranks."""
+    """Draw a bar for each clique, to the right of the ranks."""
     count = len(ranked.names)
     right = max(count, ranked.ranks[-1], 1 + ranked.width)
     step = 0.02 * right
@@ -120,7 +121,7 @@ def _draw_cliques(
 
 
 def _lanes(cliques: list[Clique]) -> list[int]:
-    """Return the lane of each bar, so that bars that overlap stand side by side."""
+    """Return a lane for each bar, so that overlapping bars are side by side."""
     ends: list[int] = []
     lanes = []
     for clique in cliques:

@@ -1,7 +1,7 @@
-"""The figures of a study, as SVG text: accuracy in the space, rank correlations, time.
+"""Figures of a study: accuracies, rank correlations, differences and time.
 
-The same records always have the same bytes. The figures of the wiring are in
-:mod:`.wiring.figures`.
+The same records always give the same bytes. :mod:`.wiring.figures` has the figures of
+the wiring.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ ROW = 0.36
 """Height of a row, in inches."""
 LEGEND_COLUMNS = 5
 BINS = 60
-"""Bars of the distribution of a space."""
+"""Number of bars in the distribution of a space."""
 DASHED = (0, (4, 3))
 MOST_DOTS = 500
-"""Most dots of a row that are drawn one by one.
+"""Most dots of a row that are vector graphics.
 
-More are a picture within the drawing, or the page would hold them all.
+More dots become a bitmap within the drawing, to keep the page small.
 """
 
 
 def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:
-    """Return each seed's accuracy as a dot under the distribution of the whole space.
+    """Return the figure of the seeds' accuracies below the distribution of the space.
 
-    See :class:`.AccuracyAxis` for the axis.
+    The axis is an :class:`.AccuracyAxis`.
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {group.name: np.array(group.known(landscape).means) for group in groups}
     colours = selector_colours(results)
     assert landscape.optimum is not None
     optimum = landscape.optimum
-    # A part of a space may hold nothing as good as what was selected.
+    # If the truth covers only a part of the space, a selected cell can be better.
     top = max(optimum, *map(np.max, values.values()))
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
     axis = AccuracyAxis(top, unit)
@@ -102,14 +102,14 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
 
     within = "in the whole space"
     if not whole_space:
-        within = "beside those that the truth holds"
+        within = "and of the part that the truth covers"
     title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
     drawing = svg(name, title, ROW * len(groups) + 1.9, draw)
     return Figure(name, title, _accuracy_caption(landscape), drawing)
 
 
 def _accuracy_hints(group: Group, landscape: Landscape) -> list[Hint]:
-    """Return what each dot of a selector says."""
+    """Return the hint of each run of a selector."""
     known = group.known(landscape)
     hints = []
     for record, mean in zip(known.records, known.means, strict=True):
@@ -123,8 +123,8 @@ def _accuracy_caption(landscape: Landscape) -> str:
     if landscape.space_size is None:
         cells = "the whole space"
     caption = (
-        "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the "
-        f"distribution of {cells}."
+        "Dot: one seed (mean over the trials of its cell). Bar: mean over seeds. Top: distribution of "
+        f"{cells}."
     )
     if landscape.provenance == "measured" and not landscape.surrogate:
         return caption
@@ -134,7 +134,7 @@ def _accuracy_caption(landscape: Landscape) -> str:
 def _draw_distribution(
     ax: Axes, landscape: Landscape, axis: AccuracyAxis, bins: Floats
 ) -> None:
-    """Draw which share of a space's architectures is in each bin."""
+    """Draw the share of a space's architectures in each bin."""
     places = axis.place(landscape.quantiles)
     shares = np.linspace(0, 1, len(landscape.quantiles))
     share_below = np.interp(bins, places, shares)
@@ -153,7 +153,7 @@ def _draw_distribution(
 def _mark_accuracy(
     space: Axes, seeds: Axes, place: Floats, text: str, side: Literal["left", "right"]
 ) -> None:
-    """Draw a dashed line through both panels, with a text on one side of it."""
+    """Draw a dashed line through both panels, with a text on one side."""
     for ax in (space, seeds):
         ax.axvline(float(place), color=MUTED, linewidth=1, linestyle=DASHED)
     space.annotate(
@@ -174,7 +174,7 @@ def _draw_accuracies(
     colours: Mapping[str, str],
     hints: Mapping[str, Sequence[Hint]],
 ) -> None:
-    """Draw a row of dots for each group, with its mean at the right."""
+    """Draw a row of dots per group, with its mean at the right."""
     for row, (name, accuracies) in enumerate(values.items()):
         mean = accuracies.mean()
         places = axis.place(accuracies)
@@ -191,7 +191,7 @@ def _draw_accuracies(
 
 
 def tau_figure(results: Results) -> Figure:
-    """Return mean tau-b, its interval and every seed's, per landscape and level."""
+    """Return the figure of tau-b per landscape and level: means, intervals, seeds."""
     landscapes = _correlated_landscapes(results)
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
@@ -226,13 +226,13 @@ def tau_figure(results: Results) -> Figure:
                 ax.set_title(level, fontweight="normal", color=MUTED)
 
     inches = len(landscapes) * (ROW * len(groups) + 0.75) + 0.4
-    caption = "Bar: mean of the seeds; line: its 95 % interval; dots: seeds. 1 is perfect, 0 chance."
+    caption = "Bar: mean over seeds. Line: its 95 % interval. Dots: seeds. 1 is perfect, 0 is chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, svg("tau", title, inches, draw))
 
 
 def _correlated_landscapes(results: Results) -> list[Landscape]:
-    """Return the landscapes of whole spaces that selections were looked up in."""
+    """Return the landscapes with architectures that have judged a run."""
     landscapes = []
     for landscape in results.landscapes:
         has_runs = any(group.judged(landscape) for group in results.groups)
@@ -247,7 +247,7 @@ def _draw_taus(
     of_groups: Sequence[Correlation | None],
     colours: Mapping[str, str],
 ) -> None:
-    """Draw one panel: the correlations of all groups at one level."""
+    """Draw a panel: the correlations of all groups at one level."""
     for row, correlation in enumerate(of_groups):
         _draw_tau(ax, row, correlation, colours[names[row]])
     ax.axvline(0, color=MUTED, linewidth=0.8)
@@ -259,9 +259,9 @@ def _draw_taus(
 
 
 def differences_figure(table: Table) -> Figure | None:
-    """Return the differences in accuracy with their intervals, place by place.
+    """Return the figure of differences in accuracy with their intervals, by place.
 
-    None where there is no interval.
+    Return None if there is no interval.
     """
     frame = table.frame
     frame = frame[(frame.metric == ACCURACY.name) & frame.low.notna()]
@@ -293,8 +293,8 @@ def differences_figure(table: Table) -> Figure | None:
         axes[-1, 0].set_xlabel("difference in accuracy, points")
 
     caption = (
-        "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, as wide as Holm's "
-        "adjustment asks, so that it excludes zero exactly where a difference is significant: bold and dark."
+        "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, Holm-adjusted. A "
+        "difference is significant if and only if its interval excludes zero; it is then bold and dark."
     )
     title = "Differences in accuracy"
     inches = sum(ROW * len(rows) + 0.95 for _, rows in places)
@@ -307,7 +307,7 @@ def _difference_name(row: Any) -> str:
 
 
 def _draw_difference(ax: Axes, at: int, row: Any) -> None:
-    """Draw one row of the table of differences: its interval, mean and number."""
+    """Draw a row of the table of differences: interval, mean and number."""
     significant = row.verdict in ("better", "worse")
     colour = INK if significant else MUTED
     line_width = 2.5 if significant else 1.6
@@ -325,10 +325,7 @@ def _draw_difference(ax: Axes, at: int, row: Any) -> None:
 
 
 def time_figure(results: Results) -> Figure:
-    """Return each run's total, and the mean share of each phase.
-
-    Totals are on the left, on a logarithmic axis.
-    """
+    """Return the figure of search time: totals of runs, and mean shares of phases."""
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
     phases = _phases(groups)
@@ -360,8 +357,9 @@ def time_figure(results: Results) -> Figure:
         )
 
     caption = (
-        "Left: each dot is one run, the bar the mean of the seeds. Right: where the mean run's time goes. "
-        "Training the supernet is counted in full for each selector that needs it, though all selectors of a "
+        "Left: total time; a dot is one run, the bar is the mean over seeds. Right: share of each phase in the mean "
+        "run. "
+        "The training of the supernet counts in full for each selector that needs it, although all selectors of a "
         "seed share it."
     )
     title = "Search time"
@@ -370,7 +368,7 @@ def time_figure(results: Results) -> Figure:
 
 
 def _phases(groups: Sequence[Group]) -> list[str]:
-    """Return the phases that runs had: ours in order, then those of users' code."""
+    """Return the phases of the runs: built-in ones first, then those of users' code."""
     entered: set[str] = set()
     for group in groups:
         entered |= group.phases.keys()
@@ -379,7 +377,7 @@ def _phases(groups: Sequence[Group]) -> list[str]:
 
 
 def _draw_total(ax: Axes, row: int, group: Group, colour: str) -> None:
-    """Draw the total of each run of one group, and their mean in words."""
+    """Draw the total of each run of a group, with their mean as text."""
     seconds = np.array(group.seconds)
     mean = seconds.mean()
     dots = _draw_seeds(ax, row, seconds, mean, colour)
@@ -398,7 +396,7 @@ def _draw_total(ax: Axes, row: int, group: Group, colour: str) -> None:
 
 
 def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> None:
-    """Draw the share of each phase in the mean run of one group."""
+    """Draw the share of each phase in the mean run of a group."""
     means = [np.mean(group.phases.get(phase, 0.0)) for phase in phases]
     total = max(float(sum(means)), 1e-12)
     left = 0.0
@@ -417,7 +415,7 @@ def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> Non
 
 
 def _set_seconds_axis(ax: Axes, groups: Sequence[Group]) -> None:
-    """Make the axis of totals logarithmic, with room for the words at the right."""
+    """Make the axis of totals logarithmic, with space for the texts at the right."""
     every: list[float] = []
     for group in groups:
         every += group.seconds
@@ -439,9 +437,9 @@ def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation |
 def _draw_seeds(
     ax: Axes, row: int, values: Floats, mean: npt.ArrayLike, colour: str
 ) -> PathCollection:
-    """Draw one row of dots and a bar at the mean; return the dots.
+    """Draw a row of dots and a bar at the mean; return the dots.
 
-    Dots are spread a little so that equal ones are seen.
+    Dots are shifted vertically, so that equal values stay visible.
     """
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
     ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
@@ -458,7 +456,7 @@ def _draw_seeds(
 
 
 def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) -> None:
-    """Draw one row: mean tau-b, its interval and every seed's; or why there is none."""
+    """Draw a row: mean tau-b, interval and seeds, or why there is none."""
     mean = None if correlation is None else correlation.tau.mean
     if correlation is None or mean is None:
         ax.annotate(
@@ -475,7 +473,7 @@ def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) 
     seeds = np.array([value for value in correlation.per_seed if value is not None])
     ax.barh(row, mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
     if len(seeds) > MOST_DOTS:
-        seeds = np.unique(seeds.round(3))  # a dot over another is not seen
+        seeds = np.unique(seeds.round(3))  # overlapping dots are not visible
     ax.scatter(
         seeds,
         np.full(len(seeds), row + 0.13),
@@ -490,5 +488,5 @@ def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) 
 
 
 def _as_picture(values: Floats) -> dict[str, Any]:
-    """Return the setting that makes many dots one picture."""
+    """Return the setting that draws many dots as a bitmap."""
     return {"rasterized": True} if len(values) > MOST_DOTS else {}

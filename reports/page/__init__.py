@@ -1,1 +1,1 @@
-"""The report of a folder: its page, its files, what it cites."""
+"""The report of a study: its HTML page, its files and its citations."""

@@ -1,4 +1,4 @@
-"""What the section on the weights of operations brings: the claims, numbers by seed."""
+"""Extras of the section on operation weights: claims, figures and numbers by seed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from archselect.reports.page.html import render
 from archselect.reports.page.markdown import figure_markdown
 from archselect.reports.page.section import Extras
 from archselect.reports.results.results import Results
-from archselect.reports.tables.render import to_csv, to_latex, to_markdown
+from archselect.reports.tables.render import to_csv, to_latex, to_markdown, to_typst
 
 GLOSSARY = {
-    "a, D": "The table of weights that the activation gives to the alphas, and the one-hot table of the architecture "
-    "that it stands for: every edge's largest operation, and the strongest inputs where nodes keep some.",
-    "‖a − D‖": "Root of the sum of squares over the edges and operations of a cell type; several are added up.",
-    "live operation": "One whose weight is above zero. Under softmax all are; under crb an operation may die.",
-    "holds, not shown": "A claim holds, or does not, if an interval says so; not shown is no evidence against it.",
+    "a, D": "a: the operation weights that the activation computes from the alphas. D: the one-hot weights of the "
+    "architecture read from them: the largest operation of every edge, and the strongest inputs of a "
+    "node where "
+    "the space limits their number.",
+    "‖a − D‖": "Euclidean distance over the edges and operations of one cell type, summed over the cell types.",
+    "live operation": "An operation with a weight above zero. Under softmax every operation is live; under crb some "
+    "are not.",
+    "holds, not shown": "A claim holds, or does not hold, if a confidence interval decides it. Not shown: the "
+    "interval "
+    "does not decide; this is no evidence against the claim.",
 }
 
 
 def alphas_extras(results: Results) -> Extras:
-    """Return what the section brings; the claims where any can be compared."""
+    """Return the figures, the numbers by seed and, if any can be tested, the claims."""
     figures = alphas_figures(results)
     claims = claims_table(results)
     has_claims = not claims.frame.empty
@@ -30,6 +35,7 @@ def alphas_extras(results: Results) -> Extras:
         files |= {
             "alphas-claims.csv": to_csv(claims),
             "alphas-claims.tex": to_latex(claims),
+            "alphas-claims.typ": to_typst(claims),
         }
         blocks.append(to_markdown(claims))
     return Extras(

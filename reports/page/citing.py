@@ -1,4 +1,4 @@
-"""Works that a study stands on and should cite, such as the papers of its selectors."""
+"""Works that a study should cite, such as the papers of its selectors."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ TRUTHS = {
 
 
 class SettingWork(NamedTuple):
-    """A setting of a supernet, and the work that some of its values come from.
+    """A setting of a supernet, and the work that introduced some of its values.
 
     Attributes:
-        setting: its name.
-        applies: whether a value comes from the work.
-        work: key of the work.
+        setting: name of the setting.
+            applies: tells whether a value comes from the work.
+            work: key of the work in references.bib.
     """
 
     setting: str
@@ -138,7 +138,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Work:
-    """One entry of references.bib: its fields, and its text as BibTeX."""
+    """An entry of references.bib: its fields, and its text as BibTeX."""
 
     key: str
     authors: tuple[str, ...]
@@ -155,7 +155,7 @@ class Work:
 
     @property
     def short(self) -> str:
-        """Authors' names, title, venue, year and arXiv number in one line."""
+        """The authors, title, venue, year and arXiv number on one line."""
         families = [author.partition(",")[0] for author in self.authors]
         who = " and ".join(families)
         if len(families) > 2:
@@ -167,7 +167,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Citation:
-    """A work, and what of the study it is the source of."""
+    """A work, and the parts of the study that come from it."""
 
     work: Work
     of: tuple[str, ...]
@@ -184,7 +184,7 @@ def works() -> dict[str, Work]:
 
 
 def citations(results: Results) -> list[Citation]:
-    """Return the works that the study stands on, in the order of their first use."""
+    """Return the works that a study should cite, in the order of their first use."""
     uses: list[_Use] = []
     for group in results.groups:
         uses += _uses(group)
@@ -199,7 +199,7 @@ def citations(results: Results) -> list[Citation]:
 
 
 def others(results: Results) -> list[str]:
-    """Return the selectors and supernets of users' files, and where they come from."""
+    """Return the selectors and supernets from users' files, each with its source."""
     inputs = [group.inputs for group in results.groups]
     sources = [(run.selector.label, run.selector.source) for run in inputs]
     for run in inputs:
@@ -209,7 +209,7 @@ def others(results: Results) -> list[str]:
 
 
 def own_entry(results: Results) -> str:
-    """Return the BibTeX entry of archselect, with the version that made the records."""
+    """Return archselect's BibTeX entry with the versions that wrote the records."""
     versions = bibtex(", ".join(results.versions))
     return (
         "@software{archselect,\n"
@@ -222,7 +222,7 @@ def own_entry(results: Results) -> str:
 
 
 def bibliography(results: Results) -> str:
-    """Return archselect and all the works as a BibTeX file."""
+    """Return a BibTeX file with archselect and all works that the study should cite."""
     entries = [citation.work.bibtex for citation in citations(results)]
     return "\n\n".join([own_entry(results), *entries]) + "\n"
 
@@ -252,9 +252,9 @@ def _uses(group: Group) -> Iterator[_Use]:
 
 
 def _uses_of_settings(supernet: SupernetInputs) -> Iterator[_Use]:
-    """Yield the settings of a supernet that come from a work of their own.
+    """Yield the settings of a supernet that come from a separate work.
 
-    A recipe of a user's file may give the same names to other things.
+    Skip recipes from users' files: their settings may mean something else.
     """
     if supernet.recipe not in SUPERNETS:
         return
@@ -265,7 +265,7 @@ def _uses_of_settings(supernet: SupernetInputs) -> Iterator[_Use]:
 
 
 def _work(entry: str) -> Work:
-    """Return an entry of references.bib."""
+    """Parse an entry of references.bib."""
     head, _, _ = entry.partition(",\n")
     fields: dict[str, str] = dict(re.findall(r"^  (\w+) = \{(.*?)\},?$", entry, re.M))
     venue = fields.get("booktitle", fields.get("institution", ""))
@@ -281,7 +281,7 @@ def _work(entry: str) -> Work:
 
 
 def _without_latex(text: str) -> str:
-    """Return a field without LaTeX."""
+    """Return a field with LaTeX accents as letters and without braces."""
     for command, letter in (
         (r"{\L}", "Ł"),
         (r"{\"u}", "ü"),

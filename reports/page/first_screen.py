@@ -1,4 +1,4 @@
-"""The page's first screen: which selector is best, by how much, and at what cost."""
+"""The top of the page: which selector is best, by how much, and at what cost."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from archselect.reports.tables.table import (
 from archselect.reports.tables.words import short
 
 MOST_RANKED = 12
-"""Selectors of the small table; the table of accuracies has all."""
+"""Most rows of the small table; the table of accuracies shows all selectors."""
 _VERDICTS = {BEST: "best", NOT_WORSE: "not shown to be worse", WORSE: "worse"}
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """One row of the small table, as text.
+    """A row of the small table, as text.
 
     Attributes:
-        selector: its name.
-        mean: of its accuracies, in per cent.
-        accuracy: mean and standard deviation over its runs, in per cent.
-        gap: points below the best of the space.
-        seconds: mean of its searches.
-        verdict: how it does beside the best selector; empty if nothing is shown.
+        selector: name of the selector.
+            mean: mean accuracy, in per cent.
+            accuracy: mean and standard deviation over the runs, in per cent.
+            gap: percentage points below the best architecture.
+            seconds: mean duration of a search.
+            verdict: comparison with the best selector; empty if no difference is shown.
     """
 
     selector: str
@@ -57,14 +57,14 @@ class Ranked:
 
 @dataclass(frozen=True)
 class FirstScreen:
-    """What a reader sees first.
+    """The content of the top of the page.
 
     Attributes:
         verdict: the study's answer in plain sentences.
-        where: the truth that judges, in words.
-        ranking: selectors, the most accurate one first.
-        left_out: how many selectors the ranking leaves out.
-        figure: accuracy over the time of the search.
+        where: title of the truth that the accuracies come from.
+            ranking: selectors, from the most accurate to the least.
+            left_out: number of selectors that the ranking leaves out.
+            figure: accuracy against search time.
     """
 
     verdict: str
@@ -75,9 +75,9 @@ class FirstScreen:
 
 
 def first_screen(results: Results) -> FirstScreen | None:
-    """Return the first screen of a study; None if no accuracy is known.
+    """Return the top of the page; None if no accuracy is known.
 
-    It is of the first truth, and of the first search that this truth judges.
+    It uses the first truth with accuracies, and the first search that has some there.
     """
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.known(landscape)]
@@ -127,7 +127,7 @@ def _ranked(landscape: Landscape, group: Group, marks: Mapping[str, Mark]) -> Ra
 
 
 def _random_cell(landscape: Landscape) -> Ranked:
-    """Return the row of the exact mean of a random cell."""
+    """Return the row of a random cell, with its exact expected accuracy."""
     assert landscape.mean is not None
     return Ranked(
         selector=RANDOM_CELL,
@@ -145,7 +145,7 @@ def _gap(landscape: Landscape, mean: float) -> str:
 
 
 def _best(landscape: Landscape) -> float | None:
-    """Return the accuracy of the best architecture, corrected for noise if possible."""
+    """Return the best architecture's accuracy, corrected for noise where possible."""
     if landscape.optimum_corrected is not None:
         return landscape.optimum_corrected
     return landscape.optimum
@@ -157,7 +157,7 @@ def _verdict(
     compared: Sequence[Group],
     marks: Mapping[str, Mark],
 ) -> str:
-    """Return who selects best on a truth, by how much, and how sure that is."""
+    """Return the best selector on a truth, its lead, and the evidence for it."""
     where = results.title(landscape)
     means = {group.name: _mean(landscape, group) for group in compared}
     if not means:
@@ -180,11 +180,11 @@ def _verdict(
 
 
 def _how_sure(means: Mapping[str, float], marks: Mapping[str, Mark]) -> str:
-    """Return which others are worse, and which are not shown to be, in sentences."""
+    """Return sentences on the selectors that are worse or not shown to be worse."""
     if len(means) < 2:
         return ""
     if BEST not in marks.values():
-        return f" No difference is shown: that takes {LEAST_SEEDS} supernets or more."
+        return f" To show a difference takes at least {LEAST_SEEDS} supernets."
     sentences = []
     for mark, words in ((NOT_WORSE, "Not shown to be worse"), (WORSE, "Worse")):
         names = [name for name in means if marks.get(name) == mark]
@@ -194,7 +194,7 @@ def _how_sure(means: Mapping[str, float], marks: Mapping[str, Mark]) -> str:
 
 
 def _beside(landscape: Landscape) -> str:
-    """Return what a random cell and the best one have, in words."""
+    """Return the accuracies of a random cell and of the best one, in brackets."""
     known = []
     if landscape.mean is not None:
         known.append(f"a random cell has {landscape.mean:.2f} %")
@@ -208,6 +208,6 @@ def _beside(landscape: Landscape) -> str:
 
 
 def _seconds(groups: Sequence[Group], names: Sequence[str]) -> str:
-    """Return the mean seconds of a search of the named selectors."""
+    """Return the mean search time of each named selector, in seconds."""
     means = [float(np.mean(group.seconds)) for group in groups if group.name in names]
     return join_words([short(mean) for mean in means])

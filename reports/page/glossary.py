@@ -1,4 +1,4 @@
-"""What each word and number of a report stands for."""
+"""Meanings of the words and numbers in a report."""
 
 from __future__ import annotations
 
@@ -8,37 +8,44 @@ from archselect.reports.page.section import Section
 from archselect.reports.results.results import Results
 
 GLOSSARY = {
-    "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "
-    "(all that the selector draws), written supernet/selection. Every selector is compared on the same "
+    "seed": "A run has two seeds, written supernet/selection. The supernet seed sets the initial weights and the "
+    "order "
+    "of the images; the selection seed sets every random choice of the selector. All selectors work "
+    "on the same "
     "supernets.",
-    "trial": "One training of one architecture in the truth, from one seed. An accuracy is the mean of its trials.",
-    "truth": "What says which accuracy a stand-alone network has, at one data set, split and number of epochs: a "
-    "table, or a surrogate where no table can hold the space.",
-    "looked up": "Found in a table. A table's accuracies may themselves be predictions; then that is said.",
-    "predicted": "By a surrogate, a model fitted on a table of architectures, with the Kendall's τ-b that it reached "
-    "in cross-validation on architectures left out of the fit. Nothing was trained.",
-    "trained": "By this study, from scratch and to the end: test accuracy after the last epoch.",
-    "not in the table": "A table of a part of a space need not hold what was selected; such a run is in no mean.",
-    "mean ± std": "Mean over the seeds of a selector and their sample standard deviation (n − 1).",
-    "rank": "1 + the number of architectures in the space with a strictly higher accuracy; where the truth holds a "
-    "part of the space, in that part.",
-    "gap": "Accuracy of the best architecture of the space, or of that part, minus the mean over seeds, in percentage "
+    "trial": "One training of one architecture in the truth, with one seed. An accuracy is the mean over trials.",
+    "truth": "The source of the accuracies of stand-alone networks, for one data set, split and number of epochs: a "
+    "table, a surrogate where the space is too large for a table, or final trainings of this study.",
+    "looked up": "Read from a table. Some tables hold predicted accuracies; the report then says so.",
+    "predicted": "Computed by a surrogate: a model fitted on a table of architectures. Nothing was trained. τ-b says "
+    "how "
+    "well it ranks architectures that it was not fitted on (Kendall's τ-b in cross-validation).",
+    "trained": "Trained from scratch by this study: test accuracy after the last epoch.",
+    "not in the table": "The table covers a part of the space, and the selected architecture is outside it. No mean "
+    "includes such a run.",
+    "mean ± std": "Mean and sample standard deviation (n − 1) over the seeds of a selector.",
+    "rank": "1 + the number of architectures with a strictly higher accuracy, in the space or, where the truth covers "
+    "only a part of it, in that part.",
+    "gap": "Accuracy of the best architecture of the space (or of that part) minus the mean over seeds, in percentage "
     "points.",
-    "τ-b, ρ": "Kendall's rank correlation with correction for ties; Spearman's, ties at their average rank.",
-    "best-acc, avg-acc": "What an operation on an edge is worth by the truth: the best, or the mean, "
-    "accuracy of all cells that have it there.",
-    "undefined": "A correlation of too few or all-equal values has no value; it is counted and said, and in no mean.",
-    "noise": "Standard deviation between the trials of one architecture, mean over architectures.",
-    "ceiling": "Kendall's τ-b of one trial with another (or of one half of the trials with the other): no "
-    "score can be expected to agree better with such a trial (or half).",
-    "forward, backward": "Passes of a batch through a network; GFLOP: 10⁹ floating-point operations.",
+    "τ-b, ρ": "τ-b: Kendall's rank correlation, corrected for ties. ρ: Spearman's, with tied values at their average "
+    "rank.",
+    "best-acc, avg-acc": "Value of an operation on an edge according to the truth: the best, or the mean, accuracy of "
+    "all cells with this operation on this edge.",
+    "undefined": "A correlation of too few values, or of values that are all equal, does not exist. The report counts "
+    "these and leaves them out of means.",
+    "noise": "Standard deviation between the trials of one architecture, averaged over architectures.",
+    "ceiling": "Kendall's τ-b between two trials (or two halves of the trials). No score can be expected to agree "
+    "better with a single trial (or half).",
+    "forward, backward": "Forward and backward passes of one batch through a network.",
+    "GFLOP": "10⁹ floating-point operations.",
 }
-WITHOUT_TRUTH = {"seed", "mean ± std", "forward, backward"}
-"""Words that a study without any truth uses, too."""
+WITHOUT_TRUTH = {"seed", "mean ± std", "forward, backward", "GFLOP"}
+"""Words that the report of a study without a truth explains."""
 
 
 def glossary(results: Results, sections: Sequence[Section]) -> dict[str, str]:
-    """Return the words that a report uses, with those of its sections."""
+    """Return the words that a report explains, with those of its sections."""
     words = {
         word: meaning
         for word, meaning in GLOSSARY.items()

@@ -1,4 +1,4 @@
-"""Templates of the page, filled in."""
+"""Rendering of the page's templates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from archselect.reports.tables.table import Table
 
 
 def render(template: str, **content: Any) -> str:
-    """Return a file of `templates/` with its variables filled in."""
+    """Return a template of `templates/` filled with the content."""
     loaded = _environment().get_template(template)
     context = loaded.new_context(content)
     text = "".join(loaded.root_render_func(context))
-    # The context and the template's macros refer to one another, and would keep all
-    # records.
+    # The context and the template's macros refer to each other. This cycle would keep
+    # all records in memory.
     context.parent.clear()
     return text
 
@@ -44,9 +44,9 @@ def _environment() -> Environment:
 
 
 def _without_hidden(value: Any) -> Any:
-    """Return a value of the page with nothing in it that cannot be seen.
+    """Return a value with its invisible letters escaped.
 
-    Markup has been looked at before.
+    Leave Markup as it is: its letters are escaped already.
     """
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape_invisible(value)
@@ -54,7 +54,7 @@ def _without_hidden(value: Any) -> Any:
 
 
 def _svg(text: str) -> Markup:
-    """Return a drawing in the colours of the page."""
+    """Return a drawing in the page's colours."""
     return Markup(themed(text))
 
 

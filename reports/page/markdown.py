@@ -16,7 +16,7 @@ from archselect.reports.tables.render import to_markdown
 def report_markdown(
     results: Results, sections: Sequence[Section], cells: SelectedCells
 ) -> str:
-    """Return the whole report, with links to the files of its figures."""
+    """Return the whole report as Markdown, with links to the figures' files."""
     blocks = list(_head(results))
     for section in sections:
         blocks.append(to_markdown(section.table))
@@ -27,7 +27,7 @@ def report_markdown(
 
 
 def _head(results: Results) -> Iterator[str]:
-    """Yield title, description, command, status, and of what the study is a variant."""
+    """Yield title, description, command, status and changes from the original study."""
     info = results.info
     yield f"# {markdown(info.title)}\n"
     yield f"{markdown(info.description)}\n"
@@ -43,17 +43,17 @@ def _head(results: Results) -> Iterator[str]:
 
 
 def _selected_cells(cells: SelectedCells) -> Iterator[str]:
-    """Yield the drawings of the selected cells, with who selected each."""
+    """Yield the drawings of the selected cells, each with the runs that selected it."""
     yield "## Selected cells\n"
     for cell in cells.drawn:
         yield f"![{cell.name}](figures/{cell.name}.svg)\n"
         yield f"{code(cell.architecture)}: {markdown(cell.who)}\n"
     if cells.left_out:
         yield (
-            f"{cells.left_out:,} more cells, which fewer runs selected, are in runs.csv.\n"
+            f"{cells.left_out:,} more cells, each selected by fewer runs, are in runs.csv.\n"
         )
 
 
 def figure_markdown(figure: Figure) -> str:
-    """Return a figure as a link to its file, with its caption."""
+    """Return a figure as Markdown: a link to its file, and its caption."""
     return f"![{markdown(figure.title)}](figures/{figure.name}.svg)\n\n{markdown(figure.caption)}\n"

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside it."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from archselect.reports.tables.runs import runs_table
 from archselect.reports.tables.words import source_in_words
 
 MOST_RUNS = 400
-"""Runs that the page lists one by one."""
+"""Most runs that the page lists."""
 
 
 def page(
@@ -34,13 +34,13 @@ def page(
     cells: SelectedCells,
     runs: pd.DataFrame,
 ) -> str:
-    """Return the whole page as text.
+    """Return the whole page as HTML.
 
     Args:
-        results: of the study.
-        sections: in the order of the study.
-        cells: the selected cells and their drawings.
-        runs: every run, as :func:`.runs.runs_frame` returns them.
+        results: results of the study.
+            sections: sections in the order of the study.
+            cells: selected cells and their drawings.
+            runs: one row per run, from :func:`.runs.runs_frame`.
     """
     names = {(cell.space, cell.architecture): cell.name for cell in cells.drawn}
     listed = runs_table(runs, MOST_RUNS, names)

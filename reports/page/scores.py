@@ -1,4 +1,4 @@
-"""The report on how well proxies rank a population, written beside their scores."""
+"""The report on how well proxies rank a population of architectures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from archselect.reports.tables.table import Table
 def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write the report on a folder of scores, and return its table.
 
-    Its files are `scores.csv` and the table `report/correlation` (.md, .csv, .tex).
+    The files are `scores.csv` and `report/correlation` (.md, .csv, .tex, .typ).
 
     Args:
-        root: the folder.
-        directions: per proxy, which way is better.
+        root: folder of the scores.
+        directions: by proxy, which direction is better ("higher" or "lower").
     """
     Folder(root).refuse_links(REPORT_FILES)
     scores = with_aggregates(load_scores(root, directions))
@@ -35,9 +35,9 @@ def write_scores(root: Path, directions: dict[str, str]) -> Table:
 
 
 def scores_frame(scores: Scores) -> pd.DataFrame:
-    """Return one row per seed and architecture, with every proxy's score.
+    """Return one row per seed and architecture, with a column per proxy.
 
-    Where there is a truth it has the accuracy, too.
+    If the scores have a truth, add a column with the accuracy.
     """
     frames = []
     for place, seed in enumerate(scores.seeds):

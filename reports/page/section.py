@@ -1,4 +1,4 @@
-"""What a section of a report is: a table, its figures, and extras."""
+"""A section of a report: a table, its figures, and extras."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from archselect.reports.tables.table import Table
 
 @dataclass(frozen=True)
 class Extras:
-    """What a section adds to the report beside its table and figures.
+    """The parts of a section that are neither its table nor its figures.
 
     Attributes:
-        html: stands on the page under the figures. It is not escaped any more.
-        script: JavaScript of the page.
-        markdown: blocks that stand in `report.md` under the figures.
-        drawings: SVG files of `report/figures`, by name without ending.
-        files: further files of `report`, by name.
-        glossary: words that only this section uses, and what they mean.
+        html: HTML that the page shows under the figures; the page does not escape it.
+            script: JavaScript for the page. markdown: blocks that `report.md` shows
+            under the figures. drawings: texts of the SVG files in `report/figures`, by
+            name without ending. files: texts of further files in `report`, by name.
+            glossary: words that only this section uses, with their meanings.
     """
 
     html: str = ""
@@ -33,7 +32,7 @@ class Extras:
 
 @dataclass(frozen=True)
 class Section:
-    """A table, the figures that stand under it, and what else it brings."""
+    """A table, the figures under it, and extras."""
 
     table: Table
     figures: tuple[Figure, ...] = ()
@@ -54,15 +53,13 @@ def _no_extras(_results: Results) -> Extras:
 
 @dataclass(frozen=True)
 class SectionKind:
-    """How a section is made of the results of any study.
+    """The functions that make a section from the results of a study.
 
     Attributes:
-        table: makes its table.
-        figures: draws its figures of the records. They are files of every report, also
-            of a study that does not ask for the section.
-        charts: draws its figures of the table's own rows.
-        extras: makes what else it brings.
-        needs_truth: whether it is empty where there is no truth at all.
+        table: makes the table. figures: draws figures from the records. Every report
+            has them as files, even if the study does not list the section. charts:
+            draws figures from the rows of the table. extras: makes the extras.
+            needs_truth: whether the section is empty for a study without a truth.
     """
 
     table: Callable[[Results], Table]
@@ -72,7 +69,7 @@ class SectionKind:
     needs_truth: bool = False
 
     def make(self, results: Results) -> Section:
-        """Return the section of a study."""
+        """Return the section for a study's results."""
         table = self.table(results)
         figures = (*self.figures(results), *self.charts(table))
         return Section(table, figures, self.extras(results))

@@ -1,6 +1,6 @@
-"""Which sections a report can have, and those that a study asks for.
+"""The sections that a report can have, and those that a study lists.
 
-To add a section, write a file that makes its table, and add a line to :data:`SECTIONS`.
+To add a section, write a file that makes its table and add a line to :data:`SECTIONS`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from archselect.reports.wiring.tables import wiring_table
 
 
 def accuracy_figures(results: Results) -> list[Figure]:
-    """Return a figure for each landscape with architectures and accuracies."""
+    """Return a figure per landscape that has architectures and known accuracies."""
     titles = [results.title(landscape) for landscape in results.landscapes]
     names = slugs(f"accuracy-{title}" for title in titles)
     figures = []
@@ -51,9 +51,9 @@ def accuracy_figures(results: Results) -> list[Figure]:
 
 
 def tau_figures(results: Results) -> list[Figure]:
-    """Return the figure of rank correlations; none where no selector has one.
+    """Return the figure of rank correlations; an empty list if no selector has one.
 
-    It shows landscapes of architectures; trainings of what was queried are none.
+    The figure covers landscapes with architectures, not those of final trainings.
     """
     for landscape in results.landscapes:
         if not landscape.architectures:
@@ -102,13 +102,13 @@ SECTIONS: dict[str, SectionKind] = {
     "wiring": SectionKind(wiring_table, extras=wiring_extras),
     "alphas": SectionKind(alphas_table, extras=alphas_extras),
 }
-"""How each section is made, by the name that a study asks for it with."""
+"""The kinds of sections, by the name that a study lists."""
 
 
 def sections(results: Results) -> list[Section]:
-    """Return the sections that a study asks for, in its order.
+    """Return the sections that a study lists, in its order.
 
-    Those that nothing can be said in are left out.
+    Leave out sections that need a truth if the study has none.
 
     Raises UserError as :func:`tables` does.
     """
@@ -116,16 +116,16 @@ def sections(results: Results) -> list[Section]:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return the tables of the sections that a study asks for.
+    """Return the tables of the sections that a study lists, in its order.
 
-    Raises UserError, naming the study's file, for a table that does not exist, or a
-    published number that is unknown.
+    Raises UserError for an unknown table or an unknown published number. The message
+    names the study's file.
     """
     return [SECTIONS[name].table(results) for name in _names(results)]
 
 
 def other_figures(results: Results) -> list[Figure]:
-    """Return the figures of the records that are in no section of the study."""
+    """Return the figures of the sections that the study does not list."""
     figures: list[Figure] = []
     for name, kind in SECTIONS.items():
         if name not in results.info.tables:
@@ -134,7 +134,7 @@ def other_figures(results: Results) -> list[Figure]:
 
 
 def _names(results: Results) -> list[str]:
-    """Return the names of the sections that a study asks for and that are not empty."""
+    """Return the names of the sections that a study lists and that are not empty."""
     names = results.info.tables
     study = results.source.study_path
     for name in names:

@@ -1,4 +1,4 @@
-"""Settings and machines with which a study was run, as blocks of the page."""
+"""The settings and machines of a study, as blocks of the page."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from archselect.reports.tables.words import (
 
 @dataclass(frozen=True)
 class Block:
-    """One set of settings and what uses it.
+    """One set of settings, and the selectors that use it.
 
     Attributes:
-        title: of what they are settings.
-        settings: by name.
-        used_by: whom they hold for, in words; empty where the title says it.
+        title: name of the selector, supernet recipe, data set or machine.
+            settings: values by name, as text.
+            used_by: selectors with these settings; empty if the title names them.
     """
 
     title: str
@@ -39,17 +39,17 @@ def selector_blocks(results: Results) -> list[Block]:
 
 
 def supernet_blocks(results: Results) -> list[Block]:
-    """Return the settings of every way in which supernets were trained."""
+    """Return the settings of every supernet training."""
     return _distinct_blocks(results, _supernet_block)
 
 
 def data_blocks(results: Results) -> list[Block]:
-    """Return every data set as the study used it."""
+    """Return the settings of every data set."""
     return _distinct_blocks(results, _data_block)
 
 
 def machine_blocks(results: Results) -> list[Block]:
-    """Return each distinct machine, and how many runs and supernets were made on it."""
+    """Return each machine, with the number of its runs and of runs on its supernets."""
     runs = Counter[Machine]()
     supernets = Counter[Machine]()
     for group in results.groups:
@@ -60,7 +60,7 @@ def machine_blocks(results: Results) -> list[Block]:
         Block(
             machine_in_words(machine),
             _spaced(machine.model_dump()),
-            f"{runs[machine]} runs, the supernets of {supernets[machine]}",
+            f"{runs[machine]} runs; supernets of {supernets[machine]} runs",
         )
         for machine in machines
     ]
@@ -69,7 +69,7 @@ def machine_blocks(results: Results) -> list[Block]:
 def _distinct_blocks(
     results: Results, block_of: Callable[[Inputs], Block]
 ) -> list[Block]:
-    """Return each distinct block once, with the groups that have it."""
+    """Return each distinct block once, with the groups that use it."""
     blocks: dict[str, Block] = {}
     names: dict[str, list[str]] = {}
     for group in results.groups:
@@ -113,7 +113,7 @@ def _data_block(inputs: Inputs) -> Block:
 
 
 def _source(source: str | None) -> dict[str, object]:
-    """Return where a user's class comes from; nothing for one of ours."""
+    """Return the source of a user's class; an empty dict for a built-in class."""
     return {} if source is None else {"source of the user's file": source}
 
 
@@ -122,12 +122,12 @@ def _as_text(settings: dict[str, object]) -> dict[str, str]:
 
 
 def _spaced(settings: dict[str, object]) -> dict[str, str]:
-    """Return settings as text, their names with spaces."""
+    """Return settings as text, with spaces for the underscores of their names."""
     return {name.replace("_", " "): f"{value}" for name, value in settings.items()}
 
 
 def landscape_facts(landscape: Landscape) -> dict[str, str]:
-    """Return what is known of a truth, by what it is."""
+    """Return the properties of a truth as text, by label."""
     facts = {
         "truth": landscape.truth,
         "source": quality(landscape),

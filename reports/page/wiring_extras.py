@@ -1,4 +1,4 @@
-"""What the section on the wiring brings: evolution, drawings, and numbers by seed."""
+"""Extras of the section on the wiring: evolving cells, figures, numbers by seed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from archselect.reports.wiring.parts import WiringPart, wiring_parts
 from archselect.reports.wiring.tables import seeds_table
 
 GLOSSARY = {
-    "q": "Probability that an edge is there: 1 − p(none). Argmax: every edge's likeliest operation, none included.",
-    "depth, width": "Expected longest path from an input, in edges, and expected number of edges from inputs, each "
-    "edge being there by itself with probability q.",
-    "cost": "The loss' derivative by an operation's entry of the mixture, summed over layers: what is positive does "
-    "harm. That of none is 0.",
-    "L − H": "Cross-entropy minus the entropy of the prediction, in nats, mean over images.",
+    "q": "Probability that an edge exists: 1 − p(none). Argmax: the most likely operation of every edge; it can be "
+    "none.",
+    "depth, width": "Depth: expected length of the longest path from an input, in edges. Width: expected number of "
+    "edges that leave inputs. Each edge exists independently with probability q.",
+    "cost": "Derivative of the loss with respect to the weight of an operation in the mixture, summed over layers. A "
+    "positive cost means that the operation increases the loss. The cost of none is 0.",
+    "L − H": "Cross-entropy minus the entropy of the prediction, in nats, averaged over images.",
 }
 
 
 def wiring_extras(results: Results) -> Extras:
-    """Return what the section brings; nothing where no supernet was traced."""
+    """Return the extras of the section; empty if no supernet was traced."""
     parts = wiring_parts(results)
     if not parts:
         return Extras()
@@ -43,7 +44,7 @@ def wiring_extras(results: Results) -> Extras:
 
 
 def _markdown_blocks(part: WiringPart) -> Iterator[str]:
-    """Yield a group's name, the stills of its cell, and its figures."""
+    """Yield a group's name, drawings of its cell at some epochs, and its figures."""
     yield f"### {markdown(part.name)}\n"
     if part.evolution:
         for frame in part.evolution.stills:

@@ -1,4 +1,4 @@
-"""The report of a folder of records, written beside them; tables for the terminal."""
+"""Writing of a folder's report, and its tables for the terminal."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from archselect.reports.page.page import page
 from archselect.reports.page.section import Section
 from archselect.reports.page.sections import other_figures, sections
 from archselect.reports.results.results import Results, load
-from archselect.reports.tables.render import csv_text, to_csv, to_latex, to_markdown
+from archselect.reports.tables.render import (
+    csv_text,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_typst,
+)
 from archselect.reports.tables.runs import judged_frame, runs_frame
 from archselect.reports.tables.table import MARKS_NOTE, Table
 
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """A table narrow enough for a terminal, as text.
+    """A table that fits a terminal, as text.
 
-    `numeric` are the columns to set flush right.
+    `numeric` lists the columns to align right.
     """
 
     title: str
@@ -39,13 +45,13 @@ class TerminalTable:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where a report was written, and its tables.
+    """The paths of a written report, and its tables.
 
     Attributes:
-        html: the page.
-        markdown: the tables as one Markdown file.
-        files: every file.
-        tables: those of the study, with their most telling columns.
+        html: path of the HTML page.
+            markdown: path of the report as one Markdown file.
+            files: paths of all files.
+            tables: tables of the study, with their most important columns.
     """
 
     html: Path
@@ -59,8 +65,8 @@ def write_report(folder: Path) -> ReportPaths:
 
     The same records give the same bytes.
 
-    Raises UserError if the folder is none of ours, has no finished run, or cannot be
-    written to.
+    Raises UserError if the folder has no study of archselect or no finished run, or if
+    it is not writable.
     """
     with _without_garbage_collection():
         return _write(folder)
@@ -68,9 +74,10 @@ def write_report(folder: Path) -> ReportPaths:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Switch off the search for cycles.
+    """Switch off Python's garbage collection for a while.
 
-    Records have none, and the search takes a third of a large report's time.
+    Records have no reference cycles, and the collection takes a third of the time of a
+    large report.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -101,7 +108,7 @@ def _write(folder: Path) -> ReportPaths:
 def _texts(
     results: Results, report_sections: Sequence[Section], cells: SelectedCells
 ) -> dict[str, str]:
-    """Return the files of a report without its figures, by path."""
+    """Return the texts of a report's files other than figures, by path."""
     runs = runs_frame(results)
     texts = {
         "report.html": page(results, report_sections, cells, runs),
@@ -133,7 +140,10 @@ def _drawings(
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write a table into a folder as Markdown, CSV and LaTeX; return the files."""
+    """Write a table into a folder, as in a report; return the files.
+
+    It is written as Markdown, CSV, LaTeX and Typst.
+    """
     return _write_texts(_table_files(table), folder)
 
 
@@ -149,11 +159,12 @@ def _table_files(table: Table) -> dict[str, str]:
         f"{table.name}.md": to_markdown(table),
         f"{table.name}.csv": to_csv(table),
         f"{table.name}.tex": to_latex(table),
+        f"{table.name}.typ": to_typst(table),
     }
 
 
 def for_terminal(table: Table) -> TerminalTable:
-    """Return a table with its most telling columns."""
+    """Return a table with its most important columns."""
     narrow = table.narrow()
     notes = [note for note in table.notes if note != MARKS_NOTE]
     return TerminalTable(

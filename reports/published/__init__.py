@@ -1,1 +1,1 @@
-"""Published numbers and oracles, with the protocols of the searches behind them."""
+"""Published numbers and oracles, and the protocols of their searches."""

@@ -1,20 +1,18 @@
-"""Published numbers: where each stands, what it is of and how it was made.
-
-They are in `published.csv`.
+"""Published numbers with their source, kind and protocol, from `published.csv`.
 
 Columns:
 
-* `value`, `std`: as printed. Where what is printed is not of the row's kind, `exact`
-  has the value that is.
+* `value`, `std`: as printed. If the printed value does not have the row's unit, `exact`
+        has the converted value.
 * `reduction`: "mean" or "best" of `seeds` runs; "single" for one run, whose `seeds` may
-  name its supernet; "exact" for a constant of a table, whose `std` is the spread of
-  single values and no error; empty where the paper does not say.
-* `split`, `epochs`, `training_protocol`: which accuracy it is, looked up on a split
-  after so many epochs, or of a final training by a protocol.
-* `search_protocol`: how the search was made, by a name of `search_protocols.toml`;
-  empty where that is not on record.
-* `oracle`: of a rank correlation, the accuracies of operations it is with: a name of
-  `released_oracles.csv`, or "table" for those of the benchmark's whole table.
+        name its supernet; "exact" for a constant of a table, whose `std` is the spread
+        of single values and not an error; empty if the paper does not say.
+* `split`, `epochs`, `training_protocol`: the kind of accuracy: looked up on a split
+        after this many epochs, or from a final training with this protocol.
+* `search_protocol`: the protocol of the search, a name in `search_protocols.toml`;
+        empty if it is not known.
+* `oracle`: for a rank correlation, the accuracies of operations that it is with: a name
+        in `released_oracles.csv`, or "table" for those of the benchmark's whole table.
 """
 
 from __future__ import annotations
@@ -40,28 +38,29 @@ _SAME_NUMBER = (
     "metric",
     "reduction",
 )
-"""Columns that are equal in all single runs of one method."""
+"""Columns that all single runs of one method share."""
 
 _Row = dict[str, str]
 
 
 @dataclass(frozen=True)
 class PublishedNumber:
-    """One published number, or several single runs of one method together.
+    """A published number, or the single runs of one method together.
 
     Attributes:
-        paper, table, space, dataset, method, metric: where it stands and of what it is.
-        value: the number; of single runs their mean, over supernets where these are
-            named.
-        rounding: by how much rounding may have moved it.
-        values: single runs, in order; empty for other numbers.
-        independent: single runs, as the mean of each supernet where these are named.
-        std: the printed standard deviation, None where there is none.
-        reduction: "mean", "best", "exact", "single", or "" where it is not said.
-        runs: how many runs it is of; None where that is not said.
-        split, epochs, training_protocol: which accuracy it is, where it is one.
-        search_protocol, oracle: as in the file.
-        source, note: of the number.
+        paper, table, space, dataset, method, metric: source and meaning of the number.
+            value: the number; for single runs, their mean over supernets if these are
+                named, else over runs.
+            rounding: largest possible rounding error of the number.
+            values: single runs, in order; empty for other numbers.
+            independent: single runs, averaged per supernet if supernets are named.
+            std: printed standard deviation; None if there is none.
+            reduction: "mean", "best", "exact", "single", or "" if the paper does not
+                say.
+            runs: number of runs; None if the paper does not say.
+            split, epochs, training_protocol: kind of accuracy, for an accuracy.
+            search_protocol, oracle: as in the file.
+            source, note: where the number was found, and a remark.
     """
 
     paper: str
@@ -92,15 +91,15 @@ class PublishedNumber:
 
 
 def short_name(paper: str) -> str:
-    """Return a paper's name without what stands in brackets behind it."""
+    """Return a paper's name without the brackets after it."""
     return paper.partition(" (")[0]
 
 
 @cache
 def published_numbers() -> tuple[PublishedNumber, ...]:
-    """Return all published numbers, in the order of the papers' tables.
+    """Return all published numbers, in the order of the file.
 
-    Single runs of one method are one number.
+    The single runs of one method form one number.
     """
     path = Path(__file__).parent / "published.csv"
     numbers: dict[tuple[str, ...], list[_Row]] = {}
@@ -118,7 +117,7 @@ def published_numbers() -> tuple[PublishedNumber, ...]:
 def find_published(reproduced: Reproduced) -> list[PublishedNumber]:
     """Return the numbers that a study's entry names.
 
-    Raises UserError, with the nearest name, if there are none.
+    Raises UserError, with the most similar name, if there are none.
     """
     numbers: Sequence[PublishedNumber] = published_numbers()
     numbers = _narrow(numbers, "paper", reproduced.paper, short_name)
@@ -132,7 +131,7 @@ def _narrow(
     wanted: str,
     name_of: Callable[[str], str] = str,
 ) -> list[PublishedNumber]:
-    """Return the numbers that have a name in a column. Raises UserError if none has."""
+    """Return the numbers with a name in a column; raise UserError if there are none."""
     by_name: dict[str, list[PublishedNumber]] = {}
     for number in numbers:
         name = name_of(getattr(number, column))
@@ -181,7 +180,7 @@ def _read_number(rows: list[_Row]) -> PublishedNumber:
 
 
 def _count_runs(rows: list[_Row]) -> int | None:
-    """Return how many runs the number is of; None where that is not said."""
+    """Return the number of runs; None if the paper does not say."""
     first = rows[0]
     if first["reduction"] == "single":
         return len(rows)
@@ -189,9 +188,9 @@ def _count_runs(rows: list[_Row]) -> int | None:
 
 
 def _means_of_supernets(values: Sequence[float], seeds: Sequence[str]) -> list[float]:
-    """Return the mean of the runs of each supernet.
+    """Return the mean over the runs of each supernet.
 
-    A run whose seeds name no supernet is its own.
+    A run whose seeds name no supernet counts as a supernet by itself.
     """
     supernets: dict[object, list[float]] = {}
     for place, (value, seed) in enumerate(zip(values, seeds, strict=True)):
@@ -202,6 +201,6 @@ def _means_of_supernets(values: Sequence[float], seeds: Sequence[str]) -> list[f
 
 
 def _rounding(text: str) -> float:
-    """Return half a unit of the last digit that is printed."""
+    """Return half a unit of the last printed digit."""
     exponent = int(Decimal(text).as_tuple().exponent)
     return 0.5 * 10.0**exponent

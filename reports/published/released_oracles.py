@@ -1,11 +1,11 @@
-"""Oracles of operations as authors released them: `released_oracles.csv`.
+"""Oracles of operations that authors released, from `released_oracles.csv`.
 
-An oracle says what an operation on an edge is worth: the best (`best_acc`) or the mean
-(`avg_acc`) accuracy, in per cent, of the cells that have it there. The file has a line
-per operation on an edge.
+The oracle value of an operation on an edge is the best (`best_acc`) or the mean
+(`avg_acc`) accuracy, in per cent, of the cells with this operation on this edge. The
+file has a line per operation on an edge.
 
-Published correlations were computed with the released values, of which some differ from
-those of the whole table. Ours are compared with them by the same values.
+Published correlations use the released values, some of which differ from those of the
+whole table. Our correlations are compared with them by the same values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AccuracyKind = Literal["best_acc", "avg_acc"]
 
 
 class OracleKey(NamedTuple):
-    """Which oracle it is, of which space and data set."""
+    """The name of an oracle, its space and its data set."""
 
     oracle: str
     space: str
@@ -36,12 +36,12 @@ class ReleasedOperation(NamedTuple):
 
 
 Worth = Mapping[str, float]
-"""`best_acc` and `avg_acc` of an operation on an edge."""
+"""The values `best_acc` and `avg_acc` of an operation on an edge, in per cent."""
 
 
 @cache
 def released_oracles() -> dict[OracleKey, dict[ReleasedOperation, Worth]]:
-    """Return what each operation on an edge is worth, by oracle."""
+    """Return the values of each operation on an edge, by oracle."""
     path = Path(__file__).parent / "released_oracles.csv"
     oracles: dict[OracleKey, dict[ReleasedOperation, Worth]] = {}
     with path.open(encoding="utf-8", newline="") as file:
@@ -65,19 +65,19 @@ def released_oracle(
     edges: Sequence[Sequence[Edge]],
     operations: Sequence[Sequence[Sequence[str]]],
 ) -> list[list[list[float]]] | None:
-    """Return what a released oracle says of each operation of a space.
+    """Return the values of a released oracle for the operations of a space.
 
     Args:
-        name: the oracle.
-        space: the search space.
-        dataset: the data set.
+        name: name of the oracle.
+        space: name of the search space.
+        dataset: name of the data set.
         kind: the best or the mean accuracy.
         edges: (source, target) of each edge, by cell type.
-        operations: the operations of each edge, by cell type.
+        operations: names of the operations of each edge, by cell type.
 
     Returns:
-        `oracle[cell][edge][choice]`, accuracies in per cent; None where the oracle was
-        not released for these operations.
+        `oracle[cell][edge][choice]`, accuracies in per cent; None if the oracle was not
+        released for these operations.
     """
     worth = released_oracles().get(OracleKey(name, space, dataset))
     if worth is None:

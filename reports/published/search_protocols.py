@@ -1,4 +1,4 @@
-"""How the searches behind published numbers were made, and what of a study differs.
+"""Protocols of published searches, and a study's differences from them.
 
 The protocols are in `search_protocols.toml`.
 """
@@ -20,21 +20,21 @@ USUAL: Mapping[str, Setting] = {
     "alpha_mean": 0.0,
     "alpha_grad_clip": 0.0,
 }
-"""Settings that a record may leave out; every protocol has these values."""
+"""Values of settings that a record may omit; every protocol has these values."""
 
 
 @dataclass(frozen=True)
 class SupernetProtocol:
-    """How a supernet was made.
+    """The protocol of a supernet's training.
 
     Attributes:
-        source: where that is said.
-        recipe: the optimiser.
-        space: empty where it is the published number's.
-        images: the data set; empty where it is the published number's.
-        whole: whether it was trained on a whole half of the data set.
-        skeleton: sizes; one that a study does not set is the space's own.
-        settings: of the training.
+        source: where the protocol is described.
+        recipe: name of the optimiser.
+        space: search space; empty if it is that of the published number.
+        images: data set; empty if it is that of the published number.
+        whole: whether the training used a whole half of the data set.
+        skeleton: sizes that differ from the space's default skeleton.
+        settings: settings of the training.
     """
 
     source: str
@@ -48,7 +48,7 @@ class SupernetProtocol:
 
 @dataclass(frozen=True)
 class SelectorProtocol:
-    """Which selector read a supernet, and by which settings."""
+    """The protocol of a selection: the selector and its settings."""
 
     source: str
     name: str
@@ -57,10 +57,10 @@ class SelectorProtocol:
 
 @dataclass(frozen=True)
 class SearchProtocols:
-    """All of the file.
+    """The content of `search_protocols.toml`.
 
     Attributes:
-        halves: the training images in each half of a whole data set, by its name.
+        halves: number of training images in each half of a data set, by its name.
         supernets, selectors: the parts of protocols, by name.
     """
 
@@ -84,9 +84,9 @@ def search_protocols() -> SearchProtocols:
 
 
 def find_protocol(name: str) -> tuple[SupernetProtocol | None, SelectorProtocol]:
-    """Return the parts of "SUPERNET + SELECTOR", or of "SELECTOR".
+    """Return the parts of the protocol "SUPERNET + SELECTOR" or "SELECTOR".
 
-    Raises KeyError for a part that does not exist.
+    Raises KeyError for an unknown part.
     """
     protocols = search_protocols()
     supernet, plus, selector = name.rpartition(" + ")
@@ -96,12 +96,12 @@ def find_protocol(name: str) -> tuple[SupernetProtocol | None, SelectorProtocol]
 
 
 def protocol_differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
-    """Return, in words, each setting in which a study's runs differ from a protocol.
+    """Return descriptions of the settings in which runs differ from a protocol.
 
     Args:
         name: the protocol, "SUPERNET + SELECTOR" or "SELECTOR".
-        dataset: of the published number.
-        inputs: of the study's runs.
+        dataset: data set of the published number.
+        inputs: inputs of the study's runs.
     """
     supernet, selector = find_protocol(name)
     different = []
@@ -114,9 +114,9 @@ def protocol_differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
 
 
 def other_images(name: str, dataset: str, inputs: Inputs) -> str:
-    """Return which part of the protocol's data set a study had, in words.
+    """Return the part of the protocol's data set that a study used, as text.
 
-    Empty if it had all images. The arguments are those of
+    It is empty if the study used all images. The arguments are those of
     :func:`protocol_differences`.
     """
     supernet, _ = find_protocol(name)
@@ -165,7 +165,7 @@ def _image_differences(
 def _other_sizes(
     ours: Mapping[str, Setting], wanted: Mapping[str, Setting]
 ) -> list[str]:
-    """Return sizes that differ; one that a study does not set is the space's own."""
+    """Return descriptions of the sizes that differ."""
     return [
         _instead(key, value, wanted.get(key))
         for key, value in ours.items()
@@ -174,16 +174,16 @@ def _other_sizes(
 
 
 def _is_part_of(name: str, dataset: str) -> bool:
-    """Return whether images of that name are of the data set.
+    """Return whether a name of images belongs to a data set.
 
-    They are if it is the data set's own name, or a file's name that begins with it and
+    It does if it is the name of the data set, or a file name that begins with it and
     "_".
     """
     return re.fullmatch(rf"{re.escape(dataset)}(_[^@]*)?", name) is not None
 
 
 def _changed(ours: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> list[str]:
-    """Return the wanted settings that a study has not."""
+    """Return descriptions of the settings that differ from the wanted ones."""
     return [
         _instead(key, ours.get(key), value)
         for key, value in wanted.items()
@@ -192,4 +192,4 @@ def _changed(ours: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> list
 
 
 def _instead(what: str, ours: object, wanted: object) -> str:
-    return f"{what} {'unset' if ours is None else ours} in place of {wanted}"
+    return f"{what} {'unset' if ours is None else ours} instead of {wanted}"

@@ -1,1 +1,1 @@
-"""A folder of records as groups of seeds, and the values of tables and figures."""
+"""A folder's results as groups of runs, and the values for tables and figures."""

@@ -1,4 +1,4 @@
-"""Rank aggregates: several proxies as one, by their ranks in a population."""
+"""Rank aggregates: several proxies combined by their ranks in a population."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from archselect.reports.results.scores import Scores
 AGGREGATES = {
     "az_nas": ("az_expressivity", "az_progressivity", "az_trainability", "flops"),
 }
-"""The proxies of each aggregate. A population that all of them have scored has the
-aggregate, too.
+"""The proxies of each aggregate.
 
-`az_nas` is that of AZ-NAS (Lee and Ham, CVPR 2024, arXiv 2403.19232).
+A population has an aggregate if it has scores of all its proxies. `az_nas` is that of
+AZ-NAS (Lee and Ham, CVPR 2024, arXiv 2403.19232).
 """
 MISSING = "one of its proxies has no score"
 
 
 def with_aggregates(scores: Scores) -> Scores:
-    """Return scores with those of every aggregate whose proxies are all there.
+    """Return scores, extended by every aggregate whose proxies all have scores.
 
-    Seeds are ranked apart. The seconds of an aggregate are those of its proxies.
+    Ranks are computed per seed. The seconds of an aggregate are the sum over its
+    proxies.
     """
     for name, members in AGGREGATES.items():
         if scores.values.keys() >= set(members):
@@ -35,7 +36,7 @@ def with_aggregates(scores: Scores) -> Scores:
 
 
 def _with_aggregate(scores: Scores, name: str, members: Sequence[str]) -> Scores:
-    """Return scores with those of one aggregate."""
+    """Return scores, extended by one aggregate."""
     by_member = [_higher_is_better(scores, member) for member in members]
     by_seed = [
         rank_aggregate(np.stack(of_seed)) for of_seed in zip(*by_member, strict=True)
@@ -56,19 +57,20 @@ def _with_aggregate(scores: Scores, name: str, members: Sequence[str]) -> Scores
 
 
 def _higher_is_better(scores: Scores, proxy: str) -> Floats:
-    """Return a proxy's scores, seeds × architectures, signed by its direction."""
+    """Return a proxy's signed scores, (seeds, architectures); higher is better."""
     values = scores.values[proxy]
     return values if scores.directions[proxy] == "higher" else -values
 
 
 def rank_aggregate(scores: Floats) -> Floats:
-    """Return the sum over proxies of log(rank / m) of every architecture.
+    """Return the sum over proxies of log(rank / m) for every architecture.
 
-    m is the number of architectures that have a score by every proxy; their ranks go
-    from 1, the worst, to m. Equal scores share their mean rank. The others get NaN.
+    m is the number of architectures with a score of every proxy; their ranks go from 1,
+    the worst, to m. Equal scores share their mean rank. Other architectures get NaN.
 
     Args:
-        scores: proxies × architectures, higher is better, NaN where there is none.
+        scores: scores, shape (proxies, architectures); higher is better, NaN if
+            missing.
     """
     total = np.full(scores.shape[1], np.nan)
     complete = np.logical_not(np.isnan(scores).any(axis=0))

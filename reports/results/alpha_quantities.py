@@ -1,8 +1,8 @@
-"""Quantities of a supernet's weights of operations, from its trace.
+"""Quantities of a supernet's operation weights, computed from its trace.
 
-a is the table of weights that the activation gives to the alphas of a cell type, D the
-one-hot table of the architecture that it stands for. T epochs have T + 1 points, the
-first before training. Shapes: T epochs, E edges, K operations.
+a is the table of weights that the activation computes from the alphas of a cell type; D
+is the one-hot table of the architecture read from it. T epochs have T + 1 points; the
+first is before training. Shapes: T epochs, E edges, K operations.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from archselect.reports.results.wiring_quantities import Bools
 
 @dataclass(frozen=True, eq=False)
 class CellAlphas:
-    """The weights of a cell type over the points of a training.
+    """The operation weights of a cell type over a training.
 
     Attributes:
-        cell: the cell type of the space.
-        tables: (T + 1, E, K) weights.
+        cell: cell type of the space.
+        tables: weights, shape (T + 1, E, K).
     """
 
     cell: Cell
@@ -35,26 +35,25 @@ class CellAlphas:
 
     @cached_property
     def discrete(self) -> Floats:
-        """(T + 1, E, K) the one-hot table D of every point."""
+        """The one-hot table D of every point, shape (T + 1, E, K)."""
         return discrete_tables(self.cell, self.tables)
 
     @cached_property
     def distance(self) -> Floats:
-        """(T + 1,) ‖a - D‖₂ over all edges and operations."""
+        """‖a - D‖₂ over all edges and operations, shape (T + 1,)."""
         squares = np.square(self.tables - self.discrete)
         return np.sqrt(squares.sum(axis=(1, 2)))
 
     @cached_property
     def live(self) -> Ints:
-        """(T + 1,) how many entries of the table are above zero."""
+        """Number of weights above zero, shape (T + 1,)."""
         return np.count_nonzero(self.tables > 0, axis=(1, 2))
 
     @cached_property
     def entropies(self) -> Floats:
-        """(T + 1, E) entropy of an edge's weights, in nats.
+        """Entropy of an edge's weights divided by their sum, in nats, shape (T + 1, E).
 
-        Weights are divided by their sum. An edge without a weight above zero has
-        entropy 0.
+        An edge without a weight above zero has entropy 0.
         """
         sums = self.tables.sum(axis=-1, keepdims=True)
         zeros = np.zeros_like(self.tables)
@@ -65,43 +64,45 @@ class CellAlphas:
 
 @dataclass(frozen=True, eq=False)
 class SupernetAlphas:
-    """A supernet's weights of operations, of all its cell types."""
+    """The operation weights of all cell types of a supernet."""
 
     trace: Trace
     cells: tuple[CellAlphas, ...]
 
     @cached_property
     def distance(self) -> Floats:
-        """(T + 1,) ‖a - D‖₂ of each cell type, added up."""
+        """‖a - D‖₂, summed over cell types, shape (T + 1,)."""
         return np.sum([cell.distance for cell in self.cells], axis=0)
 
     @cached_property
     def entropy(self) -> Floats:
-        """(T + 1,) mean entropy of an edge, in nats, over all cell types."""
+        """Mean entropy over the edges of all cell types, in nats, shape (T + 1,)."""
         every = [cell.entropies for cell in self.cells]
         return np.concatenate(every, axis=1).mean(axis=1)
 
     @cached_property
     def live(self) -> Ints:
-        """(T + 1,) live operations of all cell types together."""
+        """Number of live operations in all cell types together, shape (T + 1,)."""
         return np.sum([cell.live for cell in self.cells], axis=0)
 
     @property
     def alpha_steps(self) -> int:
-        """How often the alphas were stepped in all epochs together."""
+        """Number of alpha steps over all epochs."""
         return int(self.trace.alpha_step_counts.sum())
 
 
 def supernet_alphas(trace: Trace) -> SupernetAlphas:
-    """Return the weights of a trace, with the rule of its space.
+    """Return the operation weights of a trace.
 
-    Raises UserError if the space is unknown here, or has other cells than the trace.
+    Raises UserError if its space is unknown, or if the cells of the space differ from
+    those of the trace.
     """
     space = get_space(trace.info.space)
     if not _match(space.cells, trace.info.cells):
         raise UserError(
-            f"the trace of supernet {trace.info.id} has other cells than space {trace.info.space} has: install what "
-            "declares the space that it was trained on, or take 'alphas' out of the study's tables"
+            f"the cells in the trace of supernet {trace.info.id} differ from those of space {trace.info.space}: "
+            f"install "
+            "the package with the space of the training, or remove 'alphas' from the study's tables"
         )
     pairs = zip(space.cells, trace.cells, strict=True)
     cells = []
@@ -112,7 +113,7 @@ def supernet_alphas(trace: Trace) -> SupernetAlphas:
 
 
 def _match(cells: Sequence[Cell], traced: Sequence[TracedCell]) -> bool:
-    """Return whether the cells of a space are those of a trace."""
+    """Return whether the cells of a space equal those of a trace."""
     if len(cells) != len(traced):
         return False
     return all(
@@ -125,17 +126,18 @@ def _match(cells: Sequence[Cell], traced: Sequence[TracedCell]) -> bool:
 def discrete_tables(cell: Cell, tables: Floats) -> Floats:
     """Return the one-hot tables of the architectures with the largest weights.
 
-    It is the rule of DARTS (section 2.4). Every edge has its largest operation, of
-    equals the one of lower index; it is not `none` where nodes keep a number of their
-    inputs. Such a node keeps the inputs whose operations weigh most, of equals the
-    earlier ones; rows of the others are zero.
+    This is the rule of DARTS (section 2.4). Every edge gets its operation with the
+    largest weight; among equals, the one with the lower index. If nodes keep a fixed
+    number of inputs, `none` is excluded, and a node keeps the inputs whose operations
+    have the largest weights; among equals, the earlier ones. Rows of dropped edges are
+    zero.
 
     Args:
-        cell: says which operations are candidates, and how many inputs nodes keep.
-        tables: (points, E, K) weights.
+        cell: cell type, which defines the candidates and the number of inputs to keep.
+        tables: weights, shape (points, E, K).
 
     Returns:
-        (points, E, K) zeros and ones.
+        Zeros and ones, shape (points, E, K).
     """
     weights = np.where(_candidates(cell, tables.shape[-1]), tables, -np.inf)
     chosen = weights.argmax(axis=-1)
@@ -144,7 +146,7 @@ def discrete_tables(cell: Cell, tables: Floats) -> Floats:
     np.put_along_axis(one_hot, chosen[..., None], 1.0, axis=-1)
     for node in cell.summing_nodes:
         incoming = cell.incoming(node)
-        # A stable sort leaves equals in order, so that earlier inputs come first.
+        # The sort is stable: among equals, earlier inputs come first.
         order = np.argsort(-strength[:, incoming], axis=-1, kind="stable")
         for point, places in enumerate(order[:, cell.count_kept(node) :]):
             dropped = [incoming[place] for place in places]
@@ -153,7 +155,7 @@ def discrete_tables(cell: Cell, tables: Floats) -> Floats:
 
 
 def _candidates(cell: Cell, columns: int) -> Bools:
-    """Return (E, K) which operations an architecture may have."""
+    """Return the mask of operations that an architecture can have, shape (E, K)."""
     candidates = np.zeros((len(cell.edges), columns), dtype=np.bool_)
     for edge in range(len(cell.edges)):
         candidates[edge, cell.candidates(edge)] = True

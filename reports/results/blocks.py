@@ -1,8 +1,7 @@
-"""What every method of a study reaches on every landscape, for rankings over them.
+"""Accuracies of every method on every landscape, for rankings.
 
-A method is a label of the study: a selector, together with the supernet that it reads
-from. A block is one landscape as it was searched: a truth's column, the space, the
-images and the skeleton.
+A method is a label of the study: a selector with its supernet. A block is a landscape
+with one search on it: a truth's column, the space, the images and the skeleton.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ class MethodBlock:
     """The accuracies of methods on one landscape.
 
     Attributes:
-        title: of the landscape, and of the search where several searches have it.
-        accuracies: in per cent, by method: the mean over its seeds, or what a random
-            cell is worth where that is known exactly.
-        random: accuracy of a random cell, in per cent; None where it is not known.
+        title: title of the landscape, with the search if there are several.
+        accuracies: mean accuracy over seeds in per cent, by method; for the random
+            selector, the exact expectation if it is known.
+        random: accuracy of a random cell, in per cent; None if it is not known.
     """
 
     title: str
@@ -37,7 +36,7 @@ class MethodBlock:
 
 
 class _BlockKey(NamedTuple):
-    """What the groups of a block share, beside the landscape."""
+    """The search that the groups of a block share."""
 
     space: str
     data: str
@@ -45,7 +44,7 @@ class _BlockKey(NamedTuple):
 
 
 def find_blocks(results: Results) -> list[MethodBlock]:
-    """Return the blocks in which an accuracy is known, in the study's order."""
+    """Return the blocks with a known accuracy, in the study's order."""
     blocks = []
     for landscape in results.landscapes:
         searches = _split_by_search(results, landscape)
@@ -58,7 +57,7 @@ def find_blocks(results: Results) -> list[MethodBlock]:
 
 
 def methods_of(blocks: Sequence[MethodBlock]) -> list[str]:
-    """Return the methods of any block, in the order of their first."""
+    """Return the methods of all blocks, in the order of their first block."""
     methods: dict[str, None] = {}
     for block in blocks:
         methods |= dict.fromkeys(block.accuracies)
@@ -66,7 +65,7 @@ def methods_of(blocks: Sequence[MethodBlock]) -> list[str]:
 
 
 def _split_by_search(results: Results, landscape: Landscape) -> list[list[Group]]:
-    """Return the groups with a known accuracy, by what they searched."""
+    """Return the groups with a known accuracy, one list per search."""
     by_key: dict[_BlockKey, list[Group]] = defaultdict(list)
     for group in results.groups:
         if accuracy_by_seed(landscape, group):
@@ -80,7 +79,7 @@ def _split_by_search(results: Results, landscape: Landscape) -> list[list[Group]
 
 
 def _describe(group: Group) -> str:
-    """Return what a group searched, in words."""
+    """Return a description of a group's search: space, images, skeleton."""
     skeleton = group.inputs.supernet.skeleton
     settings = [f"{name}={value}" for name, value in skeleton.items()]
     parts = [group.inputs.space, group.inputs.data.name, *settings]
@@ -92,7 +91,7 @@ def _make_block(
     landscape: Landscape,
     groups: Sequence[Group],
 ) -> MethodBlock:
-    """Return a block of the groups that have a known accuracy in it."""
+    """Return the block of groups that all have a known accuracy."""
     accuracies = {}
     drawn = []
     for group in groups:

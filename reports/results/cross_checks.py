@@ -1,6 +1,6 @@
-"""Checks of a folder's files against each other.
+"""Checks that the files of a folder agree with each other.
 
-Files that contradict one another were damaged or edited.
+Files that contradict each other were damaged or edited.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ def refuse_contradictions(
 ) -> None:
     """Raise UserError for the first record that contradicts another file.
 
-    A record must have the edges and operations of the other records of its space, and
-    landscapes must know what each operation is worth.
+    All records of a space must have the same edges and operations, and landscapes must
+    have an oracle value for each operation.
 
     Args:
-        source: the folder.
-        records: each checked by itself.
-        landscapes: by id; has all that records name.
+        source: folder.
+        records: records, each already checked alone.
+        landscapes: all landscapes that the records name, by id.
     """
     first_of_space: dict[str, Selected] = {}
     compared: set[tuple[int, str]] = set()
@@ -38,7 +38,7 @@ def refuse_contradictions(
             raise _contradiction(source, record, reason)
         for accuracy in record.accuracies:
             landscape = landscapes[accuracy.landscape]
-            # Records of one space share the object that has their operations.
+            # Records of one space share the object with their operations.
             both = (id(selected.operations), landscape.id)
             if landscape.architectures and both not in compared:
                 compared.add(both)
@@ -46,7 +46,7 @@ def refuse_contradictions(
 
 
 def _check_operations(source: Folder, record: Record, landscape: Landscape) -> None:
-    """Raise UserError unless a landscape knows the worth of each of the operations."""
+    """Raise UserError if a landscape lacks the oracle value of an operation."""
     try:
         check_same_shape(
             "operations",
@@ -61,5 +61,5 @@ def _check_operations(source: Folder, record: Record, landscape: Landscape) -> N
 def _contradiction(source: Folder, record: Record, reason: str) -> UserError:
     path = source.path(Record, record.id)
     return UserError(
-        f"{path}: {reason}: remove the file that is wrong and run the study's command again"
+        f"{path}: {reason}: remove the wrong file and rerun the study's command"
     )

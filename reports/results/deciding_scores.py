@@ -1,4 +1,4 @@
-"""The scores by which selectors decided on operations, as columns over many records."""
+"""The scores behind selectors' decisions, as columns over many records."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from archselect.benchmarks.store.records import Decision, OperationScore, Record
 from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 
 _BATCH = 5_000
-"""Records that are laid out in one go, so that memory stays bounded."""
+"""Most records to process at once; this limits the memory."""
 
 Oracle = Sequence[Sequence[Sequence[float]]]
-"""The worth of operations: `oracle[cell][edge][choice]`, an accuracy in per cent."""
+"""Oracle values of operations: `oracle[cell][edge][choice]`, in per cent."""
 
 
 @dataclass(frozen=True)
 class DecidingScores:
-    """The scores by which the edges of many records were decided.
+    """The scores that decided the edges of many records.
 
-    Of every edge on which an operation was decided they are its latest scores up to the
-    step of the decision, by choice. Records are in order; within one, rounds, cells and
-    edges are. There are R records, E decided edges and S scores.
+    For every decided edge, these are its latest scores up to the step of the decision,
+    in order of choices. They are sorted by record, round, cell and edge. There are R
+    records, E decided edges and S scores.
 
     Attributes:
-        seeds: (R,) the supernet seed of each record.
-        edge_counts: (R,) how many edges each record decided, over all rounds.
-        rounds, cells, edges: (E,) the round, the cell and the edge's place in it.
-        score_counts: (E,) how many scores each edge has.
-        choices, values: (S,) the operation of each score, and its value; higher is
+        seeds: supernet seed of each record, R entries.
+        edge_counts: number of decided edges of each record, over all rounds, shape
+            (R,).
+        rounds, cells, edges: round, cell type and index of each edge, shape (E,).
+        score_counts: number of scores of each edge, shape (E,).
+        choices, values: operation and value of each score, shape (S,); higher is
             better.
     """
 
@@ -50,12 +51,12 @@ class DecidingScores:
 
     @cached_property
     def distinct_rounds(self) -> int:
-        """How many rounds there are."""
+        """The number of rounds."""
         return len(np.unique(self.rounds))
 
     @cached_property
     def distinct_edges(self) -> int:
-        """How many edges were decided, over all cells."""
+        """The number of decided edges, over all cell types."""
         count = 0
         for cell in np.unique(self.cells):
             of_cell = self.edges[self.cells == cell]
@@ -63,7 +64,7 @@ class DecidingScores:
         return count
 
     def look_up(self, oracle: Oracle) -> Floats:
-        """Return (S,) what an oracle has for the operation of each score."""
+        """Return the oracle value of each score's operation, shape (S,)."""
         most_edges = max(len(cell) for cell in oracle)
         most_operations = max(len(row) for row in chain.from_iterable(oracle))
         worth = np.full((len(oracle), most_edges, most_operations), np.nan)
@@ -74,19 +75,19 @@ class DecidingScores:
 
     @cached_property
     def _score_cells(self) -> Ints:
-        """(S,) the cell of each score."""
+        """The cell type of each score, shape (S,)."""
         return np.repeat(self.cells, self.score_counts)
 
     @cached_property
     def _score_edges(self) -> Ints:
-        """(S,) the edge of each score."""
+        """The edge of each score, shape (S,)."""
         return np.repeat(self.edges, self.score_counts)
 
 
 def deciding_scores(records: Sequence[Record]) -> DecidingScores | None:
-    """Return the scores by which the records' operations were decided.
+    """Return the scores that decided the records' edges.
 
-    None where the selector gives none.
+    Return None if the selector has no operation scores.
     """
     if any(record.selected.operation_scale is None for record in records):
         return None
@@ -105,7 +106,7 @@ def deciding_scores(records: Sequence[Record]) -> DecidingScores | None:
 
 
 class _ScoreRows(NamedTuple):
-    """Every score of a batch of records; see :class:`OperationScore`."""
+    """Columns of all scores in a batch of records, as in :class:`OperationScore`."""
 
     record: Ints
     round: Ints
@@ -117,7 +118,7 @@ class _ScoreRows(NamedTuple):
 
 
 class _DecisionRows(NamedTuple):
-    """Decisions of a batch of records; see :class:`Decision`."""
+    """Columns of decisions in a batch of records, as in :class:`Decision`."""
 
     record: Ints
     round: Ints
@@ -131,10 +132,10 @@ class _DecidedEdges(NamedTuple):
     """The decided edges of a batch of records, in order of their keys.
 
     Attributes:
-        keys: record, round, cell and edge as one number.
-        until: the step of the last decision on each.
-        score_keys: the same of the edge of every score, decided or not.
-        shape: what the keys are numbers of.
+        keys: record, round, cell and edge, combined into one number.
+        until: step of the last decision on each edge.
+        score_keys: key of the edge of every score, decided or not.
+        shape: array shape in which a key is a flat index.
     """
 
     keys: Ints
@@ -144,23 +145,23 @@ class _DecidedEdges(NamedTuple):
 
 
 class _ScorePlaces(NamedTuple):
-    """Some of the scores.
+    """A subset of the scores.
 
     Attributes:
-        place: of each among all scores.
-        edge: of each, its edge's place among the decided edges.
+        place: index of each score among all scores.
+        edge: index of its edge among the decided edges.
     """
 
     place: Ints
     edge: Ints
 
     def only(self, chosen: npt.NDArray[Any]) -> _ScorePlaces:
-        """Return those that a mask or an order chooses."""
+        """Return the scores that a mask or an index array chooses."""
         return _ScorePlaces(self.place[chosen], self.edge[chosen])
 
 
 def _lay_out(records: Sequence[Record]) -> DecidingScores:
-    """Return the columns of one batch; its seeds are left out."""
+    """Return the columns of one batch, without seeds."""
     scores = _ScoreRows(
         *_columns(
             OperationScore, [record.selected.operation_scores for record in records]
@@ -185,7 +186,7 @@ def _lay_out(records: Sequence[Record]) -> DecidingScores:
 
 
 def _find_decided_edges(scores: _ScoreRows, decisions: _DecisionRows) -> _DecidedEdges:
-    """Return the edges on which an operation was decided; the last decision counts."""
+    """Return the edges with a decided operation; the last decision counts."""
     # A decision without a choice drops its edge.
     keeps_operation = decisions.choice >= 0
     of_scores = (scores.record, scores.round, scores.cell, scores.edge)
@@ -214,7 +215,7 @@ def _find_decided_edges(scores: _ScoreRows, decisions: _DecisionRows) -> _Decide
 
 
 def _find_latest_scores(scores: _ScoreRows, decided: _DecidedEdges) -> _ScorePlaces:
-    """Return the scores of each edge's latest step up to its decision, by choice."""
+    """Return each edge's scores of the latest step up to its decision, by choice."""
     kept = _scores_of_decided_edges(decided)
     in_time = scores.step[kept.place] <= decided.until[kept.edge]
     kept = kept.only(in_time)
@@ -230,9 +231,9 @@ def _find_latest_scores(scores: _ScoreRows, decided: _DecidedEdges) -> _ScorePla
 
 
 def _scores_of_decided_edges(decided: _DecidedEdges) -> _ScorePlaces:
-    """Return the scores of edges on which an operation was decided."""
+    """Return the scores of edges with a decided operation."""
     edge = np.searchsorted(decided.keys, decided.score_keys)
-    # A key beyond the last one is that of no decided edge.
+    # A key after the last one belongs to no decided edge.
     padded_keys = np.append(decided.keys, -1)
     place = np.flatnonzero(padded_keys[edge] == decided.score_keys)
     return _ScorePlaces(place, edge[place])
@@ -241,7 +242,7 @@ def _scores_of_decided_edges(decided: _DecidedEdges) -> _ScorePlaces:
 def _better_is_higher(
     records: Sequence[Record], scores: _ScoreRows, places: Ints
 ) -> Floats:
-    """Return the values of these scores, with a sign so that higher is better."""
+    """Return the values of scores, signed so that higher is better."""
     scales = [record.selected.operation_scale for record in records]
     signs = [-1.0 if scale and scale.better == "lower" else 1.0 for scale in scales]
     return scores.value[places] * np.array(signs)[scores.record[places]]
@@ -250,9 +251,9 @@ def _better_is_higher(
 def _columns(
     kind: type[NamedTuple], parts: Sequence[Columns[Any]]
 ) -> list[npt.NDArray[Any]]:
-    """Return the place of every row's part, then each field of the rows.
+    """Return the index of every row's part, then the fields of the rows.
 
-    A part's rows are in order, the parts in any.
+    Rows keep their order within a part; the parts can be in any order.
     """
     places, columns = Columns.gather(kind, parts)
     return [places, *(columns[name] for name in kind._fields)]

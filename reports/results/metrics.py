@@ -1,4 +1,4 @@
-"""What selectors and folders are compared by: one value per supernet seed.
+"""Metrics for comparing selectors and folders: one value per supernet seed.
 
 A :class:`Series` has the values of one metric, for one selector at one place.
 """
@@ -23,14 +23,14 @@ COUNTS = ("forwards", "backwards", "images", "flops")
 
 
 class Metric(Fact):
-    """One thing that is measured of a run.
+    """A quantity that is measured for each run.
 
     Attributes:
-        name: as gates name it.
-        title: as tables show it.
-        better: which values are better.
-        unit: points, a coefficient, a count (exact, the same on every machine) or
-            seconds.
+        name: name in gates.
+        title: title in tables.
+        better: whether higher or lower values are better.
+        unit: percentage points, coefficient, count (exact, the same on every machine)
+            or seconds.
     """
 
     name: str
@@ -43,15 +43,15 @@ class Series(Fact):
     """The values of one metric for one selector at one place.
 
     Attributes:
-        metric: what is measured.
-        label: the selector's label in the study.
-        search: on which space and data was searched.
-        place: where the value is measured: a truth's column, or the search itself.
-        identity: a hash of the place, the images and the truth; series with equal ones
-            can be compared, though they are of two folders.
+        metric: metric.
+        label: label of the selector in the study.
+        search: space and images of the search.
+        place: landscape in which the metric is measured, or the search itself.
+        identity: hash of the space, the images and the truth; series with the same
+            identity are comparable, even if they come from two folders.
         values: by supernet seed, the mean over its selection seeds.
-        machines: those that the runs were made on.
-        undefined: why a correlation without any value has none.
+        machines: machines of the runs.
+        undefined: why a correlation has no values; empty if it has values.
     """
 
     metric: Metric
@@ -82,9 +82,9 @@ TAUS = {
 def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     """Return the group's correlation with a landscape, by level of :data:`LEVELS`.
 
-    None where the selector gives no such scores, and where they are not judged: final
-    trainings judge only what was selected, and those of queries no operations. The
-    group keeps what was computed.
+    It is None if the selector has no scores of that level, or if the truth cannot judge
+    them: final trainings judge only selected architectures, and trainings of queries
+    judge no operations. The group caches the results.
     """
     if landscape.id not in group.correlations:
         group.correlations[landscape.id] = _correlate(landscape, group)
@@ -110,7 +110,7 @@ def _correlate(landscape: Landscape, group: Group) -> dict[str, Correlation | No
 
 
 def quality_series(results: Results) -> Iterator[Series]:
-    """Yield accuracies and rank correlations, by landscape, then by selector."""
+    """Yield series of accuracies and rank correlations, by landscape and selector."""
     for landscape in results.landscapes:
         judged = _groups_judged_by(results, landscape)
         for group in judged:
@@ -133,7 +133,7 @@ def _groups_judged_by(results: Results, landscape: Landscape) -> list[Group]:
 
 
 def _reasons(landscape: Landscape, group: Group) -> dict[Metric, str]:
-    """Return why a group's rank correlations are undefined, in part or as a whole."""
+    """Return why a group's rank correlations are undefined, fully or in part."""
     return {
         TAUS[level]: correlation.left_out
         for level, correlation in correlations(landscape, group).items()
@@ -142,7 +142,7 @@ def _reasons(landscape: Landscape, group: Group) -> dict[Metric, str]:
 
 
 def _qualities(landscape: Landscape, group: Group) -> dict[Metric, dict[int, float]]:
-    """Return accuracy and rank correlations, each by supernet seed."""
+    """Return the accuracy and the rank correlations, each by supernet seed."""
     taus = {
         TAUS[level]: tau_by_seed(landscape, group, correlation)
         for level, correlation in correlations(landscape, group).items()
@@ -154,9 +154,9 @@ def _qualities(landscape: Landscape, group: Group) -> dict[Metric, dict[int, flo
 def _place(
     results: Results, landscape: Landscape, judged: Sequence[Group], group: Group
 ) -> str:
-    """Return where a group is judged, in words.
+    """Return the title of the landscape that judges a group.
 
-    The images of its search are named where the groups differ in them.
+    It names the images of the search if the groups differ in them.
     """
     title = results.title(landscape)
     searches = {describe_search(other) for other in judged}
@@ -166,7 +166,7 @@ def _place(
 
 
 def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
-    """Return the accuracy of what was selected, in per cent, by supernet seed."""
+    """Return the selected architectures' accuracy, in per cent, by supernet seed."""
     known = group.known(landscape)
     return mean_by_seed(known.means, known.seeds)
 
@@ -174,20 +174,20 @@ def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
 def tau_by_seed(
     landscape: Landscape, group: Group, correlation: Correlation
 ) -> dict[int, float]:
-    """Return tau-b of one of the group's :func:`correlations`, by supernet seed."""
+    """Return the tau-b of one of the group's :func:`correlations`, by supernet seed."""
     return mean_by_seed(correlation.per_seed, group.judged(landscape).seeds)
 
 
 def is_random_sample(landscape: Landscape, group: Group) -> bool:
-    """Return whether a group's cells are random draws whose exact mean is known."""
+    """Return whether a group's cells are random draws with a known exact mean."""
     return group.uniform and landscape.mean is not None
 
 
 def exact_means(results: Results) -> dict[tuple[str, str], float]:
-    """Return the accuracy that a random cell has on average, for random selectors.
+    """Return the expected accuracy of a random cell, for random selectors.
 
     Returns:
-        Per cent, by (place, label) of :func:`quality_series`.
+        Accuracies in per cent, by (place, label) of :func:`quality_series`.
     """
     means = {}
     for landscape in results.landscapes:
@@ -200,7 +200,7 @@ def exact_means(results: Results) -> dict[tuple[str, str], float]:
 
 
 def cost_series(results: Results) -> Iterator[Series]:
-    """Yield counts and seconds, of all phases together and of each, by selector."""
+    """Yield series of counts and seconds, in total and by phase, for each selector."""
     for group in results.groups:
         seeds = [record.inputs.supernet_seed for record in group.records]
         search = describe_search(group)
@@ -217,7 +217,7 @@ def cost_series(results: Results) -> Iterator[Series]:
 
 
 def _costs(group: Group) -> dict[Metric, list[float]]:
-    """Return every count and time of a group, each by record."""
+    """Return every count and time of a group, by record."""
     costs = [record.cost for record in group.records]
     measured: dict[Metric, list[float]] = {}
     for name in COUNTS:
@@ -239,7 +239,7 @@ def _costs(group: Group) -> dict[Metric, list[float]]:
 
 
 def _counts_by_phase(costs: Sequence[SearchCost], name: str) -> dict[str, list[float]]:
-    """Return one count of every phase, by record; 0 of a record without the phase."""
+    """Return a count of every phase, by record; 0 for a record without the phase."""
     phases: dict[str, None] = {}
     for cost in costs:
         phases |= dict.fromkeys(cost.counts)
@@ -260,13 +260,13 @@ def _cost_metric(name: str, title: str, unit: Literal["count", "seconds"]) -> Me
 
 
 def describe_search(group: Group) -> str:
-    """Return on which space and images a group searched, in words."""
+    """Return the space and images of a group's search, as text."""
     return f"{group.inputs.space}, {group.inputs.data.name}"
 
 
 def _identity(group: Group) -> str:
     """Return a hash of the space and the images.
 
-    Supernet and selector have no part in it: their settings may be what is compared.
+    It ignores supernet and selector, because their settings may be under comparison.
     """
     return content_id([group.inputs.space, group.inputs.data.model_dump(mode="json")])

@@ -1,4 +1,4 @@
-"""What supernets' final weights cost, beside cells that are drawn from them."""
+"""Costs of supernets' final mixtures, and of cells drawn from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from archselect.reports.results.trade_offs import CostKind, Plane
 
 @dataclass(frozen=True)
 class MixtureGap:
-    """The costs of some supernets of one recipe, and of cells drawn from them.
+    """The costs of supernets of one recipe, and of cells drawn from them.
 
     Attributes:
-        names: of the selectors that read these supernets.
-        by_seed: what was measured, by supernet seed.
+        names: names of the selectors that read these supernets.
+        by_seed: measured costs, by supernet seed.
     """
 
     names: tuple[str, ...]
@@ -28,17 +28,17 @@ class MixtureGap:
 
     @property
     def of(self) -> str:
-        """The text that names the cost."""
+        """The value of `of` that identifies the cost."""
         return self._measured[0].of
 
     @property
     def draws(self) -> int:
-        """Cells that were drawn from each supernet."""
+        """Number of cells drawn from each supernet."""
         return self._measured[0].draws
 
     @property
     def mixture(self) -> float:
-        """Cost of the weights, mean over supernets."""
+        """Cost of the mixture, mean over supernets."""
         return fmean(entry.mixture for entry in self._measured)
 
     @property
@@ -57,9 +57,9 @@ class MixtureGap:
 
 
 def find_gaps(plane: Plane) -> list[MixtureGap]:
-    """Return the gaps of a plane's supernets, of the cost of the plane alone.
+    """Return the gaps of a plane's supernets, for the cost of the plane.
 
-    Selectors that read the same supernets share one.
+    Selectors that read the same supernets share a gap.
     """
     gaps: list[MixtureGap] = []
     for trade_off in plane.trade_offs:
@@ -81,7 +81,7 @@ def _add(
 
 
 def _measured_by_seed(group: Group, kind: CostKind) -> dict[int, SupernetMixtureCost]:
-    """Return what was measured of one cost, by supernet seed."""
+    """Return the measured values of one cost, by supernet seed."""
     by_seed = {}
     for record in group.records:
         entry = record.mixture_cost
@@ -91,13 +91,13 @@ def _measured_by_seed(group: Group, kind: CostKind) -> dict[int, SupernetMixture
 
 
 def _is_of(entry: SupernetMixtureCost, kind: CostKind) -> bool:
-    """Return whether two costs are of one quantity, looked up or fitted."""
+    """Return whether two costs measure the same quantity, looked up or fitted."""
     same_unit = entry.unit == kind.unit
     return same_unit and _quantity(entry.of) == _quantity(kind.of)
 
 
 def _quantity(of: str) -> str:
-    """Return the table and column of a cost's text, or what else names it."""
+    """Return the table and column of a cost's `of`, or else its name."""
     try:
         text = parse_cost(of)
     except UserError:
@@ -108,7 +108,7 @@ def _quantity(of: str) -> str:
 
 
 def mixture_columns(records: Sequence[Record]) -> dict[str, object]:
-    """Return a column for each number of mixtures; none where no record has any."""
+    """Return a column per number of mixtures; no columns if no record has them."""
     entries = [record.mixture_cost for record in records]
     if not any(entries):
         return {}

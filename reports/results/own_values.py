@@ -1,4 +1,4 @@
-"""A study's own values of the kind of a published number: one per run, in its unit."""
+"""A study's values that correspond to a published number, one per run."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from archselect.reports.results.score_correlations import (
 )
 
 TIMES = {"seconds": 1.0, "search_minutes": 60.0, "search_gpu_days": 86_400.0}
-"""Metrics of wall clock, and how many seconds a unit of each has."""
+"""Metrics of wall-clock time, with the number of seconds in their unit."""
 CORRELATION = re.compile(
     r"(?P<kind>kendall|spearman)_vs_(?P<oracle>best|avg)_acc(_iteration_(?P<iteration>\d+))?"
 )
-"""Metrics of operation scores; of the first iteration where none is named."""
+"""Metrics of operation scores; without an iteration, they mean the first."""
 TABLE_ORACLE = "table"
-"""The oracle of the benchmark's whole table, as `published.csv` names it."""
+"""Name in `published.csv` for the oracle of the benchmark's whole table."""
 
 OracleKind = Literal["best", "avg"]
 
 
 class Incomparable(Exception):
-    """Why a published number and ours cannot be compared, in a few words."""
+    """Reason why a published number and ours are not comparable."""
 
 
 @dataclass(frozen=True)
 class OwnValues:
-    """One value per run in the published number's unit.
+    """One value per run, in the unit of a published number.
 
     Attributes:
-        values: of each run.
-        seeds: of each run, its supernet's.
+        values: value of each run.
+        seeds: supernet seed of each run.
         higher: whether higher is better.
-        lowest, highest: between what any such value must lie.
-        landscape: whose accuracies these are; None for other values.
+        lowest, highest: bounds of possible values.
+        landscape: landscape of the accuracies; None for other values.
     """
 
     values: list[float]
@@ -56,28 +56,28 @@ class OwnValues:
 
     @property
     def independent(self) -> list[float]:
-        """One value per supernet: selections from one supernet are not independent."""
+        """One value per supernet, because its selections are not independent."""
         return means_of_supernets(self.values, self.seeds)
 
 
 def values_like(results: Results, row: PublishedNumber, group: Group) -> OwnValues:
-    """Return the group's values of the published number's kind.
+    """Return the group's values that correspond to a published number.
 
     Raises Incomparable if it has none.
     """
     if row.metric in TIMES:
-        raise Incomparable("wall clock of another device")
+        raise Incomparable("it is wall-clock time on another device")
     if row.metric in ("test_error_percent", "test_accuracy_percent"):
         return _accuracies(results, row, group)
     if row.metric == "params_millions":
         return _parameters(results, row, group)
     if CORRELATION.fullmatch(row.metric):
         return _correlations(results, row, group)
-    raise Incomparable(f"no study of selectors measures {row.metric}")
+    raise Incomparable(f"studies do not measure {row.metric}")
 
 
 def times_like(row: PublishedNumber, group: Group) -> OwnValues:
-    """Return the wall clock of the group's runs, in the published number's unit."""
+    """Return the wall-clock time of a group's runs, in the published number's unit."""
     unit = TIMES[row.metric]
     return OwnValues(
         values=[seconds / unit for seconds in group.seconds],
@@ -121,7 +121,7 @@ def _accuracies(results: Results, row: PublishedNumber, group: Group) -> OwnValu
 
 
 def _landscape(results: Results, row: PublishedNumber, group: Group) -> Landscape:
-    """Return the landscape whose accuracies are of the published number's kind.
+    """Return the landscape whose accuracies correspond to a published number.
 
     Raises Incomparable if there is none.
     """
@@ -136,12 +136,12 @@ def _landscape(results: Results, row: PublishedNumber, group: Group) -> Landscap
         f"{results.title(landscape)} ({landscape.truth})" for landscape in judging
     ]
     raise Incomparable(
-        f"it is of {row.dataset}, {wanted}; ours: {', '.join(present) or 'none'}"
+        f"it is for {row.dataset}, {wanted}; ours: {', '.join(present) or 'none'}"
     )
 
 
 def _is_same_kind(row: PublishedNumber, landscape: Landscape) -> bool:
-    """Return whether both are trained by one protocol, or of one split and horizon."""
+    """Return whether both share the training protocol, or the split and epochs."""
     if row.training_protocol:
         return landscape.truth == f"trained: {row.training_protocol}"
     looked_up = (
@@ -154,9 +154,9 @@ def _is_same_kind(row: PublishedNumber, landscape: Landscape) -> bool:
 
 
 def _parameters(results: Results, row: PublishedNumber, group: Group) -> OwnValues:
-    """Return millions of parameters of the trained networks of what was selected.
+    """Return the parameters of the selected, trained networks, in millions.
 
-    Raises Incomparable if a network was not trained by the number's protocol.
+    Raises Incomparable if a network was not trained with the number's protocol.
     """
     sizes = {
         training.inputs.architecture: training.parameters / 1e6
@@ -167,7 +167,7 @@ def _parameters(results: Results, row: PublishedNumber, group: Group) -> OwnValu
     values = [sizes[architecture] for architecture in selected if architecture in sizes]
     if not values or len(values) < len(selected):
         raise Incomparable(
-            f"it is of networks trained by protocol {row.training_protocol}"
+            f"it is for networks trained with protocol {row.training_protocol}"
         )
     return OwnValues(
         values=values,
@@ -181,7 +181,7 @@ def _parameters(results: Results, row: PublishedNumber, group: Group) -> OwnValu
 def _correlations(results: Results, row: PublishedNumber, group: Group) -> OwnValues:
     """Return each run's rank correlation with the number's oracle, mean over edges.
 
-    Raises Incomparable if the number's iteration, edges or oracle are not ours.
+    Raises Incomparable if the iteration, the edges or the oracle differ from ours.
     """
     metric = CORRELATION.fullmatch(row.metric)
     assert metric is not None
@@ -204,29 +204,29 @@ def _correlations(results: Results, row: PublishedNumber, group: Group) -> OwnVa
 
 
 class _RunsAndOracle(NamedTuple):
-    """Runs, and what the published number says their operations are worth."""
+    """Runs, and the oracle of the published number for their operations."""
 
     records: Sequence[Record]
     oracle: Oracle
 
 
 def _iteration(judged: _RunsAndOracle, iteration: int) -> Iteration:
-    """Return the correlations of one iteration that scored all edges at once.
+    """Return the correlations of an iteration that scored all edges at once.
 
     Raises Incomparable if there is no such iteration.
     """
     iterations = correlate_iterations(judged.records, judged.oracle)
     if not iterations:
-        raise Incomparable("the selector gives no scores of operations")
+        raise Incomparable("the selector does not score operations")
     edges = sum(len(cell_edges) for cell_edges in judged.records[0].selected.edges)
     at_once = iterations[0].edges
     if at_once < edges:
         raise Incomparable(
-            f"it is of scores of all {edges} edges at once, and ours are of {at_once} at a time"
+            f"it scores all {edges} edges at once; ours scores {at_once} at a time"
         )
     if iteration >= len(iterations):
         raise Incomparable(
-            f"it is of iteration {iteration}, and ours ends with {len(iterations) - 1}"
+            f"it is for iteration {iteration}; ours ends with iteration {len(iterations) - 1}"
         )
     return iterations[iteration]
 
@@ -234,7 +234,7 @@ def _iteration(judged: _RunsAndOracle, iteration: int) -> Iteration:
 def _runs_and_oracle(
     results: Results, row: PublishedNumber, group: Group, kind: OracleKind
 ) -> _RunsAndOracle:
-    """Return the runs, and the oracle that the published number is of.
+    """Return the runs, and the oracle of the published number.
 
     Raises Incomparable if that oracle is not known for their operations.
     """
@@ -252,6 +252,8 @@ def _runs_and_oracle(
         selected.operations,
     )
     if released is None:
-        name = row.oracle or "one that is not on record"
-        raise Incomparable(f"another oracle: it is of {name}, not known for ours")
+        name = row.oracle or "an unknown oracle"
+        raise Incomparable(
+            f"its oracle is {name}, which is not known for our operations"
+        )
     return _RunsAndOracle(group.records, released)

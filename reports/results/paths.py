@@ -1,6 +1,6 @@
-"""Paths: groups that differ in one numeric setting alone, in its order.
+"""Paths: groups that differ only in one numeric setting, in the order of its values.
 
-Supernets trained with a growing weight of their cost are one, for instance.
+An example is a set of supernets trained with different weights of a cost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _IGNORED = {"supernet_seed", "selection_seed"}
 
 
 class _Member(NamedTuple):
-    """A group, and its value of the setting of a path."""
+    """A group, and its value of the path's setting."""
 
     value: float
     group: Group
@@ -32,11 +32,10 @@ class SettingPath:
     """Groups that differ in one numeric setting, in the order of its values.
 
     Attributes:
-        name: what the names of the groups have in common; unique among the paths that
-            were found together.
-        setting: its name.
-        values: one per group.
-        groups: those on the path, two at least.
+        name: common part of the groups' names; unique among the paths found together.
+            setting: name of the setting.
+            values: value of each group.
+            groups: groups on the path, at least two.
     """
 
     name: str
@@ -46,11 +45,11 @@ class SettingPath:
 
     @property
     def title(self) -> str:
-        """The name, the setting and its range."""
+        """Name, setting and range of values, as text."""
         return f"{self.name}, {self.setting} {self.values[0]:g} to {self.values[-1]:g}"
 
     def value_of(self, group: Group) -> float | None:
-        """Return the setting of a group; None of one that is not on the path."""
+        """Return a group's value of the setting; None if it is not on the path."""
         for value, other in zip(self.values, self.groups, strict=True):
             if other is group:
                 return value
@@ -58,9 +57,10 @@ class SettingPath:
 
 
 def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
-    """Return the paths of some groups, the longest first.
+    """Return the paths among groups, longest first.
 
-    A group is on one at most; one whose setting is 0 may begin several.
+    A group is on at most one path, except that a group with the value 0 can begin
+    several.
     """
     settings = {group.name: _settings(group) for group in groups}
     paths = [
@@ -68,7 +68,7 @@ def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
         for key in _numeric_keys(settings)
         for members in _alike_but_for(key, groups, settings)
     ]
-    # Of paths of one length the first by name, so that the order is always the same.
+    # Sort paths of one length by name, so that the order is reproducible.
     paths.sort(key=lambda path: (-len(path.groups), path.name))
     taken: set[str] = set()
     kept = []
@@ -85,7 +85,7 @@ def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
 
 
 def _with_distinct_names(paths: Sequence[SettingPath]) -> list[SettingPath]:
-    """Return the paths; those of one name are named by first and last group."""
+    """Return the paths; rename those with equal names by first and last group."""
     counts = Counter(path.name for path in paths)
     distinct = []
     for path in paths:
@@ -97,9 +97,9 @@ def _with_distinct_names(paths: Sequence[SettingPath]) -> list[SettingPath]:
 
 
 def _common_name(names: Sequence[str]) -> str:
-    """Return what names begin with alike, such as "a (b" of "a (b 0)" and "a (b 1)".
+    """Return the common start of names, such as "a (b)" for "a (b 0)" and "a (b 1)".
 
-    A number that it cuts is left out, and a bracket closed.
+    Remove a number that the start cuts in two, and close an open bracket.
     """
     common = _common_start(names)
     rest = [name[len(common) :] for name in names]
@@ -120,7 +120,7 @@ def _are_equal(letters: Sequence[str]) -> bool:
 
 
 def _settings(group: Group) -> dict[str, Hashable]:
-    """Return all that determines a group's runs but seeds and label, as one level."""
+    """Return a group's inputs without seeds and label, flattened."""
     inputs = group.inputs.model_dump(mode="json", exclude=_IGNORED)
     del inputs["selector"]["label"]
     return {key: _hashable(value) for key, value in flatten(inputs).items()}
@@ -131,7 +131,7 @@ def _hashable(value: object) -> Hashable:
 
 
 def _numeric_keys(settings: Mapping[str, Mapping[str, Hashable]]) -> list[str]:
-    """Return the settings of supernets and selectors that are numbers, each once."""
+    """Return the numeric settings of supernets and selectors, each once."""
     keys: dict[str, None] = {}
     for of_group in settings.values():
         for key, value in of_group.items():
@@ -149,7 +149,7 @@ def _alike_but_for(
     groups: Sequence[Group],
     settings: Mapping[str, Mapping[str, Hashable]],
 ) -> list[list[_Member]]:
-    """Return sets of groups that differ in one setting alone."""
+    """Return sets of groups that differ only in one setting."""
     alike: dict[frozenset[tuple[str, Hashable]], list[_Member]] = defaultdict(list)
     for group in groups:
         others = dict(settings[group.name])
@@ -164,10 +164,10 @@ def _alike_but_for(
 
 
 def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -> bool:
-    """Return whether settings are others' with some text left empty or out.
+    """Return whether settings equal others, except for texts that are empty or missing.
 
-    A supernet whose cost has the weight 0 need not name the cost, and then has no
-    source of one either.
+    A supernet with a cost weight of 0 need not name the cost, and then has no source of
+    the cost.
     """
     if start == others or start.keys() != others.keys():
         return False
@@ -177,7 +177,7 @@ def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -
 
 def _path(key: str, members: Sequence[_Member]) -> SettingPath:
     ordered = sorted(members, key=lambda member: member.value)
-    # A start may begin several paths: what follows it tells them apart.
+    # A start can belong to several paths, so the name comes from the other groups.
     names = [member.group.name for member in ordered if member.value]
     return SettingPath(
         name=_common_name(names) or ordered[0].group.inputs.selector.name,

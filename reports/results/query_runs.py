@@ -1,7 +1,4 @@
-"""What runs had found after so many queries: what the table of budgets is of.
-
-No torch here.
-"""
+"""Results of runs after numbers of queries, for the table of budgets."""
 
 from __future__ import annotations
 
@@ -35,19 +32,21 @@ from archselect.reports.results.results import Group, Results
 class QueryRuns:
     """The runs of one selector, by number of queries.
 
-    The incumbent of a run is the best by reward of what it had asked for, the first of
-    equals. A run that ends before its budget is spent keeps its last incumbent.
+    The incumbent of a run is the architecture with the highest reward among those that
+    it has queried; among equals, the first. A run that ends early keeps its last
+    incumbent.
 
     Attributes:
-        group: the selector's runs.
-        numbers: of queries, in order; the last one is the budget.
+        group: runs of the selector.
+        numbers: numbers of queries, ascending; the last one is the budget.
         seeds: supernet seed of each run.
-        paid: how many queries each run has paid.
-        rewards: runs × numbers, of the incumbent.
-        reported: the same, its reported accuracy in per cent; NaN where the truth has
-            none.
-        highest: the same, the highest reported accuracy of all that was asked for; NaN
-            where the truth has none.
+        paid: number of paid queries of each run, shape (runs,).
+        rewards: reward of the incumbent, shape (runs, numbers).
+        reported: reported accuracy of the incumbent in per cent, shape (runs, numbers);
+            NaN if the truth has none.
+        highest: highest reported accuracy of all queried architectures in per cent,
+            shape (runs, numbers); NaN if the truth has none.
+        without_query: number of further runs that made no query.
     """
 
     group: Group
@@ -66,7 +65,7 @@ class QueryRuns:
 
     @property
     def budget(self) -> int:
-        """How many queries a run has."""
+        """The budget of queries of a run."""
         return self.numbers[-1]
 
     @property
@@ -76,15 +75,15 @@ class QueryRuns:
 
     @property
     def leaks(self) -> Floats:
-        """By how much choosing by the reported accuracy would have claimed more."""
+        """Highest reported accuracy minus the incumbent's, shape (runs, numbers)."""
         return self.highest - self.reported
 
     def at(self, values: Floats, queries: int) -> Floats:
-        """Return the values of all runs after so many queries.
+        """Return the values of all runs after a number of queries, shape (runs,).
 
         Args:
-            values: one of this object's arrays, runs × numbers.
-            queries: one of the numbers.
+            values: one of this object's arrays, shape (runs, numbers).
+            queries: one of the `numbers`.
         """
         return values[:, self.numbers.index(queries)]
 
@@ -94,13 +93,13 @@ class QueryPlane:
     """The selectors that query one reward and are judged by one truth.
 
     Attributes:
-        landscape: of the truth that judges.
-        search: space and images of the search, in words.
-        title: unique among the planes of a study.
-        reward: what answers the queries; its budget is the largest.
-        reward_title: the reward in words.
-        runs: of each selector, in the order of the study.
-        baselines: what random queries find, by budget; empty where it is not known.
+        landscape: landscape of the truth.
+        search: space and images of the search, as text.
+        title: title, unique among the planes of a study.
+        reward: inputs of the reward, with the largest budget.
+        reward_title: description of the reward.
+        runs: runs of each selector, in the order of the study.
+        baselines: results of random queries, by budget; empty if they are not known.
     """
 
     landscape: Landscape
@@ -113,35 +112,35 @@ class QueryPlane:
 
     @cached_property
     def marks(self) -> list[int]:
-        """The numbers of queries that the table shows, of any selector."""
+        """The numbers of queries that the table shows for any selector."""
         marks: set[int] = set()
         for runs in self.runs:
             marks |= set(runs.marks)
         return sorted(marks)
 
     def baseline(self, queries: int) -> QueryBaseline | None:
-        """Return a baseline that knows what so many queries find; None without one."""
+        """Return a baseline with a result for a number of queries; None if none has."""
         for baseline in self.baselines:
             if queries in baseline.queries:
                 return baseline
         return None
 
     def population(self, baseline: QueryBaseline) -> QueriedPopulation:
-        """Return the architectures of which each costs one query."""
+        """Return the population in which each architecture costs one query."""
         return baseline.population(self.reward.counting)
 
     def random_search(self, baseline: QueryBaseline) -> RandomQueries | None:
-        """Return what the selector `random-search` finds on average.
+        """Return the expected results of the selector `random-search`.
 
-        It is what equally likely architectures have where the space does not say how
-        likely each of its draws is.
+        If the space does not give the probabilities of its draws, all architectures
+        count as equally likely.
         """
         population = self.population(baseline)
         return population.random_search() or population.equally_likely()
 
 
 def find_query_planes(results: Results) -> list[QueryPlane]:
-    """Return every truth with every reward that was queried, search by search."""
+    """Return a plane per truth, search and queried reward."""
     planes = []
     for landscape in results.landscapes:
         queried = list(_queried_runs(results, landscape))
@@ -154,7 +153,7 @@ def find_query_planes(results: Results) -> list[QueryPlane]:
 
 
 def _queried_runs(results: Results, landscape: Landscape) -> Iterator[QueryRuns]:
-    """Yield the runs of every selector that has queried, and that a truth judges."""
+    """Yield the runs with queries of every selector that a truth judges."""
     for group in results.groups:
         judged = group.judged(landscape)
         reward = group.inputs.reward
@@ -203,19 +202,19 @@ def _query_runs(
 
 
 def _reported(accuracy: Accuracy, queries: int) -> Floats:
-    """Return the reported accuracy of every query; NaN where there is none."""
+    """Return the reported accuracy of every query; NaN if there is none."""
     if not accuracy.scored:
         return np.full(queries, np.nan)
     return np.array(accuracy.scored, dtype=np.float64)
 
 
 class _Key(NamedTuple):
-    """What groups of one plane have in common.
+    """The common inputs of the groups of a plane.
 
     Attributes:
-        search: space and images of the search, in words.
+        search: space and images of the search, as text.
         data: name of the images.
-        reward: with any budget.
+        reward: inputs of the reward, without its budget.
     """
 
     search: str
@@ -224,7 +223,7 @@ class _Key(NamedTuple):
 
 
 def _key(group: Group) -> _Key:
-    """Return the plane that a group is of."""
+    """Return the key of a group's plane."""
     of_any_budget = {"queries": 1, "is_reported": False}
     reward = _reward_of(group).model_copy(update=of_any_budget)
     return _Key(describe_search(group), group.inputs.data.name, reward)
@@ -233,7 +232,7 @@ def _key(group: Group) -> _Key:
 def _title(
     results: Results, landscape: Landscape, key: _Key, keys: Sequence[_Key]
 ) -> str:
-    """Return the landscape's title, with what tells a plane from its others."""
+    """Return a unique title: the landscape's, with images and reward if necessary."""
     title = results.title(landscape)
     if len({other.search for other in keys}) > 1:
         title = f"{title}, searched on {key.data}"
@@ -266,7 +265,7 @@ def _reward_of(group: Group) -> RewardInputs:
 
 
 def _describe_reward(results: Results, reward: RewardInputs) -> str:
-    """Return what answers queries, in words."""
+    """Return a description of a reward."""
     if reward.source == "supernet":
         title = f"the supernet's validation accuracy ({reward.norm} statistics)"
     elif reward.training is not None:
@@ -279,12 +278,12 @@ def _describe_reward(results: Results, reward: RewardInputs) -> str:
         if reward.trial == "first":
             title = f"the first trial of {title}"
     if reward.counting == "texts":
-        title = f"{title} (texts count)"
+        title = f"{title} (counting architecture strings)"
     return title
 
 
 def _describe_training(training: TrainedInputs) -> str:
-    """Return in words how queries are trained."""
+    """Return a description of a reward that trains the queried networks."""
     sharing = {
         "none": "from scratch",
         "free": "with weights shared freely",
@@ -299,7 +298,7 @@ def _baselines(
     reward: RewardInputs,
     budgets: Sequence[int],
 ) -> Iterator[QueryBaseline]:
-    """Yield the baselines of a reward and a truth that are known, by budget."""
+    """Yield the known baselines of a reward and a truth, one per budget."""
     if reward.landscape is None:
         return
     known = {baseline.id: baseline for baseline in results.baselines}

@@ -1,8 +1,7 @@
-"""A folder of records as tables and figures see it.
+"""The results of a study, read from its folder.
 
-:func:`load` reads a folder and returns :class:`Results`: the study's runs in groups.
-There is one for each selector and setting; the runs of a :class:`Group` differ in their
-seeds alone.
+:func:`load` reads a folder and returns :class:`Results`, with the study's runs in
+groups. The runs of a :class:`Group` differ only in their seeds.
 """
 
 from __future__ import annotations
@@ -41,20 +40,20 @@ from archselect.reports.results.score_correlations import Correlation
 from archselect.reports.results.wiring_quantities import SupernetWiring
 
 NAMELESS = "(no name)"
-"""What stands for a label that shows nothing."""
+"""Text shown for a label without visible letters."""
 _Run = TypeVar("_Run", Record, Failure)
 _SEEDS = {"supernet_seed", "selection_seed"}
 _PLAIN_SETTINGS = ("space", "data.name", "supernet.recipe")
-"""Settings whose values tell groups apart without the setting's name."""
+"""Settings that a group's name shows by value alone."""
 
 
 @dataclass(frozen=True)
 class JudgedRuns:
-    """Runs whose selections were looked up in one landscape's truth.
+    """Runs that one landscape's truth has judged.
 
     Attributes:
-        records: the runs, in their order.
-        accuracies: what the truth says of each.
+        records: runs, in order.
+        accuracies: accuracy of each run in the truth.
     """
 
     records: list[Record]
@@ -70,7 +69,7 @@ class JudgedRuns:
 
     @cached_property
     def known(self) -> JudgedRuns:
-        """The runs of whose selection the truth knows the accuracy."""
+        """The runs whose accuracy the truth knows."""
         known = JudgedRuns([], [])
         for record, accuracy in zip(self.records, self.accuracies, strict=True):
             if accuracy.mean is not None:
@@ -80,13 +79,13 @@ class JudgedRuns:
 
     @cached_property
     def means(self) -> list[float]:
-        """The accuracy of each of the :attr:`known`: mean of trials, in per cent."""
+        """The known accuracies: means over trials, in per cent."""
         means = [accuracy.mean for accuracy in self.accuracies]
         return [mean for mean in means if mean is not None]
 
 
 class _Spent(NamedTuple):
-    """Seconds of a group's records: of each phase, and of all phases together."""
+    """The seconds of a group's records, by phase and in total."""
 
     by_phase: dict[str, list[float]]
     totals: list[float]
@@ -94,15 +93,14 @@ class _Spent(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their seeds; only such runs are ever averaged.
+    """Runs that differ only in their seeds; reports average only such runs.
 
     Attributes:
-        name: unique among the groups of a study.
-        inputs: those of its first run.
-        records: finished runs, in the order of their seeds.
-        failures: failed runs, in the same order.
-        correlations: those that were computed, by the landscape's id; several parts of
-            a report ask for them.
+        name: name, unique among the groups of a study.
+        inputs: inputs of the first run.
+        records: finished runs, in order of seeds.
+        failures: failed runs, in order of seeds.
+        correlations: cache of computed correlations, by id of the landscape.
     """
 
     name: str
@@ -120,32 +118,32 @@ class Group:
 
     @property
     def uniform(self) -> bool:
-        """Whether all its architectures are random draws from the whole space."""
+        """Whether all selected architectures are random draws from the whole space."""
         if not self.records:
             return False
         return all(record.selected.uniform for record in self.records)
 
     def judged(self, landscape: Landscape) -> JudgedRuns:
-        """Return the runs that were looked up in a landscape's truth."""
+        """Return the runs that a landscape's truth has judged."""
         return self._judged.get(landscape.id) or JudgedRuns([], [])
 
     def known(self, landscape: Landscape) -> JudgedRuns:
-        """Return the runs of whose selection a landscape knows the accuracy."""
+        """Return the runs whose accuracy a landscape knows."""
         return self.judged(landscape).known
 
     @cached_property
     def deciding_scores(self) -> DecidingScores | None:
-        """The scores by which the operations of all records were decided."""
+        """The scores that decided the edges of all records; None without scores."""
         return deciding_scores(self.records)
 
     @property
     def phases(self) -> dict[str, list[float]]:
-        """Seconds of each record, by phase; 0 of a record without the phase."""
+        """Seconds of each record, by phase; 0 for a record without the phase."""
         return self._spent.by_phase
 
     @property
     def seconds(self) -> list[float]:
-        """Seconds of each record over all phases, its supernet's training included."""
+        """Seconds of each record over all phases, including the supernet's training."""
         return self._spent.totals
 
     @cached_property
@@ -162,18 +160,18 @@ class Group:
 
     @cached_property
     def machines(self) -> Counter[Machine]:
-        """The machines that the runs were made on, and how many runs on each."""
+        """The machines of the runs, with the number of runs on each."""
         return _count_machines([record.cost.machine for record in self.records])
 
     @cached_property
     def supernet_machines(self) -> Counter[Machine]:
-        """The machines that supernets were trained on, and for how many runs."""
+        """The machines of the supernet trainings, with the number of runs for each."""
         machines = [record.cost.supernet_machine for record in self.records]
         return _count_machines(machines)
 
     @cached_property
     def _judged(self) -> dict[str, JudgedRuns]:
-        """The judged runs, by the landscape's id."""
+        """The judged runs, by id of the landscape."""
         judged: dict[str, JudgedRuns] = {}
         for record in self.records:
             for accuracy in record.accuracies:
@@ -188,19 +186,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a study's folder holds.
+    """The results in a study's folder.
 
     Attributes:
-        info: the study.
-        groups: its finished and failed runs, in the study's order of selectors.
-        landscapes: what the truths say of whole spaces.
+        info: facts about the study.
+        groups: finished and failed runs in groups, in the study's order of selectors.
+        landscapes: statistics of the truths.
         failures: runs that failed and did not finish later.
         missing: ids of runs that neither finished nor failed.
         others: ids of records that belong to no run of the study.
-        trainings: final trainings of what was selected.
-        fronts: what truths and costs say together of whole spaces.
-        baselines: what random queries of rewards find in spaces.
-        source: the folder.
+        trainings: final trainings of selected architectures.
+        fronts: true fronts of accuracy and cost.
+        baselines: results of random queries.
+        source: folder.
     """
 
     info: StudyInfo
@@ -216,7 +214,7 @@ class Results:
 
     @cached_property
     def records(self) -> list[Record]:
-        """Every finished run of the study."""
+        """All finished runs of the study."""
         records: list[Record] = []
         for group in self.groups:
             records += group.records
@@ -224,9 +222,9 @@ class Results:
 
     @cached_property
     def wirings(self) -> dict[str, SupernetWiring]:
-        """The wiring of each supernet that was traced, by the supernet's id.
+        """The wiring of each traced supernet, by id of the supernet.
 
-        Raises UserError, naming the file, if a trace is missing or damaged.
+        Raises UserError, with the file, if a trace is missing or damaged.
         """
         traced = dict.fromkeys(
             record.inputs.supernet_id
@@ -239,14 +237,14 @@ class Results:
         path = self.source.trace(id)
         if not path.is_file():
             raise UserError(
-                f"{path} is missing though the supernet was traced: remove {self.source.supernet(id)} "
-                f"and run '{self.info.command}' again"
+                f"{path} is missing although the supernet was traced: remove {self.source.supernet(id)} "
+                f"and rerun '{self.info.command}'"
             )
         return SupernetWiring(read_trace(path))
 
     @cached_property
     def seed_counts(self) -> list[int]:
-        """How many supernet seeds groups have, each number once, in order."""
+        """The distinct numbers of supernet seeds that groups have, ascending."""
         counts = set()
         for group in self.groups:
             seeds = {record.inputs.supernet_seed for record in group.records}
@@ -255,36 +253,30 @@ class Results:
 
     @property
     def versions(self) -> list[str]:
-        """The versions of archselect that made the records."""
+        """The versions of archselect that wrote the records."""
         return sorted({record.code_version for record in self.records})
 
     @property
     def commits(self) -> list[str]:
-        """The commits of archselect that made records and supernets, in words.
-
-        Commits that made supernets are those that are known.
-        """
+        """The short commits of archselect that made the records and supernets."""
         commits = {record.commit for record in self.records}
         of_supernets = {record.supernet_commit for record in self.records} - {None}
         return sorted(short_commit(commit) for commit in commits | of_supernets)
 
     def provenance(self) -> list[str]:
-        """Return a sentence if several commits made the numbers.
-
-        It is for the page, not for every table.
-        """
+        """Return a sentence if several commits made the results, for the page."""
         if len(self.commits) < 2:
             return []
         return [
             f"{len(self.commits)} commits of archselect made these runs and their supernets "
-            f"({', '.join(self.commits)}); runs.csv has those of each run. "
-            "'archselect run' with --rerun-other-code repeats what other commits than the present one made."
+            f"({', '.join(self.commits)}); runs.csv lists them by run. "
+            "'archselect run --rerun-other-code' repeats the runs of other commits than the present one."
         ]
 
     def title(self, landscape: Landscape) -> str:
-        """Return a landscape's name: dataset/split/epochs.
+        """Return a landscape's title: dataset/split/epochs.
 
-        The space or the truth stands before it where two landscapes have the same.
+        The space or the truth comes first if two landscapes would have the same title.
         """
         short = _short_title(landscape)
         same = [other for other in self.landscapes if _short_title(other) == short]
@@ -297,9 +289,10 @@ class Results:
         return one_line(f"{', '.join(before)}: {short}" if before else short)
 
     def status(self) -> list[str]:
-        """Return what a reader of any table must know, in sentences.
+        """Return the sentences that every table's notes need.
 
-        That is which runs are in no mean, and whether runs saw what judges them.
+        They tell which runs are not in the means, and whether runs saw the accuracies
+        that judge them.
         """
         sentences = self.leaks()
         finished = len(self.records)
@@ -310,7 +303,7 @@ class Results:
                 for failure in self.failures
             ]
             sentences.append(
-                f"{len(self.failures)} of {runs} runs failed and are in no number here: {', '.join(names)}."
+                f"{len(self.failures)} of {runs} runs failed; no number here includes them: {', '.join(names)}."
             )
         if self.missing:
             sentences.append(
@@ -319,36 +312,38 @@ class Results:
             )
         if self.others:
             sentences.append(
-                f"{len(self.others)} of the folder's records belong to no run of this study (other settings or code) "
-                "and are in no number here."
+                f"{len(self.others)} of the folder's records belong to no run of this study (other settings or code); "
+                "no number here includes them."
             )
         return sentences
 
     def leaks(self) -> list[str]:
-        """Return a sentence if runs were selected by what is reported of them."""
+        """Return a warning if runs selected by the numbers that judge them."""
         rewards = [record.inputs.reward for record in self.records]
         leaks = sum(reward is not None and reward.is_reported for reward in rewards)
         if not leaks:
             return []
         return [
-            f"WARNING: {leaks} of {len(self.records)} runs saw what judges them: the reward that they queried is "
-            "itself reported. Their accuracies by it are too high, and compare with no method that does not see it."
+            f"WARNING: {leaks} of {len(self.records)} runs saw the numbers that judge them: the reward that they "
+            f"queried "
+            "is also the reported accuracy. Their accuracies are too high; do not compare them with methods that do "
+            "not "
+            "see it."
         ]
 
 
 def load(
     folder: Path, compacted: bool = False, may_have_failed: bool = False
 ) -> Results:
-    """Return what a folder of a study holds.
+    """Read the results of a study from its folder.
 
     Args:
-        folder: where `archselect run` wrote its records.
-        compacted: whether to bring its `records.parquet` up to date.
-        may_have_failed: whether to read a folder, too, of which runs failed and none
-            has finished.
+        folder: folder that `archselect run` has written.
+        compacted: whether to update the folder's `records.parquet`.
+        may_have_failed: whether to accept a folder whose runs have all failed.
 
     Raises:
-        UserError: the folder is no study's, has a broken file, or no run has finished.
+        UserError: the folder has no study, has a damaged file, or has no finished run.
     """
     source = Folder(folder)
     info = source.study()
@@ -365,7 +360,7 @@ def load(
     }
     if not records and not (failed and may_have_failed):
         raise UserError(
-            f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first"
+            f"{folder} has no finished run of study '{info.name}': run '{info.command}' first"
         )
     failures = _in_study_order(failed.values(), info)
     landscapes = _read_landscapes(source, records, info)
@@ -388,7 +383,7 @@ def load(
 
 
 def _read_records(source: Folder, compacted: bool) -> dict[str, Record]:
-    """Return every record of a folder by its id.
+    """Return all records of a folder by id.
 
     Raises UserError if two files have the same run.
     """
@@ -408,10 +403,10 @@ def _read_landscapes(
 ) -> tuple[Landscape, ...]:
     """Return the landscapes that records name, then any others.
 
-    They are in the study's order of data sets, spaces and truths, which is the order in
-    which it plans its runs.
+    They are in the order in which the study plans its runs: by data sets, spaces and
+    truths.
 
-    Raises UserError if one that is named is missing.
+    Raises UserError if a named landscape is missing.
     """
     known = {landscape.id: landscape for landscape in source.check_all(Landscape)}
     named: dict[str, None] = {}
@@ -421,16 +416,16 @@ def _read_landscapes(
     for id in named:
         if id not in known:
             raise UserError(
-                f"{source.path(Landscape, id)} is missing though records name it: run '{source.study().command}' again"
+                f"{source.path(Landscape, id)} is missing although records name it: rerun '{source.study().command}'"
             )
     others = sorted(known.keys() - named.keys())
     return tuple(known[id] for id in (*named, *others))
 
 
 def _count_machines(machines: Sequence[Machine]) -> Counter[Machine]:
-    """Return each distinct machine and how often it comes.
+    """Return the number of occurrences of each machine.
 
-    Many records share one object, which is hashed once.
+    Many records share one object, so each object is hashed only once.
     """
     by_object = {id(machine): machine for machine in machines}
     counts: Counter[Machine] = Counter()
@@ -440,7 +435,7 @@ def _count_machines(machines: Sequence[Machine]) -> Counter[Machine]:
 
 
 def seed_name(inputs: Inputs) -> str:
-    """Return a run's seeds: supernet seed / selection seed."""
+    """Return a run's seeds as "supernet seed/selection seed"."""
     return f"{inputs.supernet_seed}/{inputs.selection_seed}"
 
 
@@ -466,7 +461,7 @@ def _run_order(
 
 
 def _selector_order(inputs: Inputs, labels: Sequence[str]) -> tuple[int, str]:
-    """Return a selector's place in the study; those it does not name come last."""
+    """Return a selector's position in the study; unknown selectors come last."""
     label = inputs.selector.label
     place = labels.index(label) if label in labels else len(labels)
     return place, label
@@ -475,7 +470,7 @@ def _selector_order(inputs: Inputs, labels: Sequence[str]) -> tuple[int, str]:
 def _group_runs(
     records: Iterable[Record], failures: Iterable[Failure], labels: Sequence[str]
 ) -> tuple[Group, ...]:
-    """Return runs that differ in their seeds alone as groups, in the study's order."""
+    """Return groups of runs that differ only in their seeds, in the study's order."""
     ids = _GroupIds()
     finished: dict[str, list[Record]] = defaultdict(list)
     failed: dict[str, list[Failure]] = defaultdict(list)
@@ -504,10 +499,10 @@ def _group_runs(
 
 
 class _GroupIds:
-    """Hashes of all that determines a run but its seeds.
+    """Hashes of everything that determines a run except its seeds.
 
-    Runs share the objects of their inputs, so that most are looked up by those. The
-    inputs must live as long as this object.
+    Runs share the objects in their inputs, so most hashes are found by these objects.
+    The inputs must live as long as this object.
     """
 
     def __init__(self) -> None:
@@ -533,15 +528,15 @@ class _GroupIds:
 
 
 def _without_seeds(inputs: Inputs) -> dict[str, Any]:
-    """Return all that determines a run but its seeds."""
+    """Return everything that determines a run except its seeds."""
     return inputs.model_dump(mode="json", exclude=_SEEDS)
 
 
 def _name_groups(inputs: Mapping[str, Inputs]) -> dict[str, str]:
-    """Return each group's name: its label, and what tells it from others of that label.
+    """Return unique names of groups: the label, with differing settings if necessary.
 
     Args:
-        inputs: those of a group, by its id.
+        inputs: inputs of each group, by id of the group.
     """
     settings_by_label: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for id, of_group in inputs.items():
@@ -561,7 +556,8 @@ def _name_groups(inputs: Mapping[str, Inputs]) -> dict[str, str]:
 def _distinguishing_settings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the settings that distinguish groups of one label.
 
-    Plain ones, such as the data set, where they suffice; otherwise all that differ.
+    These are the plain ones, such as the data set, if they suffice; otherwise all that
+    differ.
     """
     paths: set[str] = set()
     for settings in groups:
@@ -572,7 +568,7 @@ def _distinguishing_settings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _count_values(groups: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> int:
-    """Return how many different values these settings have together."""
+    """Return the number of distinct combinations of these settings."""
     return len({tuple(map(settings.get, paths)) for settings in groups})
 
 
@@ -583,9 +579,9 @@ def _describe_setting(path: str, value: object) -> str:
 
 
 def _number_equal_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the names, with a number behind each that an earlier one has, too.
+    """Return the names, with a number after each name that is already taken.
 
-    Labels may look like names of groups.
+    A label can look like the name of a group.
     """
     taken: set[str] = set()
     distinct = {}

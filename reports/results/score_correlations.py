@@ -1,6 +1,6 @@
 """Rank correlations of a selector's scores with a truth, with intervals over seeds.
 
-What is undefined is counted by reason.
+Undefined coefficients are counted by reason.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _ARCHITECTURES = "architectures scored"
 class Correlation:
     """A rank correlation over the seeds of one selector.
 
-    Within a seed it is the mean of the defined coefficients: one per round and edge, or
-    the one over architectures.
+    The value of a seed is the mean of its defined coefficients: one per round and edge,
+    or a single one over architectures.
 
     Attributes:
-        tau, rho: Kendall's tau-b and Spearman's rho, over seeds.
-        per_seed, rho_per_seed: each seed's tau-b and rho; None where undefined.
-        n: what was correlated, in words.
-        size: how many coefficients there are in all.
-        undefined: how many of them are undefined, by reason.
+        tau, rho: mean tau-b and mean rho over seeds, with intervals.
+            per_seed, rho_per_seed: tau-b and rho of each seed; None if undefined.
+            n: description of the correlated values, such as "4 seeds × 6 edges".
+            size: number of all coefficients.
+            undefined: number of undefined coefficients, by reason.
     """
 
     tau: Interval
@@ -58,7 +58,7 @@ class Correlation:
 
     @property
     def left_out(self) -> str:
-        """How many coefficients are undefined and why, in words; empty if none is."""
+        """A text on undefined coefficients and the reasons; empty if there are none."""
         if not self.undefined:
             return ""
         reasons = ", ".join(
@@ -74,15 +74,15 @@ def correlate_operations(
 ) -> list[Correlation] | None:
     """Return the correlation of operation scores with each oracle, over seeds.
 
-    Coefficients are per round and edge, and averaged within a record.
+    There is a coefficient per round and edge; a record has their mean.
 
     Args:
-        records: of one selector.
-        oracles: what the scores are compared with.
-        scores: what :func:`deciding_scores` returns for the records, where it is known.
+        records: records of one selector.
+        oracles: oracles to compare the scores with.
+        scores: result of :func:`deciding_scores` for the records, if already computed.
 
     Returns:
-        One per oracle; None where the selector gives no scores.
+        One correlation per oracle; None if the selector has no operation scores.
     """
     scores = scores or deciding_scores(records)
     if scores is None:
@@ -102,7 +102,7 @@ def correlate_operations(
 
 
 def _describe_operations(records: int, scores: DecidingScores) -> str:
-    """Return what operation scores were correlated, in words."""
+    """Return a description of the correlated operation scores."""
     seeds = _count(records, "seed")
     rounds = scores.distinct_rounds
     edges = scores.distinct_edges
@@ -123,13 +123,13 @@ _EdgeCoefficients = dict[_EdgeOfRound, Coefficient]
 
 @dataclass(frozen=True)
 class Iteration:
-    """The scores of one iteration of a selector against an oracle, over seeds.
+    """The correlation of one iteration's scores with an oracle, over seeds.
 
     Attributes:
-        correlation: over all edges.
-        edges: how many edges were scored (in the round with the fewest).
+        correlation: correlation over all edges.
+        edges: number of scored edges (in the round with the fewest).
         taus, rhos: tau-b and rho by (cell, edge), mean over seeds and rounds; without
-            the edges whose coefficient is undefined in all of them.
+            edges whose coefficients are all undefined.
     """
 
     correlation: Correlation
@@ -141,9 +141,9 @@ class Iteration:
 def correlate_iterations(records: Sequence[Record], oracle: Oracle) -> list[Iteration]:
     """Return the correlation of operation scores with an oracle, by iteration.
 
-    An iteration is a step of a round at which operations were scored, of however many
-    edges. Those
-    that only some seeds have are left out. Empty where the selector gives no scores.
+    An iteration is a step of a round in which operations were scored, on any number of
+    edges. Leave out iterations that only some seeds have. The list is empty if the
+    selector has no operation scores.
     """
     by_record = [_correlate_steps(record, oracle) for record in records]
     seeds = [record.inputs.supernet_seed for record in records]
@@ -158,7 +158,7 @@ def correlate_iterations(records: Sequence[Record], oracle: Oracle) -> list[Iter
 def _summarise_iteration(
     seeds: Sequence[int], by_record: Sequence[_EdgeCoefficients]
 ) -> Iteration:
-    """Return one iteration from each record's coefficients."""
+    """Return one iteration, given each record's coefficients."""
     sizes = [len(of_record) for of_record in by_record]
     every: list[Coefficient] = []
     for of_record in by_record:
@@ -173,7 +173,7 @@ def _summarise_iteration(
 
 
 def _fewest_edges(of_record: _EdgeCoefficients) -> int:
-    """Return how many edges the round with the fewest scored."""
+    """Return the number of scored edges in the round with the fewest."""
     edges_by_round = Counter(where.round for where in of_record)
     return min(edges_by_round.values())
 
@@ -223,13 +223,13 @@ def _average_by_edge(
 
 @dataclass
 class _ScoredArchitectures:
-    """The architectures that records scored and a truth knows, record by record.
+    """The scored architectures with a known accuracy, one record after the other.
 
     Attributes:
-        scores: higher is better.
-        truth: the accuracy of each.
-        sizes: how many each record has.
-        unknown: how many more the truth does not know.
+        scores: scores; higher is better.
+        truth: accuracy of each architecture.
+        sizes: number of architectures of each record.
+        unknown: number of further architectures without a known accuracy.
     """
 
     scores: list[float] = field(default_factory=list)
@@ -238,7 +238,7 @@ class _ScoredArchitectures:
     unknown: int = 0
 
     def describe(self) -> str:
-        """Return how many there are, in words."""
+        """Return a description with the numbers of architectures."""
         fewest = min(self.sizes, default=0)
         most = max(self.sizes, default=0)
         many = f"{fewest} to {most} architectures"
@@ -253,16 +253,17 @@ def correlate_architectures(
 ) -> Correlation | None:
     """Return the correlation of architecture scores with the truth, over seeds.
 
-    The truth is the mean accuracy of an architecture's trials. An architecture scored
-    more than once counts once, with the mean of its scores; one that the truth does not
-    know does not count, and `n` says how many there are.
+    The truth of an architecture is its mean accuracy over trials. An architecture with
+    several scores counts once, with their mean. Architectures without a known accuracy
+    do not count; `n` gives their number.
 
     Args:
-        records: of one selector.
-        accuracies: what the truth says of each record.
+        records: records of one selector.
+        accuracies: accuracy of each record in the truth.
 
     Returns:
-        None where the selector gives no scores, or their accuracies were not looked up.
+        The correlation; None if the selector has no architecture scores, or if their
+        accuracies were not looked up.
     """
     together = _ScoredArchitectures()
     for record, accuracy in zip(records, accuracies, strict=True):
@@ -295,22 +296,21 @@ def correlate_architectures(
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
-    """Return what the selector's operation scores are; None where it gives none."""
+    """Return the scale of the selector's operation scores; None if it has none."""
     return next((record.selected.operation_scale for record in records), None)
 
 
 def architecture_scale(records: Sequence[Record]) -> Scale | None:
-    """Return what the selector's architecture scores are; None where it gives none."""
+    """Return the scale of the selector's architecture scores; None if it has none."""
     return next((record.selected.architecture_scale for record in records), None)
 
 
 def mean_by_seed(
     values: Sequence[float | None], seeds: Sequence[int]
 ) -> dict[int, float]:
-    """Return the mean of each supernet seed's values, without those that are None.
+    """Return the mean of each supernet seed's values, ignoring None.
 
-    Selections from one supernet are no independent runs, so that intervals are over
-    supernets.
+    Selections from one supernet are not independent, so intervals are over supernets.
     """
     by_seed: dict[int, list[float]] = defaultdict(list)
     for value, seed in zip(values, seeds, strict=True):
@@ -322,12 +322,12 @@ def mean_by_seed(
 def means_of_supernets(
     values: Sequence[float | None], seeds: Sequence[int]
 ) -> list[float]:
-    """Return what :func:`mean_by_seed` does, without the seeds."""
+    """Return the means of :func:`mean_by_seed` without the seeds."""
     return list(mean_by_seed(values, seeds).values())
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean; a single value as it is."""
+    """Return the mean; return a single value unchanged."""
     return values[0] if len(values) == 1 else float(np.mean(values))
 
 
@@ -337,10 +337,10 @@ def _average_over_seeds(
     """Return the correlation over seeds.
 
     Args:
-        seeds: the supernet seed of each record.
-        of_all: the coefficients of all records, one after the other.
-        sizes: how many coefficients each record has.
-        n: what was correlated, in words.
+        seeds: supernet seed of each record.
+            of_all: coefficients of all records, one record after the other.
+            sizes: number of coefficients of each record.
+            n: description of the correlated values.
     """
     taus = _means(of_all.tau, sizes)
     rhos = _means(of_all.rho, sizes)
@@ -356,9 +356,9 @@ def _average_over_seeds(
 
 
 def _means(values: Floats, sizes: Ints) -> list[float | None]:
-    """Return the mean of each part, without nan; None of a part without numbers.
+    """Return the mean of each part, ignoring NaN; None for a part without numbers.
 
-    Parts of one length are averaged at once, so that many small ones take few steps.
+    Parts of equal length are averaged together, which is fast for many small parts.
     """
     known = ~np.isnan(values)
     part_of_value = np.repeat(np.arange(len(sizes)), sizes)[known]
@@ -392,9 +392,9 @@ def _join(every: Sequence[Coefficient]) -> Coefficients:
 def _distinct_architectures(
     record: Record, accuracy: Accuracy
 ) -> tuple[list[float], list[float]]:
-    """Return scores and accuracies of the architectures that the truth knows.
+    """Return scores and accuracies of the architectures with a known accuracy.
 
-    An architecture that was scored more than once has the mean of its scores.
+    An architecture with several scores has their mean.
     """
     columns = record.selected.architecture_scores.lists()
     names = columns["architecture"]
@@ -407,13 +407,13 @@ def _distinct_architectures(
             truth[architecture] = value
     if len(scores) == len(names):
         return [values[0] for values in scores.values()], list(truth.values())
-    with np.errstate(invalid="ignore"):  # inf - inf is nan, which is then reported
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is reported later
         means = [_mean_of_equal(values) for values in scores.values()]
     return means, list(truth.values())
 
 
 def _mean_of_equal(values: Sequence[float]) -> float:
-    """Return the mean; of equal values, such as infinite ones, the value itself."""
+    """Return the mean; for equal values, also infinite ones, the value itself."""
     return values[0] if len(set(values)) == 1 else float(np.mean(values))
 
 

@@ -1,4 +1,4 @@
-"""A folder of scores of proxies over a population, as its table sees it."""
+"""The proxy scores of a population, read from a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.rank_correlations import Floats
 
 NOT_FINITE = "not finite"
-"""Why a value that an earlier version kept, such as an infinite one, is no score."""
+"""Reason to ignore a value that is not finite, which earlier versions could store."""
 
 ScoresByProxy = dict[str, Score]
 """The scores of one architecture, by proxy."""
@@ -28,15 +28,15 @@ class Scores:
     """A folder of scores.
 
     Attributes:
-        info: how it was scored.
-        population: what was scored.
-        directions: per proxy, which way is better.
-        values: per proxy, seeds × architectures, NaN where a proxy has no score. A
-            value that is not finite is none.
-        reasons: per proxy, how often it has no score, by reason.
-        seconds: per proxy, of one score.
-        seeds: those that are finished.
-        commits: those of archselect that made the scores, in words.
+        info: settings of the scoring.
+        population: scored architectures.
+        directions: better direction of each proxy, "higher" or "lower".
+        values: scores by proxy, shape (seeds, architectures); NaN for a missing score
+            or one that is not finite.
+        reasons: number of missing scores, by proxy and reason.
+        seconds: mean seconds per score, by proxy.
+        seeds: finished seeds.
+        commits: short commits of archselect that computed the scores.
     """
 
     info: Scoring
@@ -50,27 +50,27 @@ class Scores:
 
     @cached_property
     def accuracies(self) -> Floats | None:
-        """Mean of trials of each architecture; None without a truth."""
+        """Mean accuracy over trials, shape (architectures,); None without a truth."""
         if not self.population.trials:
             return None
         means = [float(np.mean(trials)) for trials in self.population.trials]
-        # Equal means must compare equal, whatever the order of their trials.
+        # Rounding makes equal means equal, even if the order of their trials differs.
         return np.round(means, 9)
 
 
 def load_scores(root: Path, directions: dict[str, str]) -> Scores:
-    """Read a folder of scores; seeds that are not finished are left out.
+    """Read a folder of scores, without seeds that are not finished.
 
     Args:
-        root: the folder.
-        directions: per proxy, which way is better.
+        root: folder.
+        directions: better direction of each proxy, "higher" or "lower".
 
-    Raises UserError if it is none, or no seed is finished.
+    Raises UserError if it is not a folder of scores, or if no seed is finished.
     """
     folder = Folder(root)
     if not folder.scoring_path.is_file():
         raise UserError(
-            f"{root} holds no scoring.json: name a folder that 'archselect score' has written"
+            f"{root} has no scoring.json: give a folder that 'archselect score' has written"
         )
     info = read_checked(folder.scoring_path, Scoring)
     population = read_checked(folder.population_path, Population)
@@ -79,7 +79,7 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
     seeds = [seed for seed, scores in scored.items() if len(scores) == info.size]
     if not seeds:
         raise UserError(
-            f"{root}: no seed is finished; run '{info.command}' again to resume"
+            f"{root}: no seed is finished; rerun '{info.command}' to resume"
         )
     names = info.inputs.proxies
     by_seed = [scored[seed] for seed in seeds]
@@ -102,7 +102,7 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
 
 
 def _parts_by_seed(folder: Folder, info: Scoring) -> dict[int, list[Scored]]:
-    """Return the files of scores by seed, also those of a seed without any."""
+    """Return the files of scores by seed; an empty list for a seed without files."""
     parts: dict[int, list[Scored]] = {seed: [] for seed in info.seeds}
     for part in folder.check_all(Scored):
         parts.setdefault(part.seed, []).append(part)
@@ -123,48 +123,48 @@ def _refuse_missing(
     by_seed: list[list[ScoresByProxy]],
     directions: dict[str, str],
 ) -> None:
-    """Raise UserError for a proxy without a score of every architecture."""
+    """Raise UserError for a proxy without scores of some architectures."""
     for name in proxies:
         if name not in directions:
             raise unknown(f"proxy of {folder.scoring_path}", name, directions)
         for scores in by_seed:
             if any(name not in of_architecture for of_architecture in scores):
                 raise UserError(
-                    f"{folder.path(Scored, '')}: scores of {name} are missing; remove them and run again"
+                    f"{folder.path(Scored, '')}: scores of {name} are missing; remove the folder and rerun the command"
                 )
 
 
 def _refuse_other_size(folder: Folder, population: Population, size: int) -> None:
-    """Raise UserError for a population of another size than what was scored."""
+    """Raise UserError if the size of the population is not the number of scores."""
     sizes = {len(population.architectures)}
     sizes |= {len(published) for published in population.published.values()}
     if population.trials:
         sizes.add(len(population.trials))
     if sizes != {size}:
         raise UserError(
-            f"{folder.population_path} is not of {size} architectures; remove it and run again"
+            f"{folder.population_path} does not have {size} architectures; remove it and rerun the command"
         )
 
 
 def _of_proxy(by_seed: list[list[ScoresByProxy]], name: str) -> list[list[Score]]:
-    """Return a proxy's scores, seed by seed."""
+    """Return a proxy's scores, one list per seed."""
     return [[of_architecture[name] for of_architecture in seed] for seed in by_seed]
 
 
 def _values(scores: list[list[Score]]) -> Floats:
-    """Return scores as numbers, seeds × architectures."""
+    """Return scores as numbers, shape (seeds, architectures)."""
     return np.array([list(map(_value, of_seed)) for of_seed in scores])
 
 
 def _value(score: Score) -> float:
-    """Return a score; NaN where there is none, or where it is not finite."""
+    """Return a score; NaN if it is missing or not finite."""
     if score.value is None or not np.isfinite(score.value):
         return np.nan
     return score.value
 
 
 def _reasons(scores: list[list[Score]]) -> Counter[str]:
-    """Return how often there is no score, by reason."""
+    """Return the number of missing scores, by reason."""
     reasons: Counter[str] = Counter()
     for of_seed in scores:
         missing = [score for score in of_seed if np.isnan(_value(score))]

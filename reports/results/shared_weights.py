@@ -1,12 +1,10 @@
-"""Whether weights shared by homogeneous layers rank better than freely shared ones.
+"""The claim that sharing weights by homogeneous layers beats free sharing.
 
 Zhou et al., "Auto-GNN", Frontiers in Big Data 2022, claim that free sharing is
-unstable. The rule: of runs that asked for the same architectures in the same order,
-seed by seed, the mean difference of Kendall's tau-b between rewards and reported
-accuracies, homogeneous minus free, has a 95 % interval by Student's t. The claim is
-shown where the interval is above zero, and does not hold where it is below.
-
-No torch here.
+unstable. The rule compares runs that query the same architectures in the same order, by
+seed. Kendall's tau-b between rewards and reported accuracies, homogeneous minus free,
+has a mean with a 95 % interval by Student's t. The claim is shown if the interval is
+above zero, and does not hold if it is below.
 """
 
 from __future__ import annotations
@@ -20,18 +18,18 @@ from archselect.reports.results.results import Group, Results
 from archselect.reports.statistics.intervals import Interval, student
 
 ARCHITECTURES = "architecture"
-"""The level of correlations that is compared."""
+"""The level of the compared correlations."""
 MOST = 2.0
-"""Largest difference of two coefficients."""
+"""Largest possible difference of two coefficients."""
 
 
 class SharingContrast(NamedTuple):
-    """Two ways of sharing, compared on the same architectures.
+    """The comparison of free and homogeneous sharing on the same architectures.
 
     Attributes:
-        free, homogeneous: the runs of each.
-        difference: of tau-b, homogeneous minus free, over seeds.
-        seeds: how many are compared.
+        free, homogeneous: runs with each way of sharing.
+        difference: tau-b of homogeneous minus free sharing, over seeds.
+        seeds: number of compared seeds.
     """
 
     free: Group
@@ -41,7 +39,7 @@ class SharingContrast(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """What the interval says of the claim."""
+        """The verdict on the claim: shown, does not hold, or not shown."""
         if self.difference.low is None or self.difference.high is None:
             return f"not shown: {self.difference.reason}"
         if self.difference.low > 0:
@@ -52,9 +50,9 @@ class SharingContrast(NamedTuple):
 
 
 def sharing_contrasts(results: Results) -> Iterator[SharingContrast]:
-    """Yield every pair of groups that differ in sharing alone and asked for the same.
+    """Yield the pairs of groups that differ only in sharing and have the same queries.
 
-    A selector whose questions depend on the answers is in none.
+    Selectors whose queries depend on the rewards form no pairs.
     """
     judged = list(_judged_groups(results))
     for free, free_landscape in judged:
@@ -75,7 +73,7 @@ def sharing_contrasts(results: Results) -> Iterator[SharingContrast]:
 
 
 def _judged_groups(results: Results) -> Iterator[tuple[Group, Landscape]]:
-    """Yield the groups that train their queries, each with what judges it."""
+    """Yield the groups with trained queries, each with the landscape that judges it."""
     for landscape in results.landscapes:
         for group in results.groups:
             if _sharing(group) and group.judged(landscape).records:
@@ -83,7 +81,7 @@ def _judged_groups(results: Results) -> Iterator[tuple[Group, Landscape]]:
 
 
 def _sharing(group: Group) -> str | None:
-    """Return how a group shares weights; None where queries train nothing."""
+    """Return the sharing of a group; None if its queries train no network."""
     reward = group.inputs.reward
     if reward is None or reward.training is None:
         return None
@@ -91,7 +89,7 @@ def _sharing(group: Group) -> str | None:
 
 
 def _without_sharing(group: Group) -> tuple[str, RewardInputs | None]:
-    """Return selector and reward of a group, as if it shared nothing."""
+    """Return the selector and the reward of a group, with the sharing set to "none"."""
     reward = group.inputs.reward
     if reward is not None and reward.training is not None:
         training = reward.training.model_copy(update={"sharing": "none"})
@@ -100,7 +98,7 @@ def _without_sharing(group: Group) -> tuple[str, RewardInputs | None]:
 
 
 def _asked(group: Group) -> dict[int, list[str] | None]:
-    """Return what every seed asked for, in order; None for a seed of several runs."""
+    """Return the queries of every seed, in order; None for a seed with several runs."""
     asked: dict[int, list[str] | None] = {}
     for record in group.records:
         seed = record.inputs.supernet_seed
@@ -111,7 +109,7 @@ def _asked(group: Group) -> dict[int, list[str] | None]:
 
 
 def _taus(group: Group, landscape: Landscape) -> dict[int, float]:
-    """Return tau-b of rewards and reported accuracies by seed, where it is defined."""
+    """Return the defined tau-b of rewards and reported accuracies, by seed."""
     correlation = correlations(landscape, group)[ARCHITECTURES]
     if correlation is None:
         return {}
@@ -119,7 +117,7 @@ def _taus(group: Group, landscape: Landscape) -> dict[int, float]:
 
 
 def describe_sharing(results: Results) -> Iterator[str]:
-    """Yield each contrast and its verdict in words."""
+    """Yield a sentence with the verdict of each comparison."""
     for contrast in sharing_contrasts(results):
         difference = contrast.difference
         bounds = ""
@@ -128,7 +126,8 @@ def describe_sharing(results: Results) -> Iterator[str]:
         mean = "undefined" if difference.mean is None else f"{difference.mean:.3f}"
         pair = f"{contrast.homogeneous.name} minus that of {contrast.free.name}"
         yield (
-            "Sharing by homogeneous layers ranks better than free sharing (Zhou et al. 2022): "
-            f"{contrast.verdict}. τ-b of {pair}, which asked for the same architectures: {mean}{bounds}, "
-            f"{contrast.seeds} seeds; shown where the interval is above zero."
+            "Claim: sharing between homogeneous layers ranks better than free sharing (Zhou et al. 2022): "
+            f"{contrast.verdict}. τ-b of {pair}, with the same queries: {mean}{bounds}, {contrast.seeds} seeds. The "
+            f"claim is "
+            "shown if the interval is above zero."
         )

@@ -1,7 +1,7 @@
-"""What it would have cost to train all that a run has queried.
+"""Simulated training time of all architectures that a run has queried.
 
-A table answers a query at once. The cost of a study with the name `training`, in
-seconds, says what the training took that the table has the result of.
+A table answers a query at once. A study's cost with the name `training`, in seconds,
+gives the time of the training whose result the table holds.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from statistics import fmean
 from archselect.benchmarks.store.records import ArchitectureCost, Record
 
 TRAINING = "training"
-"""Name of the cost, which a study gives it."""
+"""Name of the cost in a study."""
 SECONDS = "s"
 """Unit of the cost."""
 
 
 def has_training_cost(record: Record) -> bool:
-    """Return whether a run has queried, and the study says what trainings cost."""
+    """Return whether a run has queries and its study has the cost of trainings."""
     return _training_cost(record) is not None
 
 
 def simulated_training(record: Record) -> float | None:
-    """Return the seconds of training all that a run has queried.
+    """Return the seconds of training all architectures that a run has queried.
 
-    None where the run has queried nothing, where the study has no such cost, and where
-    that of any architecture is not known: the sum of the others would be too low.
+    Return None if the run has no queries, if the study has no such cost, or if the cost
+    of an architecture is not known: the sum of the others would be too low.
     """
     cost = _training_cost(record)
     if cost is None or len(cost.scored) < len(record.selected.architecture_scores):
@@ -36,14 +36,14 @@ def simulated_training(record: Record) -> float | None:
 
 
 def mean_simulated_training(records: Sequence[Record]) -> float | None:
-    """Return the mean of :func:`simulated_training`; None where one has none."""
+    """Return the mean of :func:`simulated_training`; None if it is None for a run."""
     seconds = [simulated_training(record) for record in records]
     known = [value for value in seconds if value is not None]
     return fmean(known) if known and len(known) == len(seconds) else None
 
 
 def _training_cost(record: Record) -> ArchitectureCost | None:
-    """Return what the trainings of a run's queries cost; None if it is not asked."""
+    """Return the cost of training a run's queries; None if there is none."""
     if record.inputs.reward is None:
         return None
     for cost in record.costs:

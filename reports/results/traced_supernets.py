@@ -1,4 +1,4 @@
-"""The traced supernets of a study, in families that differ by their seeds alone."""
+"""The traced supernets of a study, in families that differ only by seed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from archselect.reports.results.wiring_quantities import SupernetWiring
 
 @dataclass(frozen=True, eq=False)
 class TracedSupernet:
-    """One traced supernet."""
+    """A traced supernet: its seed and its wiring."""
 
     seed: int
     wiring: SupernetWiring
 
     @property
     def id(self) -> str:
-        """Its name, which is its trace's."""
+        """The id of the supernet and of its trace."""
         return self.wiring.trace.info.id
 
 
 class SupernetFamily(NamedTuple):
-    """Supernets that differ by seed only, in order of seeds; inputs are the first's."""
+    """Supernets that differ only by seed, in order of seeds; inputs are the first's."""
 
     inputs: Inputs
     supernets: tuple[TracedSupernet, ...]
 
     def by_seed(self) -> dict[int, TracedSupernet]:
-        """Return the supernets by their seed."""
+        """Return the supernets by seed."""
         return {supernet.seed: supernet for supernet in self.supernets}
 
 
 def traced_families(results: Results) -> list[SupernetFamily]:
-    """Return the traced supernets that differ by seed only, in the order of records."""
+    """Return the families of traced supernets, in the order of records."""
     inputs_by_family: dict[str, dict[str, Inputs]] = {}
     for record in results.records:
         inputs = record.inputs
@@ -58,7 +58,7 @@ def traced_families(results: Results) -> list[SupernetFamily]:
 
 
 def family_id(inputs: Inputs) -> str:
-    """Return a hash of all that determines a supernet but its seed."""
+    """Return a hash of everything that determines a supernet except its seed."""
     include: Any = {
         "space": True,
         "data": True,
@@ -69,14 +69,14 @@ def family_id(inputs: Inputs) -> str:
 
 
 def group_name(optimiser: str, inputs: Inputs) -> str:
-    """Return what a group is called: optimiser, space and data."""
+    """Return the name of a group: optimiser, space and images."""
     return one_line(f"{optimiser} on {inputs.space}, {inputs.data.name}")
 
 
 def name_optimisers(every: Sequence[Inputs]) -> list[str]:
-    """Return each group's optimiser, with the settings that tell groups apart.
+    """Return each group's optimiser, with settings that make the name unique.
 
-    These are the settings in which it differs from others of its name on the same data.
+    These are the settings that differ between groups with the same optimiser and data.
     """
     include: Any = {"data": True, "supernet": True, "formulations": {"supernet"}}
     settings_by_title: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
@@ -100,7 +100,7 @@ def name_optimisers(every: Sequence[Inputs]) -> list[str]:
 
 
 def differing_settings(every: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the settings that have several values, in order of their names."""
+    """Return the names of the settings that have several values, sorted."""
     paths: set[str] = set()
     for settings in every:
         paths |= settings.keys()
@@ -113,7 +113,7 @@ def differing_settings(every: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _optimiser(inputs: Inputs) -> str:
-    """Return the recipe, and at how many levels it learns where that is a setting."""
+    """Return the recipe, with its level (such as "bi-level") if it has this setting."""
     recipe = inputs.supernet.recipe
     level = inputs.supernet.settings.get("level")
     return f"{recipe} {level}-level" if level else recipe

@@ -1,4 +1,4 @@
-"""Accuracy and cost of what was selected, run by run: what the Pareto table is of."""
+"""Accuracy and cost of the selected architectures, for the Pareto table."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from archselect.reports.results.results import NAMELESS, Group, Results
 from archselect.reports.results.score_correlations import mean_by_seed
 
 _LONGEST_NAME = 60
-"""Letters of a name or unit that are shown."""
+"""Most letters of a name or unit in a report."""
 _DECIMALS = 9
-"""Decimals of a mean; beyond them equal accuracies may differ."""
+"""Decimals of a mean; equal accuracies can differ in later decimals."""
 
 
 class CostKind(NamedTuple):
-    """A cost by the name that a study gives it, the text that opens it, and its unit.
+    """A kind of cost: its name in the study, the text that defines it, and its unit.
 
     `of` is empty for the seconds of the search, which every run has.
     """
@@ -65,12 +65,12 @@ class TradeOff:
     """Accuracy and cost of the runs of one selector that have both.
 
     Attributes:
-        group: the selector's runs.
-        runs: the id of each run.
+        group: runs of the selector.
+        runs: id of each run.
         seeds: supernet seed of each run.
-        accuracies: in per cent, of each run.
-        costs: of each run.
-        without_cost: how many runs have an accuracy and no cost.
+        accuracies: accuracy of each run, in per cent.
+        costs: cost of each run.
+        without_cost: number of further runs with an accuracy but no cost.
     """
 
     group: Group
@@ -97,30 +97,30 @@ class TradeOff:
 
     @property
     def accuracy(self) -> float:
-        """The mean accuracy, rounded so that ties are ties."""
+        """The mean accuracy, rounded so that ties are exact."""
         return round(float(np.mean(self.accuracies)), _DECIMALS)
 
     @property
     def cost(self) -> float:
-        """The mean cost, to so many significant digits that ties are ties."""
+        """The mean cost, rounded to 12 significant digits so that ties are exact."""
         return float(f"{float(np.mean(self.costs)):.12g}")
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One cost and one truth's accuracies for the selectors of one search.
+    """The accuracies and costs of one search's selectors, for one truth and one cost.
 
     Attributes:
-        landscape: of the truth.
-        search: space and images of the search, in words.
-        title: unique among the planes of a study.
-        cost: what the cells are judged by beside their accuracy.
-        origins: how its numbers came about, in words, each once.
-        fit: how well a fitted cost predicts; None for one that is not fitted.
-        front: the true front of the space; None where it is not known.
-        trade_offs: of the selectors with a run that has both numbers.
-        absent: selectors of which no run has the cost, by name.
-        paths: of these selectors.
+        landscape: landscape of the truth.
+        search: space and images of the search, as text.
+        title: title, unique among the planes of a study.
+        cost: kind of cost.
+        origins: sources of the costs, as texts without duplicates.
+        fit: quality of a fitted cost; None if the cost is not fitted.
+        front: true front of the space; None if it is not known.
+        trade_offs: selectors with a run that has both numbers.
+        absent: names of selectors without a run that has the cost.
+        paths: paths among these selectors.
     """
 
     landscape: Landscape
@@ -135,20 +135,20 @@ class Plane:
     paths: tuple[SettingPath, ...]
 
     def points(self) -> tuple[Floats, Floats]:
-        """Return mean accuracy and mean cost of each selector."""
+        """Return the mean accuracies and mean costs, both of shape (selectors,)."""
         accuracies = [trade_off.accuracy for trade_off in self.trade_offs]
         costs = [trade_off.cost for trade_off in self.trade_offs]
         return np.array(accuracies), np.array(costs)
 
     def of_group(self, group: Group) -> TradeOff | None:
-        """Return the numbers of a selector; None of one without any."""
+        """Return the trade-off of a selector; None if it has none."""
         for trade_off in self.trade_offs:
             if trade_off.group is group:
                 return trade_off
         return None
 
     def path_of(self, group: Group) -> SettingPath | None:
-        """Return the path that a selector is on."""
+        """Return the path of a selector; None if it is on none."""
         for path in self.paths:
             if path.value_of(group) is not None:
                 return path
@@ -156,10 +156,10 @@ class Plane:
 
 
 def find_planes(results: Results) -> list[Plane]:
-    """Return every truth with every cost of its records, search by search.
+    """Return a plane per truth, search and cost of the records.
 
-    The seconds of the search come last. Planes that no run has both numbers for are
-    left out.
+    The seconds of the search come last. Leave out planes without a run that has both
+    numbers.
     """
     planes = []
     for landscape in results.landscapes:
@@ -178,19 +178,19 @@ def find_planes(results: Results) -> list[Plane]:
 def plane_of_search(
     results: Results, landscape: Landscape, groups: Sequence[Group]
 ) -> Plane:
-    """Return a truth with the seconds of one search.
+    """Return the plane of a truth and the seconds of one search.
 
     Args:
-        results: of the study.
-        landscape: the truth that judges.
-        groups: the selectors of the search; at least one.
+        results: results of the study.
+        landscape: landscape of the truth.
+        groups: selectors of the search, at least one.
     """
     where = results.title(landscape)
     return _plane(results, landscape, where, groups, SEARCH_SECONDS)
 
 
 def _kinds(groups: Sequence[Group]) -> list[CostKind]:
-    """Return the costs that any run of some groups has, each once."""
+    """Return the kinds of costs that a run of the groups has, each once."""
     kinds: dict[CostKind, None] = {}
     for group in groups:
         for record in group.records:
@@ -229,7 +229,7 @@ def _plane(
 
 
 def _entries(groups: Sequence[Group], kind: CostKind) -> Iterator[ArchitectureCost]:
-    """Yield what the records of some groups have of one cost."""
+    """Yield the values of one cost in the groups' records."""
     for group in groups:
         for record in group.records:
             entry = _entry(record, kind)
@@ -245,7 +245,7 @@ def _entry(record: Record, kind: CostKind) -> ArchitectureCost | None:
 
 
 def costs_of_group(group: Group, kind: CostKind) -> list[float | None]:
-    """Return one cost of each record of a group, None where it is not known."""
+    """Return a cost of each record of a group; None if it is not known."""
     if kind == SEARCH_SECONDS:
         return list(group.seconds)
     entries = [_entry(record, kind) for record in group.records]
@@ -253,7 +253,7 @@ def costs_of_group(group: Group, kind: CostKind) -> list[float | None]:
 
 
 def _trade_off(landscape: Landscape, group: Group, kind: CostKind) -> TradeOff:
-    """Return accuracy and cost of the runs of a group that have both."""
+    """Return the accuracies and costs of a group's runs that have both."""
     ids = [record.id for record in group.records]
     costs = dict(zip(ids, costs_of_group(group, kind), strict=True))
     known = group.known(landscape)
@@ -282,9 +282,9 @@ def _trade_off(landscape: Landscape, group: Group, kind: CostKind) -> TradeOff:
 def _front(
     results: Results, landscape: Landscape, kind: CostKind, origins: Sequence[str]
 ) -> TrueFront | None:
-    """Return the true front of a landscape and a cost; None where it is not known.
+    """Return the true front of a landscape and a cost; None if it is not known.
 
-    Costs of several origins, as of several skeletons, have none together.
+    Costs from several sources, such as several skeletons, have no common front.
     """
     if len(origins) != 1:
         return None

@@ -1,7 +1,7 @@
-"""Quantities of a supernet's wiring, from its trace: edges, depth, width, losses.
+"""Quantities of a supernet's wiring, computed from its trace.
 
-T epochs have T + 1 points, the first before training. Shapes: T epochs, E edges, K
-operations.
+They are edges, depth, width and losses. T epochs have T + 1 points; the first is before
+training. Shapes: T epochs, E edges, K operations.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 Bools = npt.NDArray[np.bool_]
 
 NONE = "none"
-"""The operation that is an edge's absence."""
+"""The operation of an edge that does not exist."""
 SETTLED = 5
-"""Epochs for which an argmax must stay (or not be) none for a drop (or a growth)."""
+"""Fewest epochs that a drop (argmax none) or a growth (another argmax) must last."""
 MOST_EDGES = 16
-"""Most edges of a cell whose expected depth is given: all subsets are looked at."""
+"""Most edges of a cell for the expected depth, which enumerates all subsets."""
 
 
 class EdgeChange(NamedTuple):
-    """After which epoch an edge was dropped, or grown."""
+    """The epoch after which an edge was dropped or grown."""
 
     edge: int
     epoch: int
@@ -45,19 +45,19 @@ class EdgeChange(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CellWiring:
-    """The wiring of a cell type over the points of a training."""
+    """The wiring of a cell type over a training."""
 
     cell: TracedCell
     trace: CellTrace
 
     @cached_property
     def inputs(self) -> Bools:
-        """(E,) whether an edge leaves an input; all others are between nodes."""
+        """Mask of edges from inputs, shape (E,); all others are between nodes."""
         return np.array([source < self.cell.inputs for source, _ in self.cell.edges])
 
     @cached_property
     def names(self) -> list[str]:
-        """Each edge as source→target, as in a drawing: k−2 and k−1 are two inputs."""
+        """The names of the edges, source→target; k−2 and k−1 are the two inputs."""
         nodes = [_node_name(self.cell, node) for node in range(self.cell.nodes)]
         return [
             f"{nodes[source]}→{nodes[target]}" for source, target in self.cell.edges
@@ -65,7 +65,7 @@ class CellWiring:
 
     @cached_property
     def nones(self) -> list[int | None]:
-        """The column of none of each edge; None where none is not allowed."""
+        """The column of `none` for each edge; None if the edge does not allow it."""
         return [
             operations.index(NONE) if NONE in operations else None
             for operations in self.cell.operations
@@ -73,7 +73,7 @@ class CellWiring:
 
     @cached_property
     def free(self) -> Bools:
-        """(E,) whether an edge may be none and may be something else."""
+        """Mask of edges that can be none or another operation, shape (E,)."""
         return np.array(
             [
                 NONE in operations and len(operations) > 1
@@ -83,14 +83,14 @@ class CellWiring:
 
     @cached_property
     def probabilities(self) -> Floats:
-        """(T + 1, E, K) probabilities of the operations."""
+        """Probabilities of the operations, shape (T + 1, E, K)."""
         return np.asarray(self.trace.probabilities, dtype=np.float64)
 
     @cached_property
     def q(self) -> Floats:
-        """(T + 1, E) probability that an edge is there.
+        """Probability that an edge exists, shape (T + 1, E).
 
-        It is 1 - p(none), and 1 where none is not allowed.
+        It is 1 - p(none), or 1 if the edge does not allow none.
         """
         q = np.ones(self.probabilities.shape[:2])
         for edge, column in enumerate(self.nones):
@@ -100,45 +100,45 @@ class CellWiring:
 
     @cached_property
     def entropy(self) -> Floats:
-        """(T + 1, E) entropy of an edge's operations, none among them, in nats."""
+        """Entropy of each edge's operations with none, in nats, shape (T + 1, E)."""
         p = self.probabilities
         logarithms = np.log(p, where=p > 0, out=np.zeros_like(p))
         return -np.sum(p * logarithms, axis=-1)
 
     @cached_property
     def genotype(self) -> Ints:
-        """(T + 1, E) the likeliest operation of each edge, none included.
+        """Index of each edge's most likely operation, shape (T + 1, E).
 
-        Of equally likely ones it is the first.
+        It can be none. Among equally likely operations, it is the first.
         """
         return self.probabilities.argmax(axis=-1)
 
     @cached_property
     def absent(self) -> Bools:
-        """(T + 1, E) whether the likeliest operation is none."""
+        """Mask of edges whose most likely operation is none, shape (T + 1, E)."""
         columns = [-1 if column is None else column for column in self.nones]
         return self.genotype == np.array(columns)
 
     @cached_property
     def edges(self) -> Ints:
-        """(T + 1,) edges of the argmax genotype."""
+        """Number of edges of the argmax genotype, shape (T + 1,)."""
         return np.sum(~self.absent, axis=1)
 
     @cached_property
     def expected_edges(self) -> Floats:
-        """(T + 1,) expected number of edges, Σ q."""
+        """Expected number of edges, Σ q, shape (T + 1,)."""
         return np.sum(self.q, axis=1)
 
     @cached_property
     def width(self) -> Floats:
-        """(T + 1,) Σ q over the edges from inputs."""
+        """Expected width, Σ q over edges from inputs, shape (T + 1,)."""
         return np.sum(self.q[:, self.inputs], axis=1)
 
     @cached_property
     def depth(self) -> Floats | None:
-        """(T + 1,) :func:`expected_depth`.
+        """The :func:`expected_depth`, shape (T + 1,).
 
-        None of a cell with more than :data:`MOST_EDGES` edges.
+        It is None for a cell with more than :data:`MOST_EDGES` edges.
         """
         if len(self.cell.edges) > MOST_EDGES:
             return None
@@ -146,7 +146,7 @@ class CellWiring:
 
     @cached_property
     def changes(self) -> list[EdgeChange]:
-        """Every drop and growth, by epoch; see :func:`find_settled_changes`."""
+        """All drops and growths of :func:`find_settled_changes`, in order of epochs."""
         changes = []
         for edge in range(len(self.cell.edges)):
             for epoch, dropped in find_settled_changes(self.absent[:, edge]):
@@ -156,31 +156,31 @@ class CellWiring:
 
 @dataclass(frozen=True, eq=False)
 class SupernetWiring:
-    """A supernet's trace, and its cells' wiring."""
+    """The trace of a supernet, and the wiring of its cells."""
 
     trace: Trace
 
     @cached_property
     def cells(self) -> list[CellWiring]:
-        """One per cell type."""
+        """The wiring of each cell type."""
         pairs = zip(self.trace.info.cells, self.trace.cells, strict=True)
         return [CellWiring(cell, trace) for cell, trace in pairs]
 
     @cached_property
     def edges(self) -> Ints:
-        """(T + 1,) edges of the argmax genotype, of all cell types together."""
+        """Edges of the argmax genotype over all cell types, shape (T + 1,)."""
         return np.sum([cell.edges for cell in self.cells], axis=0)
 
     @cached_property
     def learns(self) -> bool:
-        """Whether the alphas ever moved."""
+        """Whether the alphas changed in training."""
         return any(
             np.ptp(cell.trace.probabilities, axis=0).any() for cell in self.cells
         )
 
 
 def _node_name(cell: TracedCell, node: int) -> str:
-    """Return a node's name, as in :mod:`..drawing.layout`, which draws cells."""
+    """Return a node's name, as in the drawings of :mod:`..drawing.layout`."""
     if cell.inputs == 2:
         return f"k−{2 - node}" if node < 2 else f"{node - 2}"
     if node < cell.inputs:
@@ -189,18 +189,18 @@ def _node_name(cell: TracedCell, node: int) -> str:
 
 
 def expected_depth(q: Floats, inputs: int, edges: Sequence[tuple[int, int]]) -> Floats:
-    """Return the expected longest path, in edges, from an input to any node.
+    """Return the expected length of the longest path from an input, in edges.
 
-    An edge is there with probability q, independently of the others. The result is
+    Each edge exists with probability q, independently of the others. The result is
     exact, over all subsets of the edges.
 
     Args:
-        q: (points, E).
-        inputs: how many nodes are inputs.
-        edges: source and target of each.
+        q: probabilities, shape (points, E).
+        inputs: number of input nodes.
+        edges: source and target of each edge.
 
     Returns:
-        (points,) depths.
+        Expected depths, shape (points,).
     """
     depth = _depths(inputs, tuple(edges))[None].astype(np.float64)
     for edge in reversed(range(len(edges))):  # the last edge's axis varies fastest
@@ -213,7 +213,7 @@ def expected_depth(q: Floats, inputs: int, edges: Sequence[tuple[int, int]]) -> 
 
 @cache
 def _depths(inputs: int, edges: tuple[tuple[int, int], ...]) -> npt.NDArray[np.int8]:
-    """Return (2 ** E,) the longest path in each subset of the edges.
+    """Return the length of the longest path for each subset of edges, shape (2 ** E,).
 
     The first edge is the highest binary digit of a subset's number.
     """
@@ -234,12 +234,12 @@ def _depths(inputs: int, edges: tuple[tuple[int, int], ...]) -> npt.NDArray[np.i
 
 
 def find_settled_changes(absent: Bools) -> list[tuple[int, bool]]:
-    """Return after which epochs an edge was dropped (True) or grown (False).
+    """Return the epochs after which an edge was dropped (True) or grown (False).
 
     A change counts if it lasts for at least :data:`SETTLED` points.
 
     Args:
-        absent: (T + 1,) whether the edge's argmax is none.
+        absent: whether the edge's argmax is none, shape (T + 1,).
     """
     starts = [0, *(np.flatnonzero(np.diff(absent)) + 1), len(absent)]
     state = bool(absent[0])
@@ -255,14 +255,14 @@ def find_settled_changes(absent: Bools) -> list[tuple[int, bool]]:
 def loss_and_entropy(
     trace: Trace, part: str, images: slice | int = slice(None)
 ) -> tuple[Floats, Floats]:
-    """Return mean cross-entropy L and mean entropy H of predictions, each (T,).
+    """Return the mean cross-entropy L and mean entropy H of predictions, each (T,).
 
-    NaN of an epoch without such images.
+    They are NaN for an epoch without such images.
 
     Args:
-        trace: of the supernet.
-        part: which part of the images; see :class:`TraceInfo`.
-        images: those that were classified wrong or right, or all.
+        trace: trace of the supernet.
+        part: part of the images, as in :class:`TraceInfo`.
+        images: index of images classified wrong or right; by default, all.
     """
     of_images = _loss_sums(trace, part)[:, images]
     sums = of_images.reshape(trace.epochs, -1, 3).sum(axis=1)
@@ -271,7 +271,7 @@ def loss_and_entropy(
 
 
 def mean_gap(trace: Trace, part: str, epochs: slice) -> float:
-    """Return the mean of L - H over all images of these epochs; NaN of none.
+    """Return the mean of L - H over all images of some epochs; NaN without images.
 
     Epoch 0 is the first.
     """
@@ -286,21 +286,21 @@ def _loss_sums(trace: Trace, part: str) -> Floats:
 
 
 def _divide(sums: Floats, counts: Floats) -> Floats:
-    """Return means; NaN where nothing was counted."""
+    """Return sums divided by counts; NaN where the count is zero."""
     return np.divide(sums, counts, where=counts > 0, out=np.full_like(sums, np.nan))
 
 
 def mean_costs(cell: CellWiring, epochs: slice) -> Floats:
-    """Return (E,) mean cost of an edge's operations other than none; NaN of none.
+    """Return the mean cost of each edge's operations other than none, shape (E,).
 
-    The mean is over all operations that went forward in these epochs. Epoch 0 is the
-    first.
+    The mean is over all operations used in these epochs; NaN if there are none. Epoch 0
+    is the first.
     """
     counts = np.asarray(cell.trace.cost_counts[epochs], dtype=np.float64)
     for edge, column in enumerate(cell.nones):
         if column is not None:
             counts[:, edge, column] = 0
-    # An operation that never went forward in an epoch has no mean there.
+    # An operation that was not used in an epoch has no mean there.
     means = np.nan_to_num(cell.trace.cost_means[epochs])
     sums = (counts * means).sum(axis=(0, 2))
     return _divide(sums, counts.sum(axis=(0, 2)))

@@ -1,1 +1,1 @@
-"""Intervals, paired tests, rank correlations and margins: each exactly once."""
+"""Confidence intervals, paired tests, rank correlations and margins."""

@@ -1,4 +1,4 @@
-"""Kendall's tau-b and Spearman's rho of scores with a truth: of one set, or of many.
+"""Kendall's tau-b and Spearman's rho between scores and a truth, for one or many sets.
 
 A set is a list of (score, accuracy) pairs, such as the operations of one edge.
 """
@@ -24,22 +24,22 @@ NOT_FINITE = {
     "score": "a score that is not finite",
     "accuracy": "an accuracy that is not finite",
 }
-"""Why sets with such a value have no coefficient."""
+"""Reasons why a set with a value that is not finite has no coefficient."""
 CONSTANT = {
     "score": "all scores equal",
     "accuracy": "all accuracies equal",
 }
-"""Why sets with one value on a side have no coefficient."""
+"""Reasons why a set with a constant side has no coefficient."""
 
 _AT_ONCE = 4_000_000
-"""Pairs that are compared in one go, so that memory stays bounded."""
+"""Most pairs to compare at once; this limits the memory."""
 
 
 @dataclass(frozen=True)
 class Coefficient:
     """Kendall's tau-b and Spearman's rho of one set.
 
-    Both are None, with the reason, where they are undefined.
+    If they are undefined, both are None and `reason` says why.
     """
 
     tau: float | None
@@ -49,11 +49,11 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Both coefficients of many sets.
+    """Kendall's tau-b and Spearman's rho of many sets.
 
     Attributes:
-        tau, rho: (sets,) nan where undefined.
-        undefined: how many sets have no coefficient, by reason.
+        tau, rho: coefficients, shape (sets,); NaN if undefined.
+        undefined: number of sets without coefficients, by reason.
     """
 
     tau: Floats
@@ -68,21 +68,21 @@ def coefficient(
     least: int,
     things: str,
 ) -> Coefficient:
-    """Return both rank correlations of scores with a truth.
+    """Return tau-b and rho between scores and a truth.
 
     Method: tau-b (Kendall, 1945) and Spearman's rho with average ranks (Spearman,
-    1904). They have no interval by themselves; over seeds :func:`..intervals.student`
-    gives one.
+    1904). A single coefficient has no interval; :func:`..intervals.student` computes
+    one over seeds.
 
-    Undefined for fewer than `least` pairs, a value that is not finite, or a constant
-    side.
+    The coefficients are undefined for fewer than `least` pairs, for a value that is not
+    finite, and if the scores or the accuracies are constant.
 
     Args:
-        scores: one per pair.
-        truth: the accuracy of each pair; higher is better.
-        better: which scores are better.
-        least: the fewest pairs that have a coefficient.
-        things: what the pairs are, for the reason; such as "operations scored".
+        scores: score of each pair, shape (pairs,).
+            truth: accuracy of each pair, shape (pairs,); higher is better.
+            better: whether higher or lower scores are better.
+            least: fewest pairs for a coefficient.
+            things: name of the pairs in the reason, such as "operations scored".
     """
     if len(scores) < least:
         return Coefficient(None, None, f"fewer than {least} {things}")
@@ -105,14 +105,15 @@ def coefficients(
 ) -> list[Coefficients]:
     """Return :func:`coefficient` of many small sets, for each of several truths.
 
-    The values are the same to the last bit as those of :func:`coefficient`.
+    The values equal those of :func:`coefficient` to the last bit.
 
     Args:
-        scores: (pairs,) of all sets, one after the other; higher is better.
-        truths: each (pairs,), what the scores are compared with.
-        sizes: (sets,) how many pairs each set has.
-        least: the fewest pairs that have a coefficient.
-        things: what the pairs are, for the reason.
+        scores: scores of all sets, one set after the other, shape (pairs,); higher is
+            better.
+        truths: accuracies to compare with, each of shape (pairs,).
+        sizes: number of pairs in each set, shape (sets,).
+        least: fewest pairs for a coefficient.
+        things: name of the pairs in the reason.
     """
     correlated = [_undefined_coefficients(len(sizes)) for _ in truths]
     starts = np.cumsum(sizes) - sizes
@@ -141,13 +142,13 @@ def _undefined_coefficients(sets: int) -> Coefficients:
 
 
 class _PairSigns(NamedTuple):
-    """The order of all pairs of entries of each row, of which there are R.
+    """The order of all pairs of entries in each of R rows.
 
     Attributes:
-        signs: of each entry but the last the signs of its differences from all entries
-            after it, (entries after it, R).
-        untied: (R,) how many pairs differ.
-        ranks: (entries, R) twice the ranks, ties at their average, about their mean.
+        signs: for each entry but the last, the signs of its differences from all later
+            entries, shape (later entries, R).
+        untied: number of pairs that differ, shape (R,).
+        ranks: twice the centred ranks, with ties at their average, shape (entries, R).
     """
 
     signs: list[Signs]
@@ -156,26 +157,26 @@ class _PairSigns(NamedTuple):
 
 
 class _Rows:
-    """One side of several sets of one size: (sets, pairs) values."""
+    """The scores or accuracies of several sets of one size: (sets, pairs) values."""
 
     def __init__(self, values: Floats) -> None:
         self.values = values
 
     @cached_property
     def not_finite(self) -> Bools:
-        """Which rows have a value that is not finite."""
+        """Mask of the rows with a value that is not finite."""
         return np.logical_or.reduce(~np.isfinite(self.values), axis=1)
 
     @cached_property
     def constant(self) -> Bools:
-        """Which rows are of one value."""
+        """Mask of the rows whose values are all equal."""
         return np.logical_and.reduce(self.values == self.values[:, :1], axis=1)
 
     @cached_property
     def pair_signs(self) -> _PairSigns:
         """The order of all pairs of entries.
 
-        Rows lie side by side, for there are many and each is short.
+        The arrays are transposed, because there are many short rows.
         """
         values = np.ascontiguousarray(self.values.T)
         signs = []
@@ -189,8 +190,8 @@ class _Rows:
             sign = above - below
             signs.append(sign)
             untied += np.count_nonzero(sign, axis=0)
-            # A rank, ties at their average, is half of how many are below less how many
-            # are above, about the mean.
+            # A centred rank, with ties at their average, is half of this: the number
+            # of entries below minus the number of entries above.
             ranks[entry] += sign.sum(axis=0)
             ranks[entry + 1 :] -= sign
         return _PairSigns(signs, untied, ranks)
@@ -199,7 +200,7 @@ class _Rows:
 def _correlate_rows(
     correlated: Coefficients, sets: Ints, scores: _Rows, truth: _Rows
 ) -> None:
-    """Write the coefficients of sets of one size; count those that are undefined."""
+    """Write the coefficients of sets of one size, and count the undefined ones."""
     defined = _find_defined(scores, truth, correlated.undefined)
     tau, rho = _tau_and_rho(scores, truth)
     correlated.tau[sets[defined]] = tau[defined]
@@ -207,7 +208,7 @@ def _correlate_rows(
 
 
 def _find_defined(scores: _Rows, truth: _Rows, undefined: Counter[str]) -> Bools:
-    """Return which rows have coefficients; count the others by their first reason."""
+    """Return the mask of rows with coefficients; count the others by first reason."""
     defined = np.ones(len(scores.values), dtype=bool)
     reasons = (
         (NOT_FINITE["score"], scores.not_finite),
@@ -224,7 +225,7 @@ def _find_defined(scores: _Rows, truth: _Rows, undefined: Counter[str]) -> Bools
 
 
 def _tau_and_rho(scores: _Rows, truth: _Rows) -> tuple[Floats, Floats]:
-    """Return tau-b and rho of every row; anything where they are undefined."""
+    """Return tau-b and rho of every row; values of undefined rows are arbitrary."""
     if scores.values.shape[1] ** 2 > _AT_ONCE:
         return _tau_and_rho_one_by_one(scores, truth)
     x = scores.pair_signs
@@ -232,7 +233,7 @@ def _tau_and_rho(scores: _Rows, truth: _Rows) -> tuple[Floats, Floats]:
     concordance = np.zeros(len(scores.values), dtype=np.int64)
     for x_signs, y_signs in zip(x.signs, y.signs, strict=True):
         concordance += (x_signs * y_signs).sum(axis=0)
-    # Twice the ranks are whole numbers, whose sums are exact; the factor cancels.
+    # Twice the ranks are integers with exact sums; the factor cancels.
     covariance = (x.ranks * y.ranks).sum(axis=0)
     x_variance = (x.ranks * x.ranks).sum(axis=0).astype(np.float64)
     y_variance = (y.ranks * y.ranks).sum(axis=0)
@@ -243,7 +244,7 @@ def _tau_and_rho(scores: _Rows, truth: _Rows) -> tuple[Floats, Floats]:
 
 
 def _tau_and_rho_one_by_one(scores: _Rows, truth: _Rows) -> tuple[Floats, Floats]:
-    """Return tau-b and rho of every row, for rows whose pairs are too many at once."""
+    """Return tau-b and rho of every row, one row at a time, for very long rows."""
     rows = list(zip(scores.values, truth.values, strict=True))
     tau = [tau_b(x, y) for x, y in rows]
     rho = [spearman(x, y) for x, y in rows]

@@ -1,4 +1,4 @@
-"""Intervals of a mean over a few seeds, and how often they hold for skewed values."""
+"""Confidence intervals of a mean over few seeds, and their coverage."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scipy.special import stdtrit
 from archselect.nasbench_adapters.rank_correlations import Floats
 
 Better = Literal["higher", "lower"]
-"""Which values of a measure are better."""
+"""Whether higher or lower values of a measure are better."""
 
 LEVEL = 0.95
 LEAST_SEEDS = 3
-"""Fewest values that get an interval or a verdict.
+"""Fewest values for an interval or a verdict.
 
-Two values of a coarse measure are often equal and then show no spread.
+Two values of a coarse measure are often equal, although the measure varies.
 """
 ALL_EQUAL = "all values equal"
 TOO_FEW = "fewer than three seeds"
@@ -31,7 +31,7 @@ COEFFICIENT = (-1.0, 1.0)
 """Bounds of a rank correlation."""
 
 _DECIMALS = 9
-"""Decimals that are compared: means of the same trials may differ beyond them."""
+"""Decimals to compare; means of the same trials can differ in later decimals."""
 _DRAWS = 20_000
 _SEED = 20_204
 _POPULATION = 10_000
@@ -39,12 +39,12 @@ _POPULATION = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over supernet seeds and its interval.
+    """A mean over supernet seeds and its 95 % interval.
 
     Attributes:
-        mean: the mean; None without values.
-        low, high: the ends of the interval; None where it is not defined.
-        reason: why the interval is not defined; empty where it is.
+        mean: mean; None without values.
+        low, high: bounds of the interval; None if it is undefined.
+        reason: why the interval is undefined; empty if it is defined.
     """
 
     mean: float | None
@@ -57,18 +57,17 @@ def student_quantile(freedom: float, error_rate: float = 1 - LEVEL) -> float:
     """Return the two-sided quantile of Student's t distribution (Student, 1908).
 
     Args:
-        freedom: the degrees of freedom; Welch's are not whole.
-        error_rate: how often a value of the distribution lies beyond the quantile, on
-            either side together; 5 % by default.
+        freedom: degrees of freedom; not always an integer (Welch).
+        error_rate: probability of a value beyond the quantile, on both sides together;
+            5 % by default.
     """
     return float(stdtrit(freedom, 1 - error_rate / 2))
 
 
 def middle_range(values: Floats) -> tuple[float, float]:
-    """Return between which values the middle 95 % of simulated values lie.
+    """Return the 2.5 % and the 97.5 % quantile of simulated values.
 
-    These are the 2.5 % and the 97.5 % quantile, as of the percentile bootstrap (Efron,
-    1979).
+    These are the bounds of the percentile bootstrap (Efron, 1979).
     """
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
@@ -77,20 +76,20 @@ def middle_range(values: Floats) -> tuple[float, float]:
 def student(
     values: Sequence[float], bounds: tuple[float, float] = (-inf, inf)
 ) -> Interval:
-    """Return the mean and its 95 % interval by Student's t, cut at bounds.
+    """Return the mean and its 95 % interval by Student's t, cut at `bounds`.
 
     Method: mean ± t · s / sqrt(n) with n - 1 degrees of freedom (Student, 1908).
 
-    Coverage: 95 % for normal values. On NAS-Bench-201's accuracies it is lower, 70 %
-    for random cells; :func:`coverage` simulates it, and `docs/statistics.md` has a
-    table.
+    Coverage: 95 % for normally distributed values. It is lower for NAS-Bench-201's
+    accuracies: 70 % for random cells. :func:`coverage` simulates it, and
+    `docs/statistics.md` has a table.
 
-    The interval is not defined for fewer than three values, nor where all are equal: a
-    spread of zero in a few seeds is no certainty.
+    The interval is undefined for fewer than three values, and if all values are equal:
+    equal values of a few seeds do not prove that there is no spread.
 
     Args:
-        values: one per supernet seed.
-        bounds: the lowest and the highest value that the measure can have.
+        values: one value per supernet seed.
+        bounds: lowest and highest possible value of the measure.
 
     Raises:
         ValueError: a value is not finite.
@@ -119,23 +118,22 @@ def best_of(values: Sequence[float], runs: int) -> float:
     """Return the expected best of several runs, from at least as many values.
 
     Method: the highest of `runs` values, averaged over all ways to draw them from
-    `values` without replacement. With as many values as runs it is their highest.
+    `values` without replacement. With as many values as runs it is the highest value.
 
-    Coverage: it has no interval. Simulated for the best of four of five to eight
-    values, bootstrap and jackknife intervals cover between half and nine tenths of the
-    cases.
+    Coverage: there is no interval. In simulations of the best of four, from five to
+    eight values, bootstrap and jackknife intervals cover only 50 % to 90 %.
 
     Args:
-        values: one per run; higher is better.
-        runs: how many runs the best is of.
+        values: one value per run; higher is better.
+        runs: number of runs of which to take the best.
 
     Raises:
-        ValueError: there are fewer values than runs, or `runs` is below one.
+        ValueError: there are fewer values than runs, or `runs` is less than one.
     """
     if not 1 <= runs <= len(values):
         raise ValueError(f"the best of {runs} of {len(values)} values")
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    # A value is the highest of a draw if all other members of the draw are below it.
+    # A value is the highest of a draw if all other values of the draw are lower.
     draws = [comb(below, runs - 1) for below in range(len(ordered))]
     weights = np.array(draws, dtype=np.float64)
     return float(ordered @ weights / weights.sum())
@@ -143,19 +141,19 @@ def best_of(values: Sequence[float], runs: int) -> float:
 
 @cache
 def coverage(quantiles: tuple[float, ...], seeds: int) -> float:
-    """Return how often :func:`student`'s interval holds a skewed population's mean.
+    """Return how often :func:`student`'s interval contains a skewed population's mean.
 
-    Method: simulation of 20,000 samples. Samples whose values are all equal get no
-    interval and do not count.
+    Method: simulation of 20,000 samples. Samples of equal values have no interval and
+    do not count.
 
     Args:
-        quantiles: the population's quantiles at equal distances from the lowest to the
-            highest value, such as the accuracies of all cells of a search space;
-            between them values are spread evenly.
-        seeds: how many values an interval is of, at least three.
+        quantiles: quantiles of the population at equal steps from the minimum to the
+            maximum, such as the accuracies of all cells of a search space; values are
+            uniform between them.
+        seeds: number of values per sample, at least three.
 
     Returns:
-        A share between 0 and 1.
+        The coverage, between 0 and 1.
     """
     population = _spread_evenly(quantiles)
     samples = np.random.default_rng(_SEED).choice(population, (_DRAWS, seeds))
@@ -168,7 +166,7 @@ def coverage(quantiles: tuple[float, ...], seeds: int) -> float:
 
 
 def _spread_evenly(quantiles: tuple[float, ...]) -> Floats:
-    """Return a population of ten thousand values with these quantiles."""
+    """Return a population of 10,000 values with these quantiles."""
     places = np.linspace(0, 1, len(quantiles))
     middles = (np.arange(_POPULATION) + 0.5) / _POPULATION
     return np.interp(middles, places, quantiles)

@@ -1,8 +1,8 @@
-"""Margins: how far our value may lie from a published one before it is said to differ.
+"""Margins: the largest difference from a published number that is not significant.
 
-Each function takes our runs and what is known of the published number, and returns a
-:class:`Margin` of 95 %. A margin supposes normally distributed values, except where a
-function says otherwise. On NAS-Bench-201's skewed accuracies it holds less often: see
+Each function takes our runs and the known facts about the published number, and returns
+a 95 % :class:`Margin`. A margin assumes normally distributed values, unless a function
+says otherwise. Its coverage is lower for NAS-Bench-201's skewed accuracies: see
 :data:`SKEWED_MEANS` and :data:`SKEWED_RUNS`.
 """
 
@@ -24,23 +24,23 @@ from archselect.reports.statistics.intervals import (
 )
 
 DRAWS = 100_000
-"""Simulated draws for a margin that has no formula.
+"""Number of simulated draws for a margin without a formula.
 
-Its ends then move by about a hundredth of its width from seed to seed.
+Between random seeds, its bounds differ by about 1 % of its width.
 """
 MANY = 1_000
-"""Most cells whose mean is simulated; the mean of more is taken as normal."""
+"""Most cells whose mean is simulated; above, the normal distribution is used."""
 _SEED = 20_201
 _EQUAL_SHARE = 1e-9
-"""Values count as equal if they differ by less than this share of the first one."""
+"""Values count as equal if they differ by less than this fraction of the first."""
 
 SKEWED_MEANS = 0.93
-"""How often, at least, a margin between two means holds for NAS-Bench-201's accuracies.
+"""Least coverage of a margin between two means, for NAS-Bench-201's accuracies.
 
 The tests simulate it.
 """
 SKEWED_RUNS = 0.88
-"""How often, at least, a margin of one run or of a best of several holds there."""
+"""Least coverage of a margin of one run or of a best of several, likewise."""
 
 PUBLISHED_RUNS_UNKNOWN = "the number of published runs is not known"
 PUBLISHED_WITHOUT_DEVIATION = "the published mean has no standard deviation"
@@ -50,13 +50,12 @@ PUBLISHED_EXACT = "the published number is exact"
 
 @dataclass(frozen=True)
 class Margin:
-    """The 95 % margin within which a difference is not shown.
+    """The 95 % margin within which a difference is not significant.
 
     Attributes:
-        below, above: how far ours may lie below and above the published number; both
-            None where there is no interval.
-        basis: what the margin is made of, in words; without a margin, why there is
-            none.
+        below, above: margin for our value below and above the published number; both
+            None if there is no margin.
+        basis: how the margin is computed, or why there is none, as text.
     """
 
     below: float | None
@@ -69,21 +68,21 @@ class Margin:
         return self.below is not None and self.above is not None
 
     def widened(self, by: float) -> Margin:
-        """Return the margin with more on both sides, as for a rounded number."""
+        """Return the margin widened on both sides, for example for rounding."""
         if self.below is None or self.above is None:
             return self
         return replace(self, below=self.below + by, above=self.above + by)
 
 
 def margin_of_our_mean(ours: Sequence[float], why: str) -> Margin:
-    """Return the margin of our mean about a number that has no standard error.
+    """Return the margin between our mean and a number without a standard error.
 
-    Method: Student's t (Student, 1908). Coverage: 95 % for normal values; for skewed
-    accuracies see :func:`..intervals.coverage`.
+    Method: Student's t (Student, 1908). Coverage: 95 % for normally distributed values;
+    for skewed accuracies see :func:`..intervals.coverage`.
 
     Args:
         ours: one value per independent run.
-        why: why the published number has no standard error, in words.
+        why: why the published number has no standard error, as text.
     """
     cause = _why_scatter_is_unknown(ours)
     if cause:
@@ -95,18 +94,19 @@ def margin_of_our_mean(ours: Sequence[float], why: str) -> Margin:
 def margin_between_means(
     ours: Sequence[float], deviation: float | None, runs: int | None
 ) -> Margin:
-    """Return the margin of our mean about a published mean, by both standard errors.
+    """Return the margin between our mean and a published mean.
 
-    Method: Welch's t (Welch, 1947). One run of ours is compared with the scatter of the
-    published runs. Where the published standard error is not known, the margin is that
-    of our mean alone, and its basis says why.
+    Method: Welch's t with both standard errors (Welch, 1947). A single run of ours is
+    compared with the spread of the published runs. If the published standard error is
+    not known, use our standard error alone; the basis says why.
 
-    Coverage: 95 % for normal values; at least :data:`SKEWED_MEANS` for NAS-Bench-201.
+    Coverage: 95 % for normally distributed values; at least :data:`SKEWED_MEANS` for
+    NAS-Bench-201.
 
     Args:
         ours: one value per independent run.
-        deviation: the published sample standard deviation of single runs.
-        runs: how many runs the published mean is of.
+        deviation: published sample standard deviation of single runs.
+        runs: number of runs behind the published mean.
     """
     if deviation is None:
         return margin_of_our_mean(ours, PUBLISHED_WITHOUT_DEVIATION)
@@ -118,7 +118,7 @@ def margin_between_means(
         return margin_of_our_mean(ours, PUBLISHED_EQUAL)
     if len(ours) == 1:
         half_width = student_quantile(runs - 1) * deviation * np.sqrt(1 + 1 / runs)
-        basis = f"our one run within the scatter of {runs} published runs"
+        basis = f"our single run against the spread of {runs} published runs"
         return _symmetric(half_width, basis)
     cause = _why_scatter_is_unknown(ours)
     if cause:
@@ -131,8 +131,8 @@ def margin_between_means(
 def margin_between_samples(ours: Sequence[float], theirs: Sequence[float]) -> Margin:
     """Return the margin between the means of our runs and of published single runs.
 
-    Method and coverage: those of :func:`margin_between_means`. A single value on one
-    side is compared with the scatter of the other side.
+    Method and coverage: those of :func:`margin_between_means`. A single value is
+    compared with the spread of the other side.
     """
     if len(theirs) == 1:
         return margin_of_one_run(ours, len(ours))
@@ -140,40 +140,40 @@ def margin_between_samples(ours: Sequence[float], theirs: Sequence[float]) -> Ma
 
 
 def margin_of_one_run(ours: Sequence[float], independent: int) -> Margin:
-    """Return the margin of one published run about our mean.
+    """Return the margin between our mean and a single published run.
 
     Method: the prediction interval of one more run, by Student's t. Coverage: 95 % for
-    normal values; at least :data:`SKEWED_RUNS` for NAS-Bench-201.
+    normally distributed values; at least :data:`SKEWED_RUNS` for NAS-Bench-201.
 
     Args:
         ours: one value per run.
-        independent: how many of them count as independent, such as the number of
-            supernets they were selected from.
+        independent: number of independent values, such as the number of supernets.
     """
     cause = _why_scatter_is_unknown(ours[:1] if independent < 2 else ours)
     if cause:
         return Margin(None, None, cause)
     quantile = student_quantile(independent - 1)
     half_width = quantile * _deviation(ours) * np.sqrt(1 + 1 / independent)
-    basis = f"one published run within the scatter of our {len(ours)} runs"
+    basis = f"one published run against the spread of our {len(ours)} runs"
     return _symmetric(half_width, basis)
 
 
 def margin_of_best(
     ours: Sequence[float], independent: int, of: int, expected: float, higher: bool
 ) -> Margin:
-    """Return the margin of a published best of several about our expected best.
+    """Return the margin between our expected best and a published best of several runs.
 
-    Method: a published best is one draw, so this is the prediction interval of one best
-    of `of` further runs, from our mean and deviation; see :func:`best_quantiles`.
-    Coverage: 95 % for normal values; at least :data:`SKEWED_RUNS` for NAS-Bench-201.
+    Method: a published best is one draw. So this is the prediction interval of the best
+    of `of` more runs, from our mean and deviation; see :func:`best_quantiles`.
+    Coverage: 95 % for normally distributed values; at least :data:`SKEWED_RUNS` for
+    NAS-Bench-201.
 
     Args:
         ours: one value per run.
-        independent: how many of them count as independent.
-        of: of how many runs the published number is the best.
-        expected: our expected best of as many, about which the margin is.
-        higher: whether the highest is the best.
+        independent: number of independent values.
+        of: number of runs of which the published number is the best.
+        expected: our expected best of as many runs; the centre of the margin.
+        higher: whether the highest value is the best.
     """
     cause = _why_scatter_is_unknown(ours[:1] if independent < 2 else ours)
     if cause:
@@ -183,27 +183,29 @@ def margin_of_best(
     centre = float(np.mean(ours)) * sign
     worse = max(0.0, expected * sign - (centre + lowest * _deviation(ours)))
     better = max(0.0, centre + highest * _deviation(ours) - expected * sign)
-    basis = f"one best of {of} within the scatter of our {len(ours)} runs"
-    # Ours may lie above a published number by as much as a best of theirs may fall
-    # short of ours.
+    basis = f"one best of {of} against the spread of our {len(ours)} runs"
+    # Ours may exceed a published best by as much as a published best may fall below
+    # ours.
     if higher:
         return Margin(better, worse, basis)
     return Margin(worse, better, basis)
 
 
 def margin_of_random_cells(quantiles: Sequence[float], cells: int) -> Margin:
-    """Return the margin of the mean of some random cells about the mean of their space.
+    """Return the margin between the mean of random cells and the mean of their space.
 
-    Method: simulation from the accuracies of the space; of more than :data:`MANY` cells
-    the normal distribution. Coverage: 95 % whatever the distribution, for the
-    accuracies of the space are known.
+    Method: simulation from the accuracies of the space; the normal distribution for
+        more
+    than :data:`MANY` cells. Coverage: 95 % for any distribution, because the accuracies
+    of the space are known.
 
     Args:
-        quantiles: accuracies of the space at equal steps from 0 to 100 %, in per cent.
-        cells: how many are drawn.
+        quantiles: quantiles of the space's accuracies at equal steps from 0 to 100 %,
+            in per cent.
+        cells: number of random cells.
     """
     values = np.asarray(quantiles, dtype=np.float64)
-    basis = f"the scatter of a mean of {cells} random cells of the table"
+    basis = f"the spread of means of {cells} random cells of the table"
     if cells > MANY:
         normal_quantile = float(ndtri((1 + LEVEL) / 2))
         half_width = normal_quantile * float(values.std()) / np.sqrt(cells)
@@ -216,7 +218,7 @@ def margin_of_random_cells(quantiles: Sequence[float], cells: int) -> Margin:
 
 
 def _simulate_means(values: Floats, places: Floats, cells: int) -> Floats:
-    """Return :data:`DRAWS` means of so many random cells."""
+    """Return :data:`DRAWS` simulated means of random cells, shape (DRAWS,)."""
     rng = np.random.default_rng(_SEED)
     total = np.zeros(DRAWS)
     for _ in range(cells):
@@ -226,14 +228,15 @@ def _simulate_means(values: Floats, places: Floats, cells: int) -> Floats:
 
 @cache
 def best_quantiles(runs: int, of: int) -> tuple[float, float]:
-    """Return how far from our mean a best of further runs lies, in our deviations.
+    """Return quantiles of the distance between a best of more runs and our mean.
 
-    Method: with normally distributed values the distance depends on neither their mean
-    nor their deviation; its 2.5 % and 97.5 % quantiles are simulated.
+    The unit is our standard deviation.
+    Method: for normally distributed values, the distance depends on neither their mean
+    nor their deviation; the 2.5 % and 97.5 % quantiles are simulated.
 
     Args:
-        runs: how many runs our mean and deviation are of.
-        of: how many further runs the best is of.
+        runs: number of runs behind our mean and deviation.
+        of: number of further runs of which to take the best.
     """
     rng = np.random.default_rng(_SEED)
     highest = ndtri(rng.random(DRAWS) ** (1 / of))
@@ -243,7 +246,7 @@ def best_quantiles(runs: int, of: int) -> tuple[float, float]:
 
 
 def all_equal(values: Sequence[float]) -> bool:
-    """Return whether the values are equal but for the last bits."""
+    """Return whether the values are equal, apart from rounding errors."""
     tolerance = _EQUAL_SHARE * max(1.0, abs(values[0]))
     return max(values) - min(values) <= tolerance
 
@@ -265,18 +268,20 @@ def _welch(ours: _SquaredError, theirs: _SquaredError) -> Margin:
 
 
 def _why_scatter_is_unknown(values: Sequence[float]) -> str:
-    """Return why the scatter of our values is not known; empty if it is."""
+    """Return why the spread of our values is not known; empty if it is known."""
     if len(values) < 2:
-        return "ours is one independent run, whose scatter is not known"
+        return "we have only one independent run, so its spread is not known"
     if len(values) < LEAST_SEEDS:
-        return f"ours are {len(values)} independent runs, too few to know their scatter"
+        return (
+            f"we have only {len(values)} independent runs, too few to know their spread"
+        )
     if all_equal(values):
-        return f"our {len(values)} values are all equal, so their scatter is not known"
+        return f"our {len(values)} values are all equal, so their spread is not known"
     return ""
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """Return the sample standard deviation; 0 of values equal but for the last bits."""
+    """Return the sample standard deviation; 0 if the values differ only by rounding."""
     if all_equal(values):
         return 0.0
     return float(np.std(np.asarray(values, dtype=np.float64), ddof=1))

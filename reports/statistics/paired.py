@@ -1,9 +1,9 @@
-"""Paired comparison of two methods over a few seeds: interval, tests and power.
+"""Paired comparison of two methods over few seeds: interval, tests and power.
 
 A pair is one supernet seed on one data set of one space. Each (space, data set) is a
-stratum. The difference is the mean over strata of each stratum's mean difference, so
-that every stratum weighs the same however many seeds it has. What is undefined is None,
-with its reason in words.
+stratum. The difference is the mean over strata of each stratum's mean difference; so
+all strata have the same weight, whatever their number of seeds. An undefined value is
+None, and a text gives the reason.
 
 The tests are the paired t-test (with Student's interval), the permutation test of the
 signs of the differences, and Wilcoxon's signed-rank test.
@@ -29,44 +29,44 @@ from archselect.reports.statistics.intervals import (
 
 ALPHA = 1 - LEVEL
 POWER = 0.8
-"""How often the test should show a difference that matters."""
+"""Probability with which the test should show a difference."""
 MOST_SEEDS = 1_000
-"""Most seeds that are suggested; nobody trains supernets for more."""
+"""Largest number of seeds to suggest; more supernets are not practical."""
 MANY = 1_000
-"""Most pairs whose signs are sampled; the sum over more is nearly normal."""
+"""Most pairs for sampled signs; above, the normal distribution is used."""
 MANY_RANKS = 200
-"""Most pairs of which the signed-rank test is exact.
+"""Most pairs for the exact signed-rank test.
 
-Its work grows with their third power.
+Its work grows with the third power of the number of pairs.
 """
 ALL_EQUAL = "all differences equal"
 _EXACT = 16
-"""Most pairs of which every pattern of signs is looked at."""
+"""Most pairs for which all patterns of signs are enumerated."""
 _SAMPLED = 10_000
-"""Patterns of signs that are sampled for more pairs."""
+"""Number of sampled patterns of signs for more pairs."""
 _SEED = 20_203
 _DECIMALS = 9
-"""Decimals of a difference; beyond them equal accuracies may differ.
+"""Decimals of a difference.
 
-Equal accuracies must have a difference of zero, whatever the order in which trials were
-added up.
+The rounding makes the difference of equal accuracies zero, even if their trials were
+summed in different orders.
 """
 _AS_FAR = 1 - 1e-12
-"""Share of the observed sum from which another sum counts as being as far from zero."""
+"""Fraction of the observed sum from which another sum counts as equally extreme."""
 _PRECISION = 1e-4
-"""Relative precision of the smallest difference that seeds can show."""
+"""Relative precision of :attr:`Difference.detectable`."""
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """Values of two methods for the same seeds of one (space, data set)."""
+    """The values of two methods for the same seeds of one (space, data set)."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
 
     @property
     def differences(self) -> Floats:
-        """Ours minus theirs, by seed."""
+        """Ours minus theirs, by seed, shape (seeds,)."""
         ours = np.asarray(self.ours, dtype=np.float64)
         theirs = np.asarray(self.theirs, dtype=np.float64)
         return np.round(ours - theirs, _DECIMALS)
@@ -76,28 +76,24 @@ class Stratum:
 class Difference:
     """Ours minus theirs, with its interval, p-values and power.
 
-    Coverage of the interval: 95 % for normal differences; 95 to 98 % for differences of
-    NAS-Bench-201's accuracies (`docs/statistics.md`).
+    Coverage of the interval: 95 % for normally distributed differences; 95 to 98 % for
+    differences of NAS-Bench-201's accuracies (`docs/statistics.md`).
 
     Attributes:
-        pairs: how many seeds there are, over all strata.
-        strata: how many strata there are.
-        mean: the mean over strata of the mean differences; None without pairs.
-        low, high: interval by Student's t, degrees of freedom by Welch (1947) and
-            Satterthwaite (1946). None for fewer than three pairs, and where all
-            differences are equal: no spread in a few seeds is no certainty.
-        p_t: p-value of the paired t-test that belongs to the interval; None where the
-            interval is.
+        pairs: number of seeds, over all strata. strata: number of strata. mean: mean
+            over strata of the mean differences; None without pairs. low, high: interval
+            by Student's t, with degrees of freedom by Welch (1947) and Satterthwaite
+            (1946). None for fewer than three pairs, and if all differences are equal:
+            that does not prove that there is no spread. p_t: p-value of the paired
+            t-test that matches the interval; None if there is no interval.
         p_permutation: p-value of :func:`sign_flip_test`.
         p_wilcoxon: p-value of :func:`signed_rank_test`.
-        improvement: the probability that a run of ours is higher than a run of theirs,
-            ties counting half; over all pairs of runs of a stratum, mean over strata
-            (Agarwal et al., NeurIPS 2021, section 4.3).
-        error, freedom: standard error of the mean, and its degrees of freedom; None
-            where undefined.
-        reason: why the interval is undefined; empty where it is not.
-        rows: the factor by which the interval's error rate is divided; see
-            :meth:`among`.
+        improvement: probability that a run of ours is higher than a run of theirs, with
+            ties counted as half; over all pairs of runs of a stratum, then the mean
+            over strata (Agarwal et al., NeurIPS 2021, section 4.3). error, freedom:
+            standard error of the mean, and its degrees of freedom; None if undefined.
+            reason: why the interval is undefined; empty if it is defined. rows: divisor
+            of the interval's error rate; see :meth:`among`.
     """
 
     pairs: int
@@ -116,18 +112,18 @@ class Difference:
 
     @property
     def p(self) -> float | None:
-        """The p-value that verdicts go by; None for fewer than three pairs.
+        """The p-value for verdicts; None for fewer than three pairs.
 
-        It is the t-test's, or the exact sign-flip test's where all differences are
-        equal.
+        It comes from the t-test or, if all differences are equal, from the exact
+        sign-flip test.
         """
         return self.p_permutation if self.reason == ALL_EQUAL else self.p_t
 
     def among(self, rows: float) -> Difference:
-        """Return the same with the wider interval of one row among several.
+        """Return the difference with the wider interval of one row among several.
 
         The error rate is divided by `rows` (Bonferroni), so that all intervals hold
-        together as often as one alone.
+        simultaneously with 95 % probability.
         """
         if not self.error or self.mean is None or self.freedom is None:
             return self
@@ -146,10 +142,10 @@ class Difference:
 
     @cached_property
     def detectable(self) -> float | None:
-        """The smallest difference that so many seeds show in four of five cases.
+        """The smallest difference that these seeds would show with probability 80 %.
 
-        To four digits, for the spread that these seeds have. None where the spread is
-        not known, or all differences are equal.
+        It has four digits and assumes the spread of these seeds. It is None if the
+        spread is not known or all differences are equal.
         """
         if not self.error:
             return None
@@ -166,7 +162,7 @@ class Difference:
         return high
 
     def numbers(self) -> dict[str, object]:
-        """Return what files of numbers have of it, by the column's or field's name."""
+        """Return the numbers for CSV and JSON files, by name of the column or field."""
         return {
             "pairs": self.pairs,
             "low": self.low,
@@ -178,10 +174,10 @@ class Difference:
         }
 
     def seeds_for(self, difference: float) -> int | None:
-        """Return how many seeds per stratum show such a difference.
+        """Return the number of seeds per stratum that shows a difference.
 
-        They show it in four of five cases.
-        None where the spread is not known, or more than MOST_SEEDS would be needed.
+        They show it with probability 80 %. Return None if the spread is not known, or
+        if more than MOST_SEEDS are needed.
         """
         if not self.error or difference <= 0:
             return None
@@ -198,11 +194,11 @@ class Difference:
         return high
 
     def _power(self, difference: float, seeds: float | None = None) -> float:
-        """Return how often the t-test finds a difference, by the noncentral t.
+        """Return the power of the t-test, by the noncentral t distribution.
 
         Args:
-            difference: the true one, in the direction in which it is looked for.
-            seeds: per stratum; those there are by default.
+            difference: true difference, positive in the tested direction.
+            seeds: seeds per stratum; by default, the present ones.
         """
         assert self.error is not None
         assert self.freedom is not None
@@ -216,21 +212,21 @@ class Difference:
         bound = student_quantile(freedom, ALPHA / self.rows)
         power = float(1 - nctdtr(freedom, shift, bound))
         if np.isnan(power):
-            # Far in the tail the series gives nan; there the normal distribution is as
-            # good.
+            # Far in the tail the series gives NaN; there the normal distribution is
+            # accurate.
             return float(ndtr(shift - bound))
         return power
 
 
 @dataclass(frozen=True)
 class JudgedDifference:
-    """What one difference shows among the rows of its family.
+    """The verdict on one difference of a family.
 
     Attributes:
-        difference: with an interval as wide as Holm's procedure asks of this row, so
-            that it excludes zero exactly where the verdict is better or worse.
-        p: after Holm; None where undefined.
-        verdict: better, worse, no evidence, or undefined with the reason.
+        difference: difference with the interval of Holm's method, which excludes zero
+            if and only if the verdict is "better" or "worse".
+        p: Holm-adjusted p-value; None if undefined.
+        verdict: "better", "worse", "no evidence", or "undefined: " with the reason.
     """
 
     difference: Difference
@@ -239,7 +235,7 @@ class JudgedDifference:
 
 
 def pair(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Stratum:
-    """Return the values of the seeds that both have."""
+    """Return the paired values of the seeds that both have."""
     seeds = sorted(ours.keys() & theirs.keys())
     return Stratum(
         ours=tuple(ours[seed] for seed in seeds),
@@ -248,10 +244,10 @@ def pair(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Stratum:
 
 
 def compare(strata: Sequence[Stratum]) -> Difference:
-    """Return the mean difference of ours and theirs, its interval and its tests.
+    """Return the mean difference between ours and theirs, its interval and its tests.
 
     Args:
-        strata: one for each (space, data set); those without pairs are left out.
+        strata: paired values per (space, data set); empty ones are ignored.
 
     Raises:
         ValueError: a value is not finite.
@@ -283,7 +279,7 @@ def compare(strata: Sequence[Stratum]) -> Difference:
 
 
 def _why_no_interval(differences: Sequence[Floats]) -> str:
-    """Return why differences, by stratum, have no interval; empty if they have one."""
+    """Return why the differences have no interval; empty if they have one."""
     sizes = [len(part) for part in differences]
     if sum(sizes) < LEAST_SEEDS:
         return TOO_FEW
@@ -295,11 +291,11 @@ def _why_no_interval(differences: Sequence[Floats]) -> str:
 
 
 def judge(differences: Sequence[Difference], better: Better) -> list[JudgedDifference]:
-    """Return what each of a family of differences shows, after Holm's adjustment.
+    """Return the verdicts on a family of differences, Holm-adjusted.
 
     Args:
-        differences: all that are looked at together.
-        better: which values of ours are better.
+        differences: all differences of the family.
+        better: whether higher or lower values are better.
     """
     adjusted = adjust_by_holm([difference.p for difference in differences])
     return [
@@ -323,7 +319,7 @@ def _judge_one(
 
 
 def verdict(difference: Difference, p: float | None, better: Better) -> str:
-    """Return better, worse or no evidence, of ours; or why it is undefined."""
+    """Return "better", "worse", "no evidence", or "undefined: " with the reason."""
     if p is None or difference.mean is None:
         return f"undefined: {difference.reason}"
     if p >= ALPHA or difference.mean == 0:
@@ -335,13 +331,12 @@ def verdict(difference: Difference, p: float | None, better: Better) -> str:
 def sign_flip_test(differences: Sequence[Floats]) -> float:
     """Return the two-sided p-value of the mean under random signs of the differences.
 
-    Method: the permutation test of paired values (Fisher, 1935). It is exact up to 16
-    pairs, over all patterns of signs. Above, it is from a sample of patterns with the
-    observed one among them; of more than MANY pairs, from the normal distribution that
-    the sum approaches.
+    Method: the permutation test of paired values (Fisher, 1935). Up to 16 pairs, it is
+    exact over all patterns of signs. Above, it uses a sample of patterns that includes
+    the observed one; for more than MANY pairs, the normal approximation.
 
     Args:
-        differences: by stratum; the mean is over strata.
+        differences: differences by stratum; the mean is over strata.
     """
     weights = np.concatenate([part / len(part) for part in differences])
     observed = abs(weights.sum())
@@ -369,8 +364,9 @@ def _signed_sums(weights: Floats) -> Floats:
 def signed_rank_test(differences: Floats) -> float | None:
     """Return the two-sided p-value of Wilcoxon's signed-rank test (Wilcoxon, 1945).
 
-    Differences of zero are left out, as Wilcoxon did; None where no other is left. Ties
-    have their average rank. The test is exact up to MANY_RANKS pairs, above it normal.
+    Differences of zero are left out, as in Wilcoxon's paper; return None if all are
+    zero. Ties have their average rank. The test is exact up to MANY_RANKS pairs; above,
+    it uses the normal approximation.
     """
     nonzero = differences[differences != 0]
     if not len(nonzero):
@@ -389,7 +385,7 @@ def signed_rank_test(differences: Floats) -> float | None:
 
 
 def _doubled_ranks(sizes: Floats) -> Ints:
-    """Return twice the rank of each size; twice an average rank is a whole number."""
+    """Return twice the rank of each size; twice an average rank is an integer."""
     ordered = np.sort(sizes)
     below = np.searchsorted(ordered, sizes)
     up_to = np.searchsorted(ordered, sizes, side="right")
@@ -399,10 +395,10 @@ def _doubled_ranks(sizes: Floats) -> Ints:
 def _rank_sum_distribution(ranks: Sequence[int]) -> Floats:
     """Return the probability of each sum of positive ranks, over all patterns of signs.
 
-    By convolution, one rank after the other.
+    It is computed by convolution, rank by rank.
 
     Returns:
-        (sum of the ranks + 1,) probabilities.
+        Probabilities, shape (sum of the ranks + 1,).
     """
     total = sum(ranks)
     probability = np.zeros(total + 1)
@@ -416,7 +412,7 @@ def _rank_sum_distribution(ranks: Sequence[int]) -> Floats:
 
 
 def adjust_by_holm(values: Sequence[float | None]) -> list[float | None]:
-    """Return Holm's adjusted p-values (Holm, 1979), in order; None takes no part.
+    """Return Holm's adjusted p-values (Holm, 1979) in order; None stays None.
 
     They are not cut at one.
     """
@@ -432,7 +428,8 @@ def adjust_by_holm(values: Sequence[float | None]) -> list[float | None]:
 def interquartile_mean(values: Sequence[float]) -> float:
     """Return the mean without the lowest and the highest quarter of the values.
 
-    The quarters are rounded down (Agarwal et al., NeurIPS 2021, section 4.3).
+    The sizes of the quarters are rounded down (Agarwal et al., NeurIPS 2021, section
+    4.3).
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     cut = len(ordered) // 4
@@ -442,7 +439,7 @@ def interquartile_mean(values: Sequence[float]) -> float:
 def _standard_error(differences: Sequence[Floats]) -> tuple[float, float]:
     """Return the standard error of the mean over strata, and its degrees of freedom.
 
-    By Welch (1947) and Satterthwaite (1946).
+    The method is that of Welch (1947) and Satterthwaite (1946).
     """
     variances = [part.var(ddof=1) / len(part) for part in differences]
     parts = np.array(variances) / len(differences) ** 2
@@ -453,7 +450,7 @@ def _standard_error(differences: Sequence[Floats]) -> tuple[float, float]:
 
 
 def _improvement(stratum: Stratum) -> float:
-    """Return how often a run of ours is higher than one of theirs; ties count half."""
+    """Return how often a run of ours is above one of theirs; ties count as half."""
     theirs = np.sort(stratum.theirs)
     below = np.searchsorted(theirs, stratum.ours, side="left").sum()
     up_to = np.searchsorted(theirs, stratum.ours, side="right").sum()

@@ -12,17 +12,17 @@ from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.statistics.intervals import LEVEL
 
 LEAST = 10
-"""Fewest architectures whose correlation is printed."""
+"""Fewest architectures for a correlation."""
 RESAMPLES = 500
-"""Resamples of the bootstrap."""
+"""Number of bootstrap resamples."""
 _SEED = 20_202
 
 Measure = Callable[[Floats, Floats], float | None]
-"""A correlation of two sides of equal length; None where it is not defined."""
+"""A function that correlates two arrays of equal length; None if undefined."""
 
 
 class BootstrapInterval(NamedTuple):
-    """A value and the bounds of its interval; None where it is not defined."""
+    """A value and the bounds of its interval; None if undefined."""
 
     value: float | None
     low: float | None
@@ -32,7 +32,7 @@ class BootstrapInterval(NamedTuple):
 def tau(x: Floats, y: Floats) -> float | None:
     """Return Kendall's tau-b of finite values.
 
-    None below :data:`LEAST` pairs or where one side is constant.
+    Return None for fewer than :data:`LEAST` pairs, or if one side is constant.
     """
     if not _is_defined(x, y):
         return None
@@ -40,7 +40,7 @@ def tau(x: Floats, y: Floats) -> float | None:
 
 
 def rho(x: Floats, y: Floats) -> float | None:
-    """Return Spearman's rho; None where :func:`tau` is."""
+    """Return Spearman's rho; None in the same cases as :func:`tau`."""
     if not _is_defined(x, y):
         return None
     return float(spearmanr(x, y).statistic)
@@ -55,9 +55,9 @@ def over_seeds(values: Floats, other: Floats, measure: Measure) -> float | None:
     """Return the mean over seeds of a measure; None if it is None for one of them.
 
     Args:
-        values: seeds × architectures.
-        other: of every architecture, the same for all seeds.
-        measure: the correlation of a seed's values with the other side.
+        values: values, shape (seeds, architectures).
+            other: values to correlate with, shape (architectures,).
+            measure: correlation of a seed's values with `other`.
     """
     by_seed = [measure(row, other) for row in values]
     known = [value for value in by_seed if value is not None]
@@ -67,9 +67,9 @@ def over_seeds(values: Floats, other: Floats, measure: Measure) -> float | None:
 
 
 def with_interval(values: Floats, other: Floats, measure: Measure) -> BootstrapInterval:
-    """Return the mean over seeds, and its percentile bootstrap over architectures.
+    """Return the mean over seeds and its percentile bootstrap over architectures.
 
-    All seeds have the same resamples. The arguments are those of :func:`over_seeds`.
+    All seeds use the same resamples. The arguments are those of :func:`over_seeds`.
     """
     value = over_seeds(values, other, measure)
     if value is None:

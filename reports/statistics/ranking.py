@@ -1,4 +1,4 @@
-"""Mean ranks of methods over several landscapes, and which of them differ.
+"""Mean ranks of methods over several landscapes, and tests of their differences.
 
 Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006:
 Friedman's test in the form of Iman and Davenport, then Nemenyi's critical difference.
@@ -19,9 +19,9 @@ from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.statistics.paired import ALPHA
 
 LEAST_LANDSCAPES = 3
-"""With fewer, no difference of mean ranks is tested."""
+"""Fewest landscapes for a test of mean ranks."""
 LEAST_METHODS = 3
-"""Two methods are a matter for a paired test."""
+"""Fewest methods for a test of mean ranks; two methods need a paired test."""
 _ROUNDING = 1e-9
 
 
@@ -30,12 +30,11 @@ class Ranking:
     """Mean ranks of methods over landscapes; 1 is the best.
 
     Attributes:
-        ranks: by method, the mean of its ranks; equal values share theirs.
-        landscapes: number of landscapes.
-        p: of the hypothesis that no method differs; None where undefined.
-        critical_difference: of two mean ranks, above which they differ; None where
-            undefined.
-        reason: why nothing is tested; empty if it is.
+        ranks: mean rank of each method; methods with equal values share a rank.
+            landscapes: number of landscapes. p: p-value of the hypothesis that no
+            methods differ; None if not tested. critical_difference: difference above
+            which two mean ranks differ; None if not tested. reason: why there is no
+            test; empty if there is one.
     """
 
     ranks: tuple[float, ...]
@@ -46,15 +45,15 @@ class Ranking:
 
     @property
     def shows_a_difference(self) -> bool:
-        """Whether the test says that some methods differ."""
+        """Whether the test shows that some methods differ."""
         return self.p is not None and self.p < ALPHA
 
 
 class Clique(NamedTuple):
-    """Methods next to one another in a ranking, of which none is shown to differ.
+    """Consecutive methods of a ranking that are not shown to differ.
 
     Attributes:
-        first, last: their places in the ranking, from 0.
+        first, last: positions of the first and the last method, from 0.
     """
 
     first: int
@@ -65,7 +64,7 @@ def rank_methods(values: Floats) -> Ranking:
     """Return the mean ranks of methods, with Friedman's test and Nemenyi's difference.
 
     Args:
-        values: (landscapes, methods), all of them finite; more is better.
+        values: finite values, shape (landscapes, methods); higher is better.
 
     Raises ValueError for a value that is not finite.
     """
@@ -86,26 +85,26 @@ def rank_methods(values: Floats) -> Ranking:
 
 
 def _why_untested(ranks: Floats) -> str:
-    """Return why mean ranks are not tested; empty if they are."""
+    """Return why there is no test of the mean ranks; empty if there is one."""
     landscapes, methods = ranks.shape
     if methods < LEAST_METHODS:
         return f"fewer than {LEAST_METHODS} methods"
     if landscapes < LEAST_LANDSCAPES:
         return f"fewer than {LEAST_LANDSCAPES} landscapes"
     if np.ptp(ranks) == 0:
-        return "all methods are equal everywhere"
+        return "all methods are equal on all landscapes"
     return ""
 
 
 def _friedman(ranks: Floats) -> float:
     """Return the p-value of Friedman's test, corrected for ties.
 
-    Iman and Davenport's F has (k - 1) and (k - 1)(n - 1) degrees of freedom. Where all
-    landscapes rank the methods alike it is infinite, and the p-value is how likely that
-    is if every order is.
+    Iman and Davenport's F has (k - 1) and (k - 1)(n - 1) degrees of freedom. It is
+    infinite if all landscapes have the same ranks; the p-value is then the probability
+    of this event under equally likely orders.
 
     Args:
-        ranks: (n landscapes, k methods).
+        ranks: ranks, shape (n landscapes, k methods).
     """
     landscapes, methods = ranks.shape
     middle = (methods + 1) / 2
@@ -120,7 +119,7 @@ def _friedman(ranks: Floats) -> float:
 
 
 def _count_orders(ranks: Floats) -> int:
-    """Return in how many orders the ranks of one landscape can come."""
+    """Return the number of possible orders of one landscape's ranks."""
     orders = math.factorial(len(ranks))
     for ties in np.unique(ranks, return_counts=True)[1].tolist():
         orders //= math.factorial(ties)
@@ -131,22 +130,22 @@ def critical_difference(methods: int, landscapes: int) -> float:
     """Return Nemenyi's critical difference of two mean ranks, at 5 %.
 
     Args:
-        methods: k that are ranked.
-        landscapes: n that they are ranked on.
+        methods: number k of methods.
+        landscapes: number n of landscapes.
     """
     quantile = studentized_range.ppf(1 - ALPHA, methods, np.inf) / math.sqrt(2)
     return float(quantile * math.sqrt(methods * (methods + 1) / (6 * landscapes)))
 
 
 def find_cliques(ranks: Sequence[float], width: float) -> list[Clique]:
-    """Return the largest runs of methods whose mean ranks lie within a width.
+    """Return the largest groups of consecutive methods with mean ranks within a width.
 
     Args:
-        ranks: mean ranks, the best first.
-        width: the critical difference.
+        ranks: mean ranks, best first.
+        width: critical difference.
 
     Returns:
-        the runs of two methods or more, the best first; none is part of another.
+        The groups of at least two methods, best first; none contains another.
     """
     cliques: list[Clique] = []
     for first, rank in enumerate(ranks):

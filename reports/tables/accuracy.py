@@ -1,4 +1,4 @@
-"""The table of the accuracy of what was selected."""
+"""The table of the selected cells' accuracies."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from archselect.reports.tables.words import (
 )
 
 RANDOM_CELL = "random cell (exact mean)"
-"""The name of the baseline's row."""
+"""Name of the row of the random baseline."""
 
 _MEAN = "Mean ± std ↑"
-"""The header of the column that is marked."""
+"""Header of the column that carries the marks."""
 
 _COLUMNS = (
     *LANDSCAPE_COLUMNS,
@@ -65,25 +65,30 @@ _COLUMNS = (
     TableColumn("every_seed", "Every seed", text=True),
 )
 _CAPTION = (
-    "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
-    "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
-    "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
-    "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
-    "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
-    "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
-    "mean. A gap below zero means that a selected cell's own trials were lucky. "
-    f"{RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
-    "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
-    "no interval, and stands for the random selector in all comparisons. "
-    "A rule in words in place of a selector names the cell that a plain rule gives, where the space has one: a "
-    "yardstick, which is looked up, has no seeds and takes part in no comparison. "
-    "Where a note says that a truth holds a "
-    "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
+    "Accuracy of the selected cell, in per cent. Source: looked up in a table, predicted by a surrogate (with "
+    "its cross-validated Kendall's τ-b), or trained by this study. The accuracy of a seed is the mean over the trials "
+    "of its cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
+    "Rank: mean rank of the seeds' cells in the table, where 1 is the best. Rank error: standard error of the mean "
+    "rank "
+    "due to the noise between trials. Gap: accuracy of the best architecture of the space minus the mean over seeds. "
+    "The highest of many noisy means is too high; the accuracy of the best is therefore corrected for noise. The raw "
+    "gap "
+    "uses the highest mean itself. A gap below zero means that the trials of a selected cell were lucky. "
+    f"{RANDOM_CELL.capitalize()}: expected accuracy of a cell that the random selector draws, ± the standard "
+    f"deviation "
+    "of single cells. It is computed from the whole space, not sampled; so it has no seeds and no interval. It "
+    "replaces "
+    "the random selector in all comparisons. "
+    "A row named after a rule, where the space defines one, shows the one cell that follows this rule, for "
+    "orientation. "
+    "It is looked up, has no seeds and is not compared. "
+    "Where a note says that a truth covers only a part of the space, rank and gap are within that part. Seeds are "
+    "written supernet seed/selection seed."
 )
 
 
 def accuracy_table(results: Results) -> Table:
-    """Return the accuracy of the selected cells, per landscape and selector."""
+    """Return the table of the selected cells' accuracies, by landscape and selector."""
     rows: list[Row] = []
     leaders: list[_Leaders] = []
     for landscape in results.landscapes:
@@ -103,14 +108,14 @@ def accuracy_table(results: Results) -> Table:
 
 @dataclass(frozen=True)
 class _LandscapePart:
-    """What the table has of one landscape: its rows, and the leaders of each search."""
+    """A landscape's part of the table: its rows, and the leaders of each search."""
 
     rows: list[Row]
     leaders: list[_Leaders]
 
 
 def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
-    """Return a landscape's rows, and which selectors lead each search on it."""
+    """Return a landscape's rows, and the leading selectors of each search on it."""
     judged = [group for group in results.groups if group.known(landscape)]
     selectors = [group for group in judged if not is_random_sample(landscape, group)]
     marks: dict[str, Mark] = {}
@@ -199,9 +204,9 @@ def _selector_row(
 
 
 def _random_row(results: Results, landscape: Landscape, mark: Mark | None) -> Row:
-    """Return the row of the baseline, which is the exact expectation of a random cell.
+    """Return the row of the exact expectation of a random cell.
 
-    The landscape must know that expectation.
+    The landscape must have that expectation.
     """
     assert landscape.mean is not None
     source = looked_up_in_words(landscape)
@@ -227,13 +232,13 @@ def _random_row(results: Results, landscape: Landscape, mark: Mark | None) -> Ro
         "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank),
         "Rank error": NONE,
         "Gap ↓": _gap_in_words(landscape, landscape.mean),
-        "Every seed": "none: computed over the whole space; ± is the spread of single cells",
+        "Every seed": "none: computed over the whole space; ± is the standard deviation of single cells",
     }
     return Row(full, shown, {_MEAN: mark} if mark else {})
 
 
 def _yardstick_row(results: Results, landscape: Landscape, yardstick: Yardstick) -> Row:
-    """Return the row of an architecture that the space names as a yardstick."""
+    """Return the row of an architecture that the space defines by a simple rule."""
     source = looked_up_in_words(landscape)
     full: dict[str, object] = {
         **landscape_fields(landscape),
@@ -256,7 +261,7 @@ def _yardstick_row(results: Results, landscape: Landscape, yardstick: Yardstick)
         "Mean rank ↓": _rank_in_words(landscape, yardstick.rank),
         "Rank error": NONE,
         "Gap ↓": _gap_in_words(landscape, yardstick.mean),
-        "Every seed": f"none: one cell that a plain rule gives, {yardstick.architecture}",
+        "Every seed": f"none: one cell, defined by a rule: {yardstick.architecture}",
     }
     return Row(full, shown)
 
@@ -268,7 +273,7 @@ def _mean_in_words(mean: float, spread: float | None) -> str:
 
 
 def _gaps(landscape: Landscape, mean: float) -> dict[str, object]:
-    """Return how far a mean is below the best, as columns of the frame."""
+    """Return the gaps between the best and a mean, as columns of the frame."""
     return {
         "architectures": landscape.architectures,
         "gap": _below(landscape.optimum, mean),
@@ -281,7 +286,7 @@ def _below(optimum: float | None, mean: float) -> float | None:
 
 
 def _gap_in_words(landscape: Landscape, mean: float) -> str:
-    """Return the corrected gap with the raw one, such as "1.73 (raw 2.31)"."""
+    """Return the corrected gap and the raw one, such as "1.73 (raw 2.31)"."""
     raw = _below(landscape.optimum, mean)
     corrected = _below(landscape.optimum_corrected, mean)
     if raw is None:
@@ -297,7 +302,7 @@ def _gap_in_words(landscape: Landscape, mean: float) -> str:
 
 
 def _mean_rank(accuracies: Sequence[Accuracy]) -> float | None:
-    """Return the mean of the seeds' ranks; None where the truth knows none."""
+    """Return the mean rank of the seeds; None if the truth has no ranks."""
     ranks = [accuracy.rank for accuracy in accuracies]
     known = [rank for rank in ranks if rank is not None]
     return float(np.mean(known)) if known else None
@@ -308,10 +313,10 @@ def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
 
 
 def _rank_error(landscape: Landscape, known: JudgedRuns) -> float | None:
-    """Return the standard error of a mean rank from the noise between trials.
+    """Return the standard error of a mean rank due to the noise between trials.
 
-    It is half of how much the rank changes from one standard error of a cell's mean
-    below it to one above it. None where a cell has fewer than two trials.
+    The error of one cell is half the difference between its ranks at its mean minus
+    and plus one standard error. Return None if a cell has fewer than two trials.
     """
     errors: dict[str, float] = defaultdict(float)
     for record, accuracy in zip(known.records, known.accuracies, strict=True):
@@ -321,7 +326,7 @@ def _rank_error(landscape: Landscape, known: JudgedRuns) -> float | None:
         error = float(np.std(trials, ddof=1)) / len(trials) ** 0.5
         rank_above = _rank_at(landscape, accuracy.mean + error)
         rank_below = _rank_at(landscape, accuracy.mean - error)
-        # The same cell has the same noise in every seed that selects it.
+        # Seeds that select the same cell share its noise.
         errors[record.selected.canonical] += (rank_below - rank_above) / 2
     squares = sum(error**2 for error in errors.values())
     return float(np.sqrt(squares) / len(known.records))
@@ -342,7 +347,7 @@ def _mean(by_seed: dict[int, float]) -> float:
 
 
 def _is_random_highest(landscape: Landscape, selectors: Sequence[Group]) -> bool:
-    """Return whether a random cell's exact mean is above the mean of every selector."""
+    """Return whether the exact mean of a random cell is above every selector's mean."""
     means = [_mean(accuracy_by_seed(landscape, group)) for group in selectors]
     if not means or landscape.mean is None:
         return False
@@ -350,9 +355,9 @@ def _is_random_highest(landscape: Landscape, selectors: Sequence[Group]) -> bool
 
 
 def _range_of_random_cells(results: Results, landscape: Landscape) -> list[str]:
-    """Return what means of as many random cells as there are seeds reach.
+    """Return a sentence with the range of means of as many random cells as seeds.
 
-    Empty where the truth does not know the whole space.
+    Return an empty list if the truth does not cover the whole space.
     """
     if landscape.mean is None:
         return []
@@ -373,13 +378,13 @@ def _range_of_random_cells(results: Results, landscape: Landscape) -> list[str]:
 
 @dataclass(frozen=True)
 class _Leaders:
-    """The selectors that do best on a landscape.
+    """The best selectors on a landscape.
 
     Attributes:
-        title: the landscape's.
-        names: theirs; none where a random cell beats them all.
-        sentence: how well they do.
-        others: how the others do, in brackets; empty where there is none.
+        title: title of the landscape.
+        names: names of the best selectors; empty if a random cell is better than all.
+        sentence: their result.
+        others: comparison of the others with them, in brackets; may be empty.
     """
 
     title: str
@@ -394,7 +399,7 @@ def _find_leaders(
     selectors: Sequence[Group],
     marks: dict[str, Mark],
 ) -> _Leaders:
-    """Return the selectors of one search that do best on a landscape."""
+    """Return the best selectors of one search on a landscape."""
     title = results.title(landscape)
     means = {
         group.name: _mean(accuracy_by_seed(landscape, group)) for group in selectors
@@ -402,7 +407,7 @@ def _find_leaders(
     if not means:
         return _Leaders(
             title,
-            f"On {title} there are random cells alone, which have {landscape.mean:.2f} %",
+            f"On {title} there are only random cells, with {landscape.mean:.2f} % on average",
         )
     highest = max(means.values())
     gap = _gap_in_answer(landscape, highest)
@@ -424,14 +429,14 @@ def _describe_leaders(
     means: dict[str, float],
     marks: dict[str, Mark],
 ) -> _Leaders:
-    """Return the leaders with what they reach, and how the others do.
+    """Return the leaders with their result and the comparison with the others.
 
     Args:
-        title: of the landscape.
-        names: of the leaders.
-        reached: their mean, in words.
-        means: of all selectors.
-        marks: of all selectors of which anything is shown.
+        title: title of the landscape.
+        names: names of the leaders.
+        reached: their mean accuracy, as text.
+        means: mean accuracy of all selectors, by name.
+        marks: marks of the selectors that have one, by name.
     """
     who = f"On {title} {join_words(names)}"
     several = len(names) > 1
@@ -442,8 +447,8 @@ def _describe_leaders(
     if BEST not in marks.values():
         verb = "have" if several else "has"
         few = (
-            f"from fewer than {LEAST_SEEDS} supernets; at least {LEAST_SEEDS} are needed "
-            "to compare"
+            f"from fewer than {LEAST_SEEDS} supernets; a comparison needs at least "
+            f"{LEAST_SEEDS}"
         )
         sentence = f"{who} {verb} the highest mean: {reached}, {few}"
         return _Leaders(title, sentence, names, " (nothing is shown)")
@@ -456,19 +461,19 @@ def _describe_leaders(
 
 
 def _is_equal(mean: float, other: float) -> bool:
-    """Return whether two means are equal but for rounding."""
+    """Return whether two means are equal, apart from rounding errors."""
     return round(mean, 9) == round(other, 9)
 
 
 def _above_random(landscape: Landscape, mean: float) -> str:
-    """Return how far a mean is above a random cell, in words; empty if not known."""
+    """Return the lead of a mean over a random cell as text; empty if not known."""
     if landscape.mean is None:
         return ""
     return f", {mean - landscape.mean:.2f} points above a random cell"
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
-    """Return how far a mean is from the best of the space; empty if not known."""
+    """Return the gap between a mean and the best as text; empty if not known."""
     corrected = landscape.optimum_corrected
     optimum = landscape.optimum if corrected is None else corrected
     below = _below(optimum, mean)
@@ -478,16 +483,16 @@ def _gap_in_answer(landscape: Landscape, mean: float) -> str:
     if below < 0 and is_whole:
         return ", as good as the best of the space within its noise"
     side = "below" if below >= 0 else "above"
-    which = "the space" if is_whole else "those that the truth holds"
+    which = "the space" if is_whole else "the part that the truth covers"
     is_corrected = corrected is not None and corrected != landscape.optimum
     how = ", corrected for noise" if is_corrected else ""
     return f", {abs(below):.2f} points {side} the best of {which}{how}"
 
 
 def _answer(leaders: list[_Leaders]) -> str:
-    """Return the first landscape in full, and which selectors lead on the others."""
+    """Return the leaders on the first landscape in full, then those on the others."""
     if not leaders:
-        return "Of nothing that was selected is the accuracy known."
+        return "No selected architecture has a known accuracy."
     first, *others = leaders
     sentences = [first.sentence]
     led = [other for other in others if other.names]
@@ -506,7 +511,7 @@ def _answer(leaders: list[_Leaders]) -> str:
 
 
 def _further_leaders(first: _Leaders, others: list[_Leaders]) -> str:
-    """Return which selectors lead on further landscapes: the first one's, or others."""
+    """Return a sentence on the leaders of the landscapes after the first."""
     same = [other for other in others if other.names == first.names]
     parts = []
     if same:
@@ -519,9 +524,9 @@ def _further_leaders(first: _Leaders, others: list[_Leaders]) -> str:
 
 
 def _others_in_words(leaders: list[_Leaders]) -> str:
-    """Return how the others do on several landscapes.
+    """Return the comparison with the other selectors on several landscapes.
 
-    It is said once where it is the same on all of them, else for each.
+    Write it once if it is the same on all of them, else per landscape.
     """
     distinct = dict.fromkeys(one.others for one in leaders)
     if len(distinct) == 1:
@@ -538,7 +543,7 @@ def _others_in_words(leaders: list[_Leaders]) -> str:
 
 
 def _without_accuracy(results: Results) -> list[str]:
-    """Return a sentence per group of which a landscape does not know some runs."""
+    """Return a sentence per group that has runs without an accuracy."""
     sentences = []
     for landscape in results.landscapes:
         title = results.title(landscape)
@@ -548,10 +553,10 @@ def _without_accuracy(results: Results) -> list[str]:
             known = len(group.known(landscape))
             whose = f"of {runs} runs of {group.name}"
             if 0 < asked < runs:
-                sentences.append(f"{title} says nothing of {runs - asked} {whose}.")
+                sentences.append(f"{title} has not judged {runs - asked} {whose}.")
             if known < asked:
                 sentences.append(
-                    f"{title} ({landscape.truth}): what {asked - known} {whose} selected "
-                    f"is not in the table, which has {extent(landscape)}; these runs are in no mean of it."
+                    f"{title} ({landscape.truth}): {asked - known} {whose} selected architectures outside the table, "
+                    f"which covers {extent(landscape)}; no mean includes these runs."
                 )
     return sentences

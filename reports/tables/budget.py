@@ -1,4 +1,4 @@
-"""The table of query budgets: what was found after so many queries, and by chance."""
+"""The table of query budgets: accuracy after a number of queries, and by chance."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ from archselect.reports.tables.table import (
 from archselect.reports.tables.words import describe_landscape, extent
 
 RANDOM_SEARCH = "random-search"
-"""Name of the selector that the row of random search is the expectation of."""
+"""The selector whose expected result is the row marked †."""
 BEST_BY_REWARD = "best by reward of all"
 _REWARD = "Reward ± std ↑"
 _ACCURACY = "Accuracy ± std ↑"
 _OVER_RANDOM = "Over random ↑"
 _LEAK = "Leak ↓"
 _FAR = 3.0
-"""Standard errors within which a sample of random search should be."""
+"""Most standard errors between runs of random search and its expected result."""
 _LEAST_RUNS = 3
-"""Fewest runs of which a standard error says something."""
+"""Fewest runs for a useful standard error."""
 
 _COLUMNS = (
     *frame_columns(*LANDSCAPE_FIELDS, "search", "reward", "counting", "queries"),
@@ -72,23 +72,26 @@ _COLUMNS = (
     TableColumn("leak_std"),
 )
 _CAPTION = (
-    "What had been found after so many queries, in per cent, mean ± sample standard deviation over the runs of a "
-    "selector. The incumbent is the best by reward of what a run had asked for, the first of equals. Reward: the "
-    "incumbent's; it is what selectors see. Accuracy: the incumbent's in the truth that judges; selectors never see "
-    "it. Paid: queries that were paid for by then, on average; a run that ends earlier keeps its incumbent. Over "
-    "random: the accuracy minus that of the row marked †, ± its standard error over the runs. Leak: the highest "
-    "accuracy of all that a run had asked for minus the incumbent's: so much more would have been claimed if the "
-    "truth that judges had chosen. Random: n different architectures, the best of them by reward. Over texts each "
-    "text is one of them, over classes each class of architectures of equal function, by one representative; all are "
-    f"equally likely, and the numbers are exact expectations. As drawn: of a space of more than {MOST_CANDIDATES:,} "
-    "architectures, as likely as the space draws each; simulated. †: what random-search has on average. "
-    f"{BEST_BY_REWARD.capitalize()}: the architecture with the highest reward, where every selector by reward ends "
-    "that never stops; its leak is what the highest accuracy of all is above it."
+    "Results after a number of queries, in per cent: mean ± sample standard deviation over the runs of a selector. "
+    "Incumbent: the architecture with the highest reward among those that a run has queried so far; among equals, the "
+    "first. Reward: reward of the incumbent; selectors see it. Accuracy: accuracy of the incumbent in the truth; "
+    "selectors never see it. Paid: mean number of queries that cost something; a run that ends early keeps its "
+    "incumbent. Over random: accuracy minus that of the row marked †, ± its standard error over the runs. Leak: the "
+    "highest accuracy among the queried architectures minus the incumbent's. A report that chose by the truth would "
+    "claim this much more. Random: the one with the highest reward among n different random architectures. Over "
+    "texts, "
+    "every architecture string is equally likely; over classes, every class of architectures that compute the same "
+    "function, with one representative each. Both are exact expectations. As drawn: for a space of more than "
+    f"{MOST_CANDIDATES:,} architectures, simulated with the probability that the space gives to each. †: expected "
+    f"result "
+    f"of random-search. {BEST_BY_REWARD.capitalize()}: the architecture with the highest reward of all; a selector "
+    f"that "
+    "maximises the reward without a budget ends there. Its leak is the highest accuracy of all minus its own."
 )
 
 
 def budget_table(results: Results) -> Table:
-    """Return what selectors had found after so many queries, truth by truth."""
+    """Return the table of results after several numbers of queries, by truth."""
     planes = find_query_planes(results)
     rows: list[Row] = []
     for plane in planes:
@@ -106,7 +109,7 @@ def budget_table(results: Results) -> Table:
 
 
 def _block(plane: QueryPlane, queries: int) -> Iterator[Row]:
-    """Yield the rows of one number of queries: selectors, random ones, and the best."""
+    """Yield the rows for one number of queries: selectors, random, best by reward."""
     baseline = plane.baseline(queries)
     runs = [each for each in plane.runs if queries in each.numbers]
     accuracies = {
@@ -125,7 +128,7 @@ def _block(plane: QueryPlane, queries: int) -> Iterator[Row]:
 
 
 def _known_or_none(runs: QueryRuns, queries: int) -> list[float | None]:
-    """Return the reported accuracy of each run, None where there is none."""
+    """Return the reported accuracy of each run; None if it has none."""
     values = runs.at(runs.reported, queries).tolist()
     return [None if np.isnan(value) else value for value in values]
 
@@ -136,7 +139,7 @@ def _known_or_none(runs: QueryRuns, queries: int) -> list[float | None]:
 def _selector_row(
     plane: QueryPlane, runs: QueryRuns, queries: int, mark: Mark | None
 ) -> Row:
-    """Return what the runs of a selector had found."""
+    """Return the row of a selector's runs after a number of queries."""
     reward = average(runs.at(runs.rewards, queries))
     accuracy = average(runs.at(runs.reported, queries))
     leak = average(runs.at(runs.leaks, queries))
@@ -186,7 +189,7 @@ def _heading(plane: QueryPlane, queries: int) -> str:
 
 
 def _in_words(mean: float | None, spread: float | None = None, sign: str = "") -> str:
-    """Return a number to two decimals, with ± spread if that is given."""
+    """Return a number with two decimals, and "± spread" if it is given."""
     if mean is None:
         return NONE
     text = f"{mean:{sign}.2f}"
@@ -210,7 +213,7 @@ def _random_row(
     random: RandomQueries,
     queries: int,
 ) -> Row:
-    """Return what random architectures have on average."""
+    """Return the row of the expected result of random architectures."""
     place = baseline.queries.index(queries)
     accuracy = random.reported[place] if random.reported else None
     leak = random.highest[place] - accuracy if accuracy is not None else None
@@ -240,7 +243,7 @@ def _random_row(
 
 
 def _best_row(plane: QueryPlane, baseline: QueryBaseline, queries: int) -> Row:
-    """Return the architecture with the highest reward of all."""
+    """Return the row of the architecture with the highest reward of all."""
     best = plane.population(baseline)
     leak = None
     if best.best_reported is not None and best.highest_reported is not None:
@@ -271,11 +274,11 @@ def _best_row(plane: QueryPlane, baseline: QueryBaseline, queries: int) -> Row:
 
 
 class Lead(NamedTuple):
-    """Who has found most on a plane when the queries are spent.
+    """The best selectors on a plane at the end of the budget.
 
     Attributes:
-        plane: of the selectors.
-        names: of those with the highest mean accuracy; none where no accuracy is known.
+        plane: plane of the selectors.
+        names: selectors with the highest mean accuracy; empty if none is known.
         accuracy: that mean, in per cent.
     """
 
@@ -290,7 +293,7 @@ class Lead(NamedTuple):
 
 
 def _lead(plane: QueryPlane) -> Lead:
-    """Return who has found most on a plane."""
+    """Return the best selectors on a plane at the end of the budget."""
     queries = plane.marks[-1]
     means = {}
     for runs in plane.runs:
@@ -304,14 +307,14 @@ def _lead(plane: QueryPlane) -> Lead:
 
 
 def _name_within(plane: QueryPlane, runs: QueryRuns) -> str:
-    """Return a selector's name without what tells it from the runs on other planes."""
+    """Return the shortest name of a selector that is unique on its plane."""
     labels = [each.group.label for each in plane.runs]
     label = runs.group.label
     return label if labels.count(label) == 1 else runs.name
 
 
 def _answer(planes: Sequence[QueryPlane]) -> str:
-    """Return who has found most when the queries are spent, on every plane."""
+    """Return sentences on every plane's best selectors at the end of the budget."""
     if not planes:
         return "No run of this study queries a reward."
     leads = [_lead(plane) for plane in planes]
@@ -324,17 +327,17 @@ def _answer(planes: Sequence[QueryPlane]) -> str:
     if most:
         verb = "has" if len(names) == 1 else "have"
         sentences.append(
-            f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy in {most} of "
+            f"At the end of the budget, {join_words(names)} {verb} the highest mean accuracy in {most} of "
             f"{len(leads)} cases."
         )
     return " ".join([*sentences, *map(_answer_of_several, leads)])
 
 
 def _answer_of_one(lead: Lead) -> str:
-    """Return who leads on the only plane."""
+    """Return a sentence on the best selectors of the only plane."""
     title = lead.plane.title
     if not lead.names:
-        return f"On {title}, the truth knows the accuracy of no incumbent after {lead.queries:,} queries."
+        return f"On {title}, no accuracy of an incumbent is known after {lead.queries:,} queries."
     verb = "has" if len(lead.names) == 1 else "have"
     return (
         f"On {title}, after {lead.queries:,} queries of {lead.plane.reward_title}, "
@@ -344,9 +347,9 @@ def _answer_of_one(lead: Lead) -> str:
 
 
 def _answer_of_several(lead: Lead) -> str:
-    """Return who leads on one of several planes, and what random search has there."""
+    """Return the best selectors of one of several planes, and random search there."""
     if not lead.names:
-        return f"{lead.plane.title}: the accuracy of no incumbent is known."
+        return f"{lead.plane.title}: no accuracy of an incumbent is known."
     expected = expected_accuracy(lead.plane, lead.queries)
     random = "" if expected is None else f" (random search: {expected:.2f})"
     names = join_words(lead.names)
@@ -354,7 +357,7 @@ def _answer_of_several(lead: Lead) -> str:
 
 
 def _beside_highest(plane: QueryPlane, queries: int) -> str:
-    """Return what random search and the best by reward have; empty if not known."""
+    """Return the accuracy of random search and of the best by reward, if known."""
     expected = expected_accuracy(plane, queries)
     baseline = plane.baseline(queries)
     if baseline is None or expected is None:
@@ -367,7 +370,7 @@ def _beside_highest(plane: QueryPlane, queries: int) -> str:
 
 
 def _notes(results: Results, planes: Sequence[QueryPlane]) -> list[str]:
-    """Return what stands under the table, each sentence once."""
+    """Return the notes under the table, each once."""
     notes: list[str] = []
     for plane in planes:
         notes += _baseline_notes(plane)
@@ -380,15 +383,15 @@ def _notes(results: Results, planes: Sequence[QueryPlane]) -> list[str]:
 
 
 def _baseline_notes(plane: QueryPlane) -> Iterator[str]:
-    """Yield what is queried, and what the baselines are of, or why there are none."""
+    """Yield notes on the reward and on the random rows, or why there are none."""
     paid = (
-        "each text"
+        "each architecture string"
         if plane.reward.counting == "texts"
-        else "each class of architectures of equal function"
+        else "each class of architectures that compute the same function"
     )
     yield f"{plane.title}: the reward is {plane.reward_title}; {paid} costs one query."
     if not plane.baselines:
-        yield f"{plane.title}: there are no rows of random architectures, because {_why_none(plane)}."
+        yield f"{plane.title}: there are no random rows, because {_why_none(plane)}."
         return
     baseline = plane.baselines[0]
     parts = [
@@ -397,34 +400,37 @@ def _baseline_notes(plane: QueryPlane) -> Iterator[str]:
     ]
     where = "the whole space"
     if not baseline.is_whole_space:
-        where = "the part of the space that has a reward, from which random-search draws, too"
-    yield f"{plane.title}: the rows of random architectures are of {join_words(parts)}, {where}."
+        where = "the part of the space that has a reward; random-search draws from the same part"
+    yield f"{plane.title}: the random rows are over {join_words(parts)}, {where}."
     if baseline.unrepresented and plane.reward.counting == "classes":
         classes = "class" if baseline.unrepresented == 1 else "classes"
         yield (
             f"{plane.title}: {baseline.unrepresented:,} {classes} cannot be queried and are left out, because the "
-            "representative, which answers for its class, has no reward."
+            "representative of the class has no reward."
         )
     equal = plane.population(baseline)
     if equal.best_count > 1:
         yield (
-            f"{plane.title}: {equal.best_count} architectures have the highest reward; their accuracy is a mean."
+            f"{plane.title}: {equal.best_count} architectures share the highest reward; the row shows their mean "
+            f"accuracy."
         )
     if baseline.unreported:
         yield (
-            f"{plane.title}: {baseline.unreported:,} architectures have a reward and no accuracy, so that the accuracy "
-            "of random ones is not known."
+            f"{plane.title}: {baseline.unreported:,} architectures have a reward but no accuracy, so the accuracy of "
+            f"random "
+            "architectures is not known."
         )
     expected = plane.random_search(baseline)
     if expected is not None and not expected.is_random_search:
         yield (
-            f"{plane.title}: how likely random-search draws each architecture is not known, so that † is of equally "
-            "likely ones."
+            f"{plane.title}: the probabilities with which random-search draws architectures are not known; † takes "
+            f"all as "
+            "equally likely."
         )
 
 
 def _why_none(plane: QueryPlane) -> str:
-    """Return why it is not known what random queries find."""
+    """Return why the expected result of random queries is not known."""
     if plane.reward.source == "supernet":
         return "a supernet answers the queries"
     if plane.reward.source == "training":
@@ -433,20 +439,21 @@ def _why_none(plane: QueryPlane) -> str:
     if landscape.surrogate:
         return "a surrogate predicts the accuracies"
     if not landscape.architectures:
-        return "only what was selected was trained"
-    return f"none was stored for {extent(landscape)}: run the study's command again"
+        return "only the selected architectures were trained"
+    return f"none were stored for {extent(landscape)}: run the study's command again"
 
 
 def _missing_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
-    """Yield which incumbents have no accuracy, and which runs have ended early.
+    """Yield notes on incumbents without an accuracy and on runs that ended early.
 
-    A run that asked for nothing has no incumbent.
+    A run without a query has no incumbent.
     """
     if runs.without_query:
         every = len(runs.paid) + runs.without_query
         yield (
-            f"{plane.title}: {runs.without_query} of {every} runs of {runs.name} asked for nothing, and are in no "
-            "number here."
+            f"{plane.title}: {runs.without_query} of {every} runs of {runs.name} made no query; no number here "
+            f"includes "
+            "them."
         )
     counts = {
         queries: average(runs.at(runs.reported, queries)).known
@@ -457,19 +464,20 @@ def _missing_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
         fewest = min(counts.values())
         marks = join_words([f"{queries:,}" for queries in unknown])
         yield (
-            f"{plane.title}: of {runs.name} the truth does not know the accuracy of every incumbent after {marks} "
-            f"queries (of {fewest} of {len(runs.paid)} runs at least); the others are in no mean of the accuracy."
+            f"{plane.title}: the truth lacks the accuracy of some incumbents of {runs.name} after {marks} queries "
+            f"(at least "
+            f"{fewest} of {len(runs.paid)} runs have one); no mean accuracy includes those without."
         )
     ended = int((runs.paid < runs.budget).sum())
     if ended:
         yield (
-            f"{plane.title}: {ended} of {len(runs.paid)} runs of {runs.name} ended before their {runs.budget:,} "
-            "queries were paid for, and keep their last incumbent."
+            f"{plane.title}: {ended} of {len(runs.paid)} runs of {runs.name} ended before they had paid for "
+            f"{runs.budget:,} queries; they keep their last incumbent."
         )
 
 
 def _sample_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
-    """Yield how far the runs of random search are from what it has on average."""
+    """Yield the distance between runs of random search and its expected result."""
     if runs.group.inputs.selector.name != RANDOM_SEARCH or len(runs.paid) < _LEAST_RUNS:
         return
     distances = []
@@ -481,9 +489,9 @@ def _sample_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
         return
     farthest = max(distances)
     verdict = (
-        "as a sample of it should be"
+        "as expected of random search"
         if farthest <= _FAR
-        else "too far for a sample of it"
+        else "too far to be plain random search"
     )
     yield (
         f"{plane.title}: {runs.name} is within {farthest:.1f} standard errors of the row marked †, {verdict}."
@@ -491,9 +499,10 @@ def _sample_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
 
 
 BUDGET_WORDS = {
-    "query": "Asking for the reward of one architecture. What was asked before is free.",
-    "incumbent": "The best by reward of what a run had asked for so far, the first of equals.",
-    "reward": "What answers a query, such as an accuracy on validation images; selectors see nothing else.",
-    "leak": "What a report gains if the numbers that judge also choose.",
+    "query": "A request for the reward of one architecture. To repeat a query is free.",
+    "incumbent": "The architecture with the highest reward among those that a run has queried so far; among equals, "
+    "the first.",
+    "reward": "The answer to a query, such as an accuracy on validation images. Selectors see no other number.",
+    "leak": "How much too high a report is if it chooses by the same numbers that it reports.",
 }
-"""Words of the table, for the glossary."""
+"""The table's entries in the glossary."""

@@ -1,4 +1,4 @@
-"""Averages over runs that query, beside what random search has on average."""
+"""Averages over runs with queries, compared with the expectation of random search."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archselect.reports.tables.table import deviation
 
 
 class Average(NamedTuple):
-    """The mean of the values that are known.
+    """Mean and spread of the known values.
 
     Attributes:
-        mean: None where none is known.
-        std: sample standard deviation; None of fewer than two.
-        known: how many are known.
+        mean: mean; None if no value is known.
+        std: sample standard deviation (n − 1); None for fewer than two values.
+        known: number of known values.
     """
 
     mean: float | None
@@ -26,14 +26,14 @@ class Average(NamedTuple):
 
     @property
     def error(self) -> float | None:
-        """Standard error of the mean; None of fewer than two values."""
+        """Standard error of the mean; None for fewer than two values."""
         return None if self.std is None else self.std / self.known**0.5
 
 
 class BesideRandom(NamedTuple):
-    """A mean accuracy minus what random search has on average, in points.
+    """A mean accuracy minus the expectation of random search, in percentage points.
 
-    `error` is the standard error of the difference; None of fewer than two runs.
+    `error` is the standard error of the difference; None for fewer than two runs.
     """
 
     difference: float
@@ -41,14 +41,14 @@ class BesideRandom(NamedTuple):
 
 
 def average(values: Floats) -> Average:
-    """Return the mean of values, without those that are NaN."""
+    """Return mean and spread of the values that are not NaN."""
     known = values[~np.isnan(values)]
     mean = float(known.mean()) if len(known) else None
     return Average(mean, deviation(known), len(known))
 
 
 def expected_accuracy(plane: QueryPlane, queries: int) -> float | None:
-    """Return the accuracy that random search has on average; None: not known."""
+    """Return the expected accuracy of random search; None if it is not known."""
     baseline = plane.baseline(queries)
     expected = None if baseline is None else plane.random_search(baseline)
     if baseline is None or expected is None or not expected.reported:
@@ -59,9 +59,9 @@ def expected_accuracy(plane: QueryPlane, queries: int) -> float | None:
 def beside_random(
     plane: QueryPlane, runs: QueryRuns, queries: int
 ) -> BesideRandom | None:
-    """Return how far the runs of a selector are from random search.
+    """Return the difference between a selector's runs and random search.
 
-    None where one of the two accuracies is not known.
+    Return None if one of the two accuracies is not known.
     """
     accuracy = average(runs.at(runs.reported, queries))
     expected = expected_accuracy(plane, queries)
@@ -75,7 +75,7 @@ def beside_random(
 
 
 def _simulation_error(plane: QueryPlane, queries: int) -> float:
-    """Return the standard error of what random search has; 0 where it is exact."""
+    """Return the standard error of random search's expectation; 0 if it is exact."""
     baseline = plane.baseline(queries)
     assert baseline is not None
     expected = plane.random_search(baseline)

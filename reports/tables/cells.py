@@ -1,4 +1,4 @@
-"""The table of the operations that the selected cells are made of."""
+"""The table of the operations in the selected cells."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from archselect.reports.results.results import Group, Results, seed_name
 from archselect.reports.tables.table import NONE, Row, Table, TableColumn, make_table
 
 _CAPTION = (
-    "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
-    f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it. Cell types of one "
-    "edge each, as the layers of a chain, are counted together."
+    "Number of edges with each operation in a selected cell: mean over the seeds of a selector and, in brackets, the "
+    f"minimum and the maximum over seeds where they differ. {NONE}: the space does not have this operation. The "
+    f"layers "
+    "of a chain (cell types of one edge each) are counted together."
 )
 ALL_LAYERS = "all layers"
-"""What stands for the cell types of a chain, which are counted together."""
+"""Name of the row that counts all layers of a chain together."""
 
 
 def cells_table(results: Results) -> Table:
-    """Return how often each operation is selected, per selector and cell type."""
+    """Return how often each selector selects each operation, by cell type."""
     operations = _all_operations([record.selected for record in results.records])
     rows = []
     for group in results.groups:
@@ -49,7 +50,7 @@ def cells_table(results: Results) -> Table:
 
 
 def _all_operations(selected: list[Selected]) -> list[str]:
-    """Return every operation that an edge may carry, once, in order of appearance."""
+    """Return every operation that an edge can have, once, in order of appearance."""
     operations: dict[str, None] = {}
     for selection in selected:
         for cell in selection.operations:
@@ -59,7 +60,7 @@ def _all_operations(selected: list[Selected]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Use:
-    """How many edges on average carry an operation in the cells of a row."""
+    """The mean number of edges that have an operation in the cells of a row."""
 
     row: Row
     operation: str
@@ -67,7 +68,7 @@ class _Use:
 
 
 def _answer(rows: list[Row], operations: list[str]) -> str:
-    """Return which operation takes most edges of a selector."""
+    """Return a sentence on the operation with most edges of one selector."""
     uses = []
     for row in rows:
         for operation in operations:
@@ -79,11 +80,12 @@ def _answer(rows: list[Row], operations: list[str]) -> str:
     cell = most.row.full["cell"]
     cell_types = {str(row.full["cell"]) for row in rows}
     where = f" of its {cell} cell" if len(cell_types) > 1 else ""
-    return f"Most used is {most.operation}, which {selector} puts on {most.edges:.1f} edges{where} on average."
+    return f"The most frequent operation is {most.operation}: {selector} puts it on {most.edges:.1f} edges{where} on "
+    "average."
 
 
 def _counted_together(group: Group) -> list[range]:
-    """Return the cell types that share a row: one each, or all layers of a chain."""
+    """Return the cell types of each row: one cell type, or all layers of a chain."""
     operations = group.records[0].selected.operations
     is_chain = len(operations) > 1 and all(len(edges) == 1 for edges in operations)
     if is_chain:
@@ -92,7 +94,7 @@ def _counted_together(group: Group) -> list[range]:
 
 
 def _row(group: Group, cells: range, operations: list[str]) -> Row:
-    """Return the row of a selector and of cell types that are counted together."""
+    """Return the row of a selector for cell types that are counted together."""
     selected = [record.selected for record in group.records]
     allowed: set[str] = set()
     for cell in cells:
@@ -129,7 +131,7 @@ def _row(group: Group, cells: range, operations: list[str]) -> Row:
 
 
 def _edges_by_operation(graphs: list[CellGraph]) -> Counter[str]:
-    """Return how many edges of some cells carry each operation."""
+    """Return the number of edges with each operation in some cells."""
     counts: Counter[str] = Counter()
     for graph in graphs:
         counts.update(operation for _, _, operation in graph.edges)
@@ -137,7 +139,7 @@ def _edges_by_operation(graphs: list[CellGraph]) -> Counter[str]:
 
 
 def _count_in_words(edges: npt.NDArray[np.int64]) -> str:
-    """Return the mean over seeds, with the fewest and the most where they differ."""
+    """Return the mean over seeds, with minimum and maximum where they differ."""
     mean = f"{edges.mean():.1f}"
     fewest = edges.min()
     most = edges.max()

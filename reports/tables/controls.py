@@ -1,4 +1,4 @@
-"""Controls: scores of operations that need no supernet."""
+"""Controls: operation scores that need no supernet."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PARAMETERS = "parameters"
 
 
 def controls_of(landscape: Landscape) -> list[ScorerFacts]:
-    """Return the controls: one constant order of the operations, and their parameters.
+    """Return the controls: a constant order of the operations, and parameter counts.
 
-    The constant order scores an operation on an edge with the mean over the *other*
-    edges of its cell type of the mean accuracy of the cells that have it there, so that
-    no edge has a part in its own order. An operation that no other edge has is not
-    scored. A landscape without the facts that a control needs has no such control.
+    The constant order scores an operation on an edge by the mean accuracy of the cells
+    that have this operation on one of the *other* edges of the cell type, so that an
+    edge never scores itself. An operation that no other edge has gets no score. Leave
+    out a control if the landscape lacks its data.
     """
     controls = {
         CONSTANT_ORDER: _constant_scores(landscape),
@@ -40,9 +40,9 @@ def controls_of(landscape: Landscape) -> list[ScorerFacts]:
 
 
 def controls_in_words(landscape: Landscape) -> str:
-    """Return one sentence with the τ-b of each control with both oracles.
+    """Return one sentence with each control's τ-b with both oracles.
 
-    Empty where there is no control.
+    It is empty if there is no control.
     """
     parts = []
     for control in controls_of(landscape):
@@ -53,7 +53,7 @@ def controls_in_words(landscape: Landscape) -> str:
         parts.append(f"{name}, τ-b {_taus_in_words(control, landscape)}")
     if not parts:
         return ""
-    return f"Controls that look at no supernet: {'; '.join(parts)}."
+    return f"Controls that use no supernet: {'; '.join(parts)}."
 
 
 def _taus_in_words(control: ScorerFacts, landscape: Landscape) -> str:
@@ -70,10 +70,10 @@ def _taus_in_words(control: ScorerFacts, landscape: Landscape) -> str:
 
 
 def order_in_words(landscape: Landscape) -> str:
-    """Return the operations by their mean accuracy over all edges, such as "a > b > c".
+    """Return the operations by mean accuracy over all edges, such as "a > b > c".
 
-    Empty where there are several cell types, where edges have different operations, and
-    where an accuracy is missing.
+    It is empty if there are several cell types, if edges have different operations, or
+    if an accuracy is missing.
     """
     if len(landscape.operations) != 1:
         return ""
@@ -99,7 +99,7 @@ def _constant_scores(landscape: Landscape) -> list[OperationScore]:
 
 
 def _parameter_scores(landscape: Landscape) -> list[OperationScore]:
-    """Return the operations' numbers of parameters as scores."""
+    """Return the numbers of parameters of the operations as scores."""
     scores = []
     for cell, edges in enumerate(landscape.operation_parameters):
         for edge, operations in enumerate(edges):
@@ -112,14 +112,14 @@ def _parameter_scores(landscape: Landscape) -> list[OperationScore]:
 def _means_on_other_edges(
     names: list[list[str]], oracle: list[list[float]], edge: int
 ) -> dict[int, float]:
-    """Return, by choice, an operation's mean oracle on the cell type's other edges.
+    """Return the mean oracle value of each operation on the cell type's other edges.
 
-    Operations that no other edge has are left out.
+    Leave out operations that no other edge has.
 
     Args:
-        names: the operations' names, `names[edge][choice]`.
-        oracle: what they are worth, `oracle[edge][choice]`.
-        edge: the edge to score.
+        names: names of the operations, `names[edge][choice]`.
+        oracle: values of the operations, `oracle[edge][choice]`.
+        edge: edge to score.
     """
     others = [other for other in range(len(names)) if other != edge]
     means = {}

@@ -42,10 +42,10 @@ from archselect.reports.tables.table import (
 from archselect.reports.tables.words import judged_landscapes
 
 NOT_TESTED = "no test against an exact mean"
-"""Why a difference from the mean of a random cell has no p-value."""
+"""Reason why a difference from the mean of a random cell has no p-value."""
 
 WORTH_SEEING = {"points": 0.5, "coefficient": 0.05}
-"""A difference that one would like to be able to see, by unit."""
+"""The difference that the column "Seeds needed" is about, by unit."""
 
 _COLUMNS = (
     TableColumn("place", "Landscape", text=True, brief=True, heading=True),
@@ -73,25 +73,25 @@ _COLUMNS = (
 
 
 class _FamilyKey(NamedTuple):
-    """What rows must share for their p-values to be adjusted to one another."""
+    """The place and metric that rows of one family share; Holm adjusts within it."""
 
     place: str
     metric: Metric
 
 
 Family = dict[str, Series]
-"""The series of one place and metric, by the selector's label."""
+"""The series of one place and metric, by selector label."""
 
 ExactMeans = Mapping[tuple[str, str], float]
-"""The exact mean of a random cell, by (place, label) of random draws."""
+"""The exact mean of a random cell, by (place, label) of the random selector."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A selector, the one it is compared with, and their values, stratum by stratum.
+    """Two selectors to compare, and their paired values by stratum.
 
-    `exact`: one side is the exact mean of a random cell. Such a pair is not tested,
-    because no test holds for accuracies as skewed as those of random cells.
+    `exact`: one of them is the exact mean of a random cell. Such a pair is not tested:
+    accuracies of random cells are too skewed for the tests.
     """
 
     selector: str
@@ -101,7 +101,7 @@ class _Pair:
 
     @property
     def difference(self) -> Difference:
-        """Difference of both sides; without tests where one side is exact."""
+        """Difference between both; without tests if one of them is exact."""
         difference = compare(self.strata)
         if not self.exact:
             return difference
@@ -117,10 +117,7 @@ class _Pair:
 
     @property
     def interquartile_means(self) -> tuple[float, float] | None:
-        """Interquartile means of both sides.
-
-        None without values, and where one side is exact.
-        """
+        """Interquartile means of both; None without values or if one is exact."""
         ours: list[float] = []
         theirs: list[float] = []
         for stratum in self.strata:
@@ -132,11 +129,11 @@ class _Pair:
 
 
 def differences_table(results: Results) -> Table:
-    """Return the differences between selectors, paired by seed.
+    """Return the table of differences between selectors, paired by supernet seed.
 
-    The study's references, such as one's own selector, are compared with every other
-    selector; without a reference, every selector with the best. Rows are in families of
-    one place and metric, in which p-values and intervals are adjusted to one another.
+    Compare every reference of the study with every other selector; without references,
+    compare every selector with the best. Rows of one place and metric form a family;
+    p-values and intervals are Holm-adjusted within a family.
     """
     exact = exact_means(results)
     families = _families(results, exact)
@@ -165,7 +162,7 @@ def differences_table(results: Results) -> Table:
 def _families(results: Results, exact: ExactMeans) -> dict[_FamilyKey, Family]:
     """Return the series of the study by place and metric.
 
-    The accuracies of random draws are replaced by their exact mean where it is known.
+    Replace the accuracies of the random selector by their exact mean if it is known.
     """
     families: dict[_FamilyKey, Family] = defaultdict(dict)
     for series in quality_series(results):
@@ -182,25 +179,32 @@ def _caption(results: Results) -> str:
     coefficient = f"{WORTH_SEEING['coefficient']:g} (of τ-b)"
     references = " and ".join(results.info.references)
     direction = (
-        f"Each row is {references} minus another selector; above zero it is the higher one."
+        f"Each row is {references} minus another selector; above zero, {references} is higher."
         if references
-        else "Each row is a selector minus the one with the best mean here, which favours that one a little."
+        else "Each row is a selector minus the one with the best mean; this choice slightly favours the latter."
     )
     caption = (
-        "Differences between selectors, paired by supernet seed and data; several selections from one supernet are one "
-        f"value, their mean. {direction} Interval and p: Student's t, adjusted after Holm within the rows of one place "
-        f"and metric; the interval excludes zero exactly where the verdict is better or worse ({100 * ALPHA:.0f} %). "
-        f"Fewer than {LEAST_SEEDS} seeds get no interval and no verdict. Where all differences are equal there is no "
-        "interval either, and p is the exact permutation test's. Permutation (of signs) and Wilcoxon: exact two-sided "
-        "tests, not adjusted; with n pairs they cannot fall below 2 to the power 1 - n. P(higher): the probability "
-        "that a run of the selector is above a run of the other. IQM: interquartile mean of the one and the other. "
-        f"Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the time among the rows of "
-        f"its place and metric. Seeds needed: to show {points}, {coefficient} as often."
+        "Differences between selectors, paired by supernet seed and data. Several selections from one supernet count "
+        "as "
+        f"one value, their mean. {direction} Interval and p: Student's t, Holm-adjusted within the rows of one place "
+        f"and metric; the interval excludes zero if and only if the verdict is better or worse ({100 * ALPHA:.0f} %). "
+        f"With fewer than {LEAST_SEEDS} seeds there is no interval and no verdict. If all differences are equal, "
+        f"there is "
+        "no interval, and p comes from the exact permutation test. Permutation (of signs) and Wilcoxon: exact "
+        "two-sided "
+        "tests, not adjusted; with n pairs their p-values cannot fall below 2 to the power 1 - n. P(higher): "
+        "probability "
+        "that a run of the selector is above a run of the other. IQM: interquartile means of the selector and the "
+        "other. "
+        f"Detectable: the smallest difference that this number of seeds shows with probability {POWER:.0%}, given the "
+        f"number of rows of the place and metric. Seeds needed: to show {points} or {coefficient} with the same "
+        f"probability."
     )
     if any(len(group.records) > MANY_RANKS for group in results.groups):
         caption += (
-            f" Of more than {MANY_RANKS} pairs Wilcoxon's test, and of more than {MANY:,} the permutation test, are by "
-            "the normal distribution that they approach."
+            f" Wilcoxon's test with more than {MANY_RANKS} pairs, and the permutation test with more than {MANY:,}, "
+            f"use the "
+            "normal approximation."
         )
     return caption
 
@@ -209,7 +213,7 @@ def _caption(results: Results) -> str:
 
 
 def _answer(rows: list[Row]) -> str:
-    """Return how many of the differences are significant, and which."""
+    """Return the number of significant differences, and list them."""
     if not rows:
         return "There are no two selectors to compare."
     verdicts = [str(row.full["verdict"]) for row in rows]
@@ -238,7 +242,7 @@ def _answer(rows: list[Row]) -> str:
             if tested == 1
             else f"None of the {tested} differences is"
         )
-        return f"{what} significant; what so few seeds could have shown is under Detectable.{rest}"
+        return f"{what} significant; the column Detectable shows what this number of seeds could show.{rest}"
     sentences = [
         f"{shown['Selector']} is {shown['Verdict']} than {shown['Minus']} ({shown['Metric']}; {shown['Landscape']})"
         for shown in significant
@@ -253,14 +257,14 @@ def _answer(rows: list[Row]) -> str:
 def choose_pairs(
     results: Results, values: dict[str, list[float]]
 ) -> list[tuple[str, str]]:
-    """Return the selector and the one it is compared with, of every row.
+    """Return the two selectors of every row.
 
-    They are each reference and every other selector; without a reference, every
-    selector and the one with the best mean. Selectors without values have no mean.
+    Pair every reference with every other selector; without a reference, pair every
+    selector with the one that has the best mean. Ignore selectors without values.
 
     Args:
-        results: name the references of the study.
-        values: by the selector's label.
+        results: results, which list the references of the study.
+        values: values by selector label.
     """
     means = {
         label: sum(of_label) / len(of_label)
@@ -279,7 +283,7 @@ def choose_pairs(
 def _pairs_of_references(
     references: Sequence[str], labels: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return each reference with every other label; two references come once."""
+    """Return each reference with every other label; list two references only once."""
     pairs: list[tuple[str, str]] = []
     for reference in references:
         for label in labels:
@@ -291,7 +295,7 @@ def _pairs_of_references(
 def _pair(
     selector: str, minus: str, families: Sequence[Family], exact: ExactMeans
 ) -> _Pair:
-    """Return a comparison over families, each of which is a stratum."""
+    """Return the pair of two selectors, with a stratum per family."""
     strata = []
     is_exact = False
     for family in families:
@@ -310,9 +314,9 @@ def _pair(
 def _pooled_rows(
     results: Results, families: dict[_FamilyKey, Family], exact: ExactMeans
 ) -> list[Row]:
-    """Return rows over several searches, each with the first truth that judges it.
+    """Return rows that pool several searches, each with the first truth that judges it.
 
-    A search is a space and its images. There are no rows where it is a single one.
+    A search is a space with its images. With a single search there are no rows.
     """
     by_metric: dict[Metric, dict[str, Family]] = defaultdict(dict)
     for key, family in families.items():
@@ -335,7 +339,7 @@ def _pooled_rows(
 
 
 def _means(families: Sequence[Family], label: str) -> list[float]:
-    """Return the mean of a label's values in each family that has any."""
+    """Return a label's mean in each family that has values of it."""
     values = [family[label].values.values() for family in families]
     return [sum(of_family) / len(of_family) for of_family in values if of_family]
 
@@ -355,8 +359,8 @@ def _row(
 ) -> Row:
     """Return the row of one comparison.
 
-    What it can detect is with an interval as wide as the first of Holm's steps over so
-    many tests asks.
+    The detectable difference uses the widest interval of Holm's method for this number
+    of tests.
     """
     difference = finding.difference
     power = difference.among(tests)
@@ -414,14 +418,14 @@ def _shown_interval(difference: Difference, digits: int) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int) -> str:
-    """Return an interval in brackets."""
+    """Return an interval as text, in brackets."""
     if low is None or high is None:
         return NONE
     return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def p_value(p: float | None) -> str:
-    """Return a p-value to three digits."""
+    """Return a p-value with three decimals."""
     if p is None:
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -431,7 +435,7 @@ def p_value(p: float | None) -> str:
 
 
 def _baselines(results: Results) -> Iterator[str]:
-    """Yield a sentence per truth that is compared with the mean of a random cell."""
+    """Yield a sentence per truth with a comparison to the mean of a random cell."""
     draws = [group.label for group in results.groups if group.uniform]
     labels = list(dict.fromkeys(draws))
     if not labels:
@@ -439,14 +443,15 @@ def _baselines(results: Results) -> Iterator[str]:
     for landscape in judged_landscapes(results):
         if landscape.mean is not None:
             yield (
-                f"{results.title(landscape)}: {join_words(labels)} stands for the exact mean of a random cell, "
-                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew. There is no test against it; "
-                "under the table of accuracies stands what means of as many random cells reach."
+                f"{results.title(landscape)}: {join_words(labels)} means the exact mean of a random cell, "
+                f"{landscape.mean:.2f} %, not the few cells that the runs drew. There is no test against it; the "
+                f"notes under "
+                "the table of accuracies give the range of means of as many random cells."
             )
 
 
 def _coverages(results: Results) -> Iterator[str]:
-    """Yield, per truth, how often an interval holds for cells as skewed as its own."""
+    """Yield, per truth, the coverage of Student's interval for its cells."""
     for landscape in judged_landscapes(results):
         for seeds in results.seed_counts:
             if seeds >= LEAST_SEEDS and landscape.quantiles:
@@ -454,15 +459,18 @@ def _coverages(results: Results) -> Iterator[str]:
 
 
 def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
-    """Return in words how often an interval holds for cells of a truth.
+    """Return a sentence with the coverage of Student's interval for a truth's cells.
 
-    It is said for its better half, and for all of it.
+    It gives the coverage for the better half of the cells, and for all of them.
     """
     whole = tuple(landscape.quantiles)
     better_half = whole[len(whole) // 2 :]
     return (
-        f"{title}: Student's interval of a mean over {seeds} seeds holds {100 * LEVEL:.0f} % of the time for normal "
-        f"values, {100 * coverage(better_half, seeds):.0f} % for cells drawn from the better half of these, and "
-        f"{100 * coverage(whole, seeds):.0f} % for cells drawn from all of them, because of the failed ones "
-        "(simulated; seeds that are all equal have no interval and do not count)."
+        f"{title}: Student's interval of a mean over {seeds} seeds contains the true mean {100 * LEVEL:.0f} % of the "
+        f"time "
+        f"for normally distributed values, {100 * coverage(better_half, seeds):.0f} % for cells drawn from the "
+        f"better half, "
+        f"and {100 * coverage(whole, seeds):.0f} % for cells drawn from all, because some cells fail (simulated; "
+        f"samples of "
+        "equal values have no interval and do not count)."
     )

@@ -1,4 +1,4 @@
-"""Which selectors are the best of a table, and which are not shown to be worse."""
+"""Marks for the best selectors of a table and those not shown to be worse."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from archselect.reports.statistics.paired import compare, judge, pair
 from archselect.reports.tables.table import BEST, NOT_WORSE, WORSE, Mark, join_words
 
 _MARK_OF: dict[str, Mark] = {"no evidence": NOT_WORSE, "worse": WORSE}
-"""The mark of each verdict on a selector beside the best one."""
+"""The mark of each verdict of a comparison with the best selector."""
 
 
 def mark_selectors(values: Mapping[str, Mapping[int, float]]) -> dict[str, Mark]:
     """Return by name whether a selector is the best, worse, or not shown to be worse.
 
-    The best have the highest mean. The others are compared with one of them by the
-    paired t-test, with Holm's adjustment over all of them. Names of which nothing is
-    shown, as with fewer than three seeds, are left out. A single name is no best, and
-    neither is one with fewer than three seeds: then nothing is shown of any.
+    The best selectors have the highest mean. The paired t-test compares the others with
+    one of them, Holm-adjusted over all comparisons. Leave out selectors without a
+    verdict, such as those with fewer than three seeds. Return nothing for a single
+    selector, or if the best has fewer than three seeds.
 
     Args:
         values: by name, the values by supernet seed; higher is better.
@@ -42,7 +42,7 @@ def mark_selectors(values: Mapping[str, Mapping[int, float]]) -> dict[str, Mark]
 
 
 def _means(values: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-    """Return the mean of each name that has values, rounded so that ties are ties."""
+    """Return the mean of each name with values, rounded so that ties are exact."""
     return {
         name: round(sum(by_seed.values()) / len(by_seed), 9)
         for name, by_seed in values.items()
@@ -51,7 +51,7 @@ def _means(values: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
 
 
 def describe_others(names: Iterable[str], marks: Mapping[str, Mark]) -> str:
-    """Return how the others do: "a is not shown to be worse, b and c are"."""
+    """Return the others' comparison: "a is not shown to be worse, b and c are"."""
     others = [name for name in names if marks.get(name) != BEST]
     not_worse = [name for name in others if marks.get(name) == NOT_WORSE]
     worse = [name for name in others if marks.get(name) == WORSE]
@@ -64,7 +64,7 @@ def describe_others(names: Iterable[str], marks: Mapping[str, Mark]) -> str:
         adjective = "" if not_worse else " worse"
         parts.append(f"{join_words(worse)} {_be(worse)}{adjective}")
     if unknown:
-        parts.append(f"of {join_words(unknown)} nothing is shown")
+        parts.append(f"nothing is shown for {join_words(unknown)}")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The table of searches under a memory: what fits, what it costs, how good it is."""
+"""The table of searches with a memory budget: memory, time and accuracy."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from archselect.reports.tables.table import (
 from archselect.reports.tables.words import short
 
 EXPLORING = ("select", "query", "score", "validate", "data")
-"""Phases in which a selector explores what to close."""
+"""Phases in which a selector explores which operations to close."""
 TUNING = ("supernet", "tune")
-"""Phases in which weights are trained."""
+"""Phases in which supernet weights are trained."""
 _MIB = 2**20
 
 _CAPTION = (
-    "Searches whose training step has a budget of memory, mean over the seeds that finished. Budget and step are "
-    "counted, not measured: what a step keeps for its backward and three times its weights, in float32; step is that "
-    "of the operations that were left, whole that of the whole supernet. Peak is measured, and holds all that the "
-    "process or the device held: on a CPU the interpreter and its libraries, too. Live: operations left, of all of "
-    "them. Exploring: seconds of finding what to close; tuning: seconds of training, the supernet's own included. "
-    "Selected: accuracy of the selected cell (± sample standard deviation). Mean and best of the sub-space are over "
-    "the cells of its live operations; the best alone says little, because that of a random sub-space is high, too. "
-    f"Failed: runs that did not finish. {NONE}: not known."
+    "Searches with a memory budget for the training step; means over the seeds that finished. Budget and step are "
+    "counted, not measured: the tensors that a step keeps for its backward pass plus three times its weights, in "
+    "float32. Step: with the operations that were left. Whole: with the whole supernet. Peak: measured memory of the "
+    "process or the device; on a CPU it includes the interpreter and its libraries. Live: operations left, of all "
+    "operations. Exploring: seconds spent to find operations to close. Tuning: seconds of training, including the "
+    "supernet's. Selected: accuracy of the selected cell (± sample standard deviation). Sub-space mean and best: over "
+    "the cells that use only live operations. The best alone says little, because it is high for random sub-spaces, "
+    f"too. Failed: runs that did not finish. {NONE}: not known."
 )
 
 _COLUMNS = (
@@ -65,9 +65,9 @@ _COLUMNS = (
 
 
 def memory_table(results: Results) -> Table:
-    """Return memory, cost and accuracy of every selector that has a budget of memory.
+    """Return memory, time and accuracy of every selector with a memory budget.
 
-    They are by landscape; without any, the accuracies are empty.
+    There are rows per landscape; without a landscape, the accuracies are empty.
     """
     rows = []
     for landscape in results.landscapes or (None,):
@@ -86,12 +86,12 @@ def memory_table(results: Results) -> Table:
 
 
 def _has_budget(group: Group) -> bool:
-    """Return whether a run of a group has a budget of memory."""
+    """Return whether a run of a group has a memory budget."""
     return bool(_facts(group) or _refused(group))
 
 
 def _facts(group: Group) -> list[StepMemoryFacts]:
-    """Return the memory of the runs that finished and have a budget."""
+    """Return the step memory of the finished runs that have a budget."""
     return [record.memory for record in group.records if record.memory is not None]
 
 
@@ -101,7 +101,7 @@ def _refused(group: Group) -> list[Failure]:
 
 
 def _row(results: Results, landscape: Landscape | None, group: Group) -> Row:
-    """Return a selector's memory, cost and accuracy in a landscape's truth."""
+    """Return the row of a selector: memory, time, and accuracy on a landscape."""
     facts = _facts(group)
     full: dict[str, object] = {
         "selector": group.name,
@@ -131,7 +131,7 @@ def _row(results: Results, landscape: Landscape | None, group: Group) -> Row:
 
 
 def _accuracies(landscape: Landscape, group: Group) -> dict[str, object]:
-    """Return the accuracies of a group in a landscape's truth, by column."""
+    """Return the accuracies of a group on a landscape, by column."""
     selected = []
     sub_spaces: list[SubSpaceAccuracy] = []
     for record in group.records:
@@ -154,12 +154,12 @@ def _accuracies(landscape: Landscape, group: Group) -> dict[str, object]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """Return the mean of numbers; None of none."""
+    """Return the mean of numbers; None for an empty sequence."""
     return float(np.mean(values)) if values else None
 
 
 def _seconds(group: Group, phases: Sequence[str]) -> float | None:
-    """Return the mean seconds that a group's runs spent in some phases."""
+    """Return the mean seconds that a group's runs spent in the phases."""
     totals = np.zeros(len(group.records))
     for phase in phases:
         if phase in group.phases:
@@ -196,28 +196,28 @@ def _seconds_in_words(seconds: object) -> str:
 
 
 def _accuracy(mean: object, spread: object = None) -> str:
-    """Return per cent in words, with the spread if there is one."""
+    """Return an accuracy as text, with "± spread" if it is given."""
     if not isinstance(mean, float):
         return NONE
     return f"{mean:.2f} ± {spread:.2f}" if isinstance(spread, float) else f"{mean:.2f}"
 
 
 def _count(mean: object) -> str:
-    """Return a mean of counts in words: whole where it is."""
+    """Return a mean of counts as text, without decimals if it is whole."""
     if not isinstance(mean, float):
         return NONE
     return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
 
 
 def _live(full: dict[str, object]) -> str:
-    """Return the live operations, of all of them."""
+    """Return the number of live operations and of all operations, as text."""
     if full["live"] is None:
         return NONE
     return f"{_count(full['live'])} of {_count(full['operations'])}"
 
 
 def _refusals(results: Results) -> list[str]:
-    """Return a note per selector whose training was refused."""
+    """Return a note per selector with runs that needed too much memory."""
     notes = []
     for group in results.groups:
         refused = _refused(group)
@@ -228,7 +228,7 @@ def _refusals(results: Results) -> list[str]:
 
 
 def _answer(rows: Sequence[Row]) -> str:
-    """Return which selectors leave the best sub-spaces, and which did not finish."""
+    """Return the selectors with the best sub-spaces, and those that did not finish."""
     by_title: dict[str, dict[str, float]] = {}
     for row in rows:
         mean = row.full.get("sub_space_mean")
@@ -242,11 +242,10 @@ def _answer(rows: Sequence[Row]) -> str:
         verb = "leaves" if len(names) == 1 else "leave"
         where = f"On {title}, the" if len(by_title) > 1 else "The"
         sentences.append(
-            f"{where} cells of the operations that {join_words(names)} {verb} have the highest mean accuracy, "
-            f"{highest:.2f}."
+            f"{where} sub-space that {join_words(names)} {verb} has the highest mean accuracy, {highest:.2f} %."
         )
     refused = [row for row in rows if not row.full["seeds"]]
     if refused:
         names = list(dict.fromkeys(str(row.full["selector"]) for row in refused))
         sentences.append(f"No run of {join_words(names)} finished.")
-    return " ".join(sentences) or "No search has a budget of memory."
+    return " ".join(sentences) or "No search has a memory budget."

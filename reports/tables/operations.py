@@ -1,4 +1,4 @@
-"""How well scorers rank the operations of each edge: those of a study or of a file."""
+"""Tables of how well the scores of a study or a file rank each edge's operations."""
 
 from __future__ import annotations
 
@@ -47,19 +47,20 @@ from archselect.reports.tables.table import (
 )
 
 _FILE_CAPTION = (
-    "Kendall's τ-b and Spearman's ρ of a scorer's operations with what an oracle says of them; per edge, signed by "
-    "the scorer's direction, then mean over edges. The CSV has every edge. An edge whose scores or accuracies are "
-    "all equal has no correlation and is in no mean."
+    "Kendall's τ-b and Spearman's ρ between a scorer's scores and an oracle's values of the operations: computed per "
+    "edge, signed by the scorer's direction, then averaged over edges. The CSV has every edge. An edge with equal "
+    "scores "
+    "or equal accuracies has no correlation; no mean includes it."
 )
 _STUDY_CAPTION = (
-    "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
-    "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
-    "edges scored at an iteration, then over seeds, in brackets the "
+    "Kendall's τ-b and Spearman's ρ between the operations' scores and the best (best-acc) or mean (avg-acc) "
+    "accuracy of the cells that have the operation on the edge, signed by the direction of the scores. Mean over the "
+    "edges scored at an iteration, then over seeds; in brackets, the "
     f"{100 * LEVEL:.0f} % interval by Student's t over supernet seeds (three or more). Iteration 0 "
-    "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves and of "
-    f"controls, which look at no supernet: {CONSTANT_ORDER}, the operations in the order of their mean accuracy on the "
-    f"other edges of the cell; {PARAMETERS}, the operations by their number of parameters. Scores that agree no "
-    "better than these show no more than which operations are good everywhere."
+    "comes before any decision. The CSV has every edge. The last rows show the oracles themselves and "
+    f"controls, which use no supernet: {CONSTANT_ORDER} ranks the operations by their mean accuracy on the "
+    f"other edges of the cell; {PARAMETERS} ranks them by their number of parameters. Scores that agree no "
+    "better than the controls only show which operations are good on every edge."
 )
 
 
@@ -68,11 +69,11 @@ def operation_table(
     oracles: Mapping[str, Oracle],
     notes: Sequence[str] = (),
 ) -> Table:
-    """Return the rank correlation of each scorer with each oracle.
+    """Return the table of each scorer's rank correlation with each oracle.
 
-    It has the mean over edges, and every edge.
+    It has the mean over edges and, in the frame, every edge.
 
-    Raises UserError if an oracle does not know an operation that is scored.
+    Raises UserError if an oracle has no value for a scored operation.
     """
     rows = [_scorer_row(scorer, oracles) for scorer in scorers]
     columns = (
@@ -95,10 +96,10 @@ def operation_table(
 
 
 def operations_table(results: Results) -> Table:
-    """Return a study's operation scores against both oracles, iteration by iteration.
+    """Return the table of a study's operation scores against both oracles.
 
-    There are rows per landscape and selector, then those of the oracles themselves and
-    of the controls.
+    There is a row per landscape, selector and iteration; then rows of the oracles
+    themselves and of the controls.
     """
     rows: list[Row] = []
     for landscape in results.landscapes:
@@ -127,7 +128,7 @@ def operations_table(results: Results) -> Table:
 
 
 def _measure_columns(oracles: Iterable[str]) -> list[TableColumn]:
-    """Return the columns of each measure with each oracle."""
+    """Return a column per correlation measure and oracle."""
     columns = []
     for oracle in oracles:
         for measure in MEASURES:
@@ -137,7 +138,7 @@ def _measure_columns(oracles: Iterable[str]) -> list[TableColumn]:
 
 
 def _interval_columns() -> list[TableColumn]:
-    """Return the columns of each measure with each oracle, and of its interval."""
+    """Return the columns per measure and oracle, each followed by its interval."""
     columns = []
     for column in _measure_columns(ORACLES):
         columns.append(column)
@@ -146,7 +147,7 @@ def _interval_columns() -> list[TableColumn]:
 
 
 def _edge_columns(rows: Sequence[Row]) -> tuple[TableColumn, ...]:
-    """Return the columns of single edges that the rows have."""
+    """Return the rows' columns of single edges."""
     names: set[str] = set()
     for row in rows:
         names |= {name for name in row.full if ":" in name}
@@ -154,29 +155,31 @@ def _edge_columns(rows: Sequence[Row]) -> tuple[TableColumn, ...]:
 
 
 def _answer(rows: Sequence[Row], oracles: Sequence[str], who: str) -> str:
-    """Return whose scores agree best with each oracle.
+    """Return a sentence with the scorer that agrees best with each oracle.
 
     Args:
-        rows: in a study, those from before anything is decided.
-        oracles: their names.
-        who: the column that names the scorer.
+        rows: rows to choose from; for a study, those of iteration 0.
+        oracles: names of the oracles.
+        who: column with the name of the scorer.
     """
     parts = []
     for oracle in oracles:
         column = TAU.column(oracle)
         best = highest_row(rows, column)
         if best:
-            parts.append(f"{oracle}, {best.full[who]} (τ-b {best.full[column]:.3f})")
+            parts.append(
+                f"{best.full[who]} with {oracle} (τ-b {best.full[column]:.3f})"
+            )
     if not parts:
         return "No scores could be correlated with an oracle."
-    return f"What agrees best with {'; with '.join(parts)}."
+    return f"Best agreement: {'; '.join(parts)}."
 
 
 # Rows of a study
 
 
 def _landscape_rows(results: Results, landscape: Landscape) -> list[Row]:
-    """Return a landscape's rows; none where no selector scores operations."""
+    """Return a landscape's rows; an empty list if no selector scores operations."""
     rows: list[Row] = []
     for group in results.groups:
         rows += _iteration_rows(landscape, group)
@@ -192,7 +195,7 @@ def _landscape_rows(results: Results, landscape: Landscape) -> list[Row]:
 
 
 def _iteration_rows(landscape: Landscape, group: Group) -> list[Row]:
-    """Return a row for every iteration of one selector."""
+    """Return a row per iteration of a selector."""
     records = group.judged(landscape).records
     with_best = correlate_iterations(records, landscape.oracle_best)
     with_mean = correlate_iterations(records, landscape.oracle_mean)
@@ -241,7 +244,7 @@ def _numbers(
     interval: Interval,
     by_edge: Mapping[Edge, float],
 ) -> dict[str, object]:
-    """Return a measure with an oracle as columns: mean, interval, every edge."""
+    """Return a measure with an oracle as columns: mean, interval and every edge."""
     name = measure.column(oracle)
     numbers: dict[str, object] = {
         name: interval.mean,
@@ -261,7 +264,7 @@ def _with_interval(interval: Interval) -> str:
 
 
 def _oracle_rows(landscape: Landscape) -> list[Row]:
-    """Return the oracles as scorers: how each agrees with both."""
+    """Return the rows of the oracles as scorers: the agreement of each with both."""
     oracles = oracles_of(landscape)
     rows = []
     for name, oracle in oracles.items():
@@ -286,7 +289,7 @@ def _control_rows(landscape: Landscape) -> list[Row]:
 
 
 def _without_supernet(name: str, note: str = "") -> dict[str, str]:
-    """Return what a row shows of a scorer that no run of the study is."""
+    """Return the texts of a row whose scorer is not a run of the study."""
     return {"Selector": name, "Iteration": NONE, "Seeds": NONE, "Note": note}
 
 
@@ -294,9 +297,9 @@ def _without_supernet(name: str, note: str = "") -> dict[str, str]:
 
 
 def _scorer_row(scorer: ScorerFacts, oracles: Mapping[str, Oracle]) -> Row:
-    """Return a scorer's rank correlations with each oracle.
+    """Return the row of a scorer's rank correlations with each oracle.
 
-    Raises UserError if an oracle does not know an operation that is scored.
+    Raises UserError if an oracle has no value for a scored operation.
     """
     arrow = "↑" if scorer.scale.better == "higher" else "↓"
     full: dict[str, object] = {"scorer": scorer.name, "better": scorer.scale.better}

@@ -1,4 +1,4 @@
-"""What operations are worth, and how well scores agree with that, edge by edge."""
+"""Oracle values of operations, and their rank correlation with scores by edge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORACLES = (BEST_ACCURACY, MEAN_ACCURACY)
 
 
 class EdgeOperation(NamedTuple):
-    """One operation on one edge, by indices."""
+    """An operation on an edge, by the indices of cell type, edge and operation."""
 
     cell: int
     edge: int
@@ -37,10 +37,10 @@ class EdgeOperation(NamedTuple):
 
 
 Oracle = Mapping[EdgeOperation, float]
-"""What each operation is worth."""
+"""The value of each operation; higher is better."""
 
 Edge = tuple[int, int]
-"""An edge, by the indices of its cell type and of itself."""
+"""An edge: the index of its cell type, and its own index."""
 
 
 def oracles_of(landscape: Landscape) -> dict[str, Oracle]:
@@ -52,7 +52,7 @@ def oracles_of(landscape: Landscape) -> dict[str, Oracle]:
 
 
 def _by_operation(oracle: list[list[list[float]]]) -> Oracle:
-    """Return `oracle[cell][edge][choice]` by operation."""
+    """Return the values of `oracle[cell][edge][choice]` by operation."""
     values = {}
     for cell, edges in enumerate(oracle):
         for edge, operations in enumerate(edges):
@@ -64,7 +64,7 @@ def _by_operation(oracle: list[list[list[float]]]) -> Oracle:
 def oracle_in(scorers: Sequence[ScorerFacts], name: str) -> Oracle:
     """Return a scorer of a file as an oracle, signed so that higher is better.
 
-    Raises UserError, with the nearest name, if there is none of that name.
+    Raises UserError, with the most similar name, if there is no such scorer.
     """
     for scorer in scorers:
         if scorer.name == name:
@@ -74,18 +74,18 @@ def oracle_in(scorers: Sequence[ScorerFacts], name: str) -> Oracle:
 
 
 def operation_of(score: OperationScore) -> EdgeOperation:
-    """Return the operation that a score is of."""
+    """Return the operation of a score."""
     return EdgeOperation(score.cell, score.edge, score.choice)
 
 
 def as_scorer(name: str, scores: list[OperationScore]) -> ScorerFacts:
-    """Return scores of which higher ones are better as a scorer."""
+    """Return scores, with higher ones better, as a scorer."""
     scale = Scale(name=name, better="higher")
     return ScorerFacts(name=name, scale=scale, scores=scores)
 
 
 def as_score(operation: EdgeOperation, value: float) -> OperationScore:
-    """Return a value of an operation as a score that no step of a run made."""
+    """Return the value of an operation as a score of round 0 and step 0."""
     return OperationScore(
         round=0,
         step=0,
@@ -99,9 +99,9 @@ def as_score(operation: EdgeOperation, value: float) -> OperationScore:
 def edge_coefficients(
     scores: Sequence[OperationScore], better: Better, oracle: Oracle
 ) -> dict[Edge, Coefficient]:
-    """Return both coefficients of the scores with the oracle, by edge.
+    """Return both correlation coefficients between scores and oracle, by edge.
 
-    Raises KeyError, with the operation, where the oracle has no value.
+    Raises KeyError, with the operation, if the oracle has no value for it.
     """
     by_edge: dict[Edge, list[OperationScore]] = defaultdict(list)
     for score in scores:
@@ -116,30 +116,30 @@ def edge_coefficients(
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """A rank correlation: how a frame names it, and how a reader knows it."""
+    """A rank correlation: its name in frames, and its label for readers."""
 
     name: Literal["tau", "rho"]
     label: str
 
     def column(self, oracle: str) -> str:
-        """Return the column of a frame that has it with an oracle."""
+        """Return the frame's column for this measure and an oracle."""
         return f"{self.name}_vs_{oracle}"
 
     def edge_column(self, oracle: str, edge: Edge) -> str:
-        """Return the column of a frame that has it with an oracle on one edge."""
+        """Return the frame's column for this measure and an oracle on one edge."""
         cell, place = edge
         return f"{self.column(oracle)}:{cell}.{place}"
 
     def header(self, oracle: str) -> str:
-        """Return the header of the shown column that has it with an oracle."""
+        """Return the header for this measure and an oracle."""
         return f"{self.label} {oracle} ↑"
 
     def value(self, coefficient: Coefficient) -> float | None:
-        """Return it out of both coefficients."""
+        """Return this measure's value of the two coefficients."""
         return coefficient.tau if self.name == "tau" else coefficient.rho
 
     def mean(self, coefficients: Mapping[Edge, Coefficient]) -> float | None:
-        """Return its mean over the edges where it is defined; None if there is none."""
+        """Return the mean over edges with a defined value; None if there is none."""
         values = [self.value(coefficient) for coefficient in coefficients.values()]
         known = [value for value in values if value is not None]
         return float(np.mean(known)) if known else None
@@ -151,5 +151,5 @@ MEASURES = (TAU, RHO)
 
 
 def coefficient_in_words(value: float | None) -> str:
-    """Return a coefficient to three digits."""
+    """Return a coefficient with three decimals."""
     return NONE if value is None else f"{value:.3f}"

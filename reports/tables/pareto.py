@@ -1,4 +1,4 @@
-"""The table of accuracy and cost: who is dominated, and what a lower cost is worth."""
+"""The table of accuracy and cost: dominated selectors, savings, the true front."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ from archselect.reports.tables.words import (
 _ACCURACY = "Accuracy ± std ↑"
 _COST = "Cost ± std ↓"
 _LONGEST_ORIGIN = 600
-"""Letters of what a note says of where a cost comes from."""
+"""Most letters of a cost's source in a note."""
 LOOKED_UP = "looked up"
-"""The source of accuracies that were measured, of which nothing need be said."""
+"""The source of measured accuracies, which the table does not mention."""
 _SAVING = f"{100 * CLAIMED_SAVING:.0f} % less"
 
 _COLUMNS = (
@@ -90,24 +90,32 @@ _COLUMNS = (
     TableColumn("on_front", "On the front", optional=True),
 )
 _CAPTION = (
-    "Accuracy in per cent (one run's is the trial mean of its cell) and cost, mean ± sample standard deviation over "
-    "the runs of a selector that have both; of a cost less is better. Source: empty where accuracies were looked up. "
-    "Dominated by: the selectors whose means are at least as good in both and better in one; selectors with equal "
-    "means do not dominate one another. Saves: the part of the most accurate selector's mean cost that is saved; below "
-    "zero it costs more. Difference and verdict: accuracy minus the most accurate one's, paired by supernet seed, with "
-    "its interval by Student's t, adjusted after Holm (5 %). "
-    f"{_SAVING}, accuracy not worse: the claim of latency-aware search (Xu et al., 2020) beside the reference. "
-    f"{CLAIM_RULE} {REFERENCE_RULE} The tests beside one reference are adjusted after Holm. Costs are compared by "
-    "their means and not tested. Detectable: the smallest loss in accuracy that so many seeds would show 80 % of the "
-    "time. Front: share of the true front's hypervolume (from each accuracy down to 0, from each cost up to the "
-    "largest of the space) that the cells of all runs of a row reach together; random: what as many random cells reach "
-    "on average. A row of a path has the mean over supernet seeds of what one seed's cells along the path reach, and "
-    "random as many cells as one seed has. On the front: how many cells of how many are on the true front."
+    "Accuracy in per cent (for one run, the mean over the trials of its cell) and cost: mean ± sample standard "
+    "deviation "
+    "over the runs of a selector that have both. A lower cost is better. Source: empty if the accuracies were looked "
+    "up. "
+    "Dominated by: selectors whose means are at least as good in both and better in one; selectors with equal "
+    "means do not dominate each other. Saves: reduction of the mean cost relative to the most accurate selector; "
+    "below "
+    "zero, the cost is higher. Difference and verdict: accuracy minus that of the most accurate selector, paired by "
+    "supernet seed, with the interval by Student's t, Holm-adjusted (5 %). "
+    f"{_SAVING}, accuracy not worse: the claim of latency-aware search (Xu et al., 2020), compared with the "
+    f"reference. "
+    f"{CLAIM_RULE} {REFERENCE_RULE} The tests against one reference are Holm-adjusted. Costs are compared by "
+    "their means, without a test. Detectable: the smallest loss in accuracy that this number of seeds shows with "
+    "probability 80 %. Front: share of the true front's hypervolume that the cells of all runs of a row reach "
+    "together "
+    "(hypervolume: down to accuracy 0 and up to the largest cost of the space). Random: expected share of as many "
+    "random "
+    "cells. A row of a path shows the mean, over supernet seeds, of the share that one seed's cells along the path "
+    "reach; its random share is for as many cells as one seed has. On the front: number of cells on the true front, "
+    "of "
+    "all cells."
 )
 
 
 def pareto_table(results: Results) -> Table:
-    """Return accuracy and cost of the selectors, truth by truth and cost by cost."""
+    """Return the table of the selectors' accuracy and cost, by truth and cost."""
     judged = [judge_plane(results, plane) for plane in find_planes(results)]
     rows: list[Row] = []
     for one in judged:
@@ -167,7 +175,7 @@ def _row(judged: JudgedPlane, trade_off: TradeOff) -> Row:
 
 
 def _path_row(judged: JudgedPlane, name: str, path: Reached) -> Row:
-    """Return the row of the cells of a whole path."""
+    """Return the row of a whole path."""
     full: dict[str, object] = {
         **_plane_fields(judged.plane),
         "selector": f"path: {name}",
@@ -195,7 +203,7 @@ _HEADERS = (
     "Detectable",
     _SAVING,
 )
-"""Headers that a row of a path has nothing under."""
+"""Headers of the columns that are empty for a path."""
 
 
 def _plane_fields(plane: Plane) -> dict[str, object]:
@@ -209,7 +217,7 @@ def _plane_fields(plane: Plane) -> dict[str, object]:
 
 
 def _compared_fields(compared: Compared | None) -> dict[str, object]:
-    """Return a selector beside the most accurate one, under the frame's names."""
+    """Return the comparison with the most accurate selector, by column."""
     if compared is None:
         return {}
     difference = compared.finding.difference
@@ -223,7 +231,7 @@ def _compared_fields(compared: Compared | None) -> dict[str, object]:
 
 
 def _claim_fields(compared: Compared | None) -> dict[str, object]:
-    """Return a selector beside its reference, under the frame's names."""
+    """Return the comparison with the reference, by column."""
     if compared is None:
         return {}
     return {
@@ -236,7 +244,7 @@ def _claim_fields(compared: Compared | None) -> dict[str, object]:
 
 
 def _reached_fields(reached: Reached | None) -> dict[str, object]:
-    """Return shares of the hypervolume under the frame's names."""
+    """Return shares of the hypervolume, by column."""
     if reached is None:
         return {}
     return {
@@ -250,7 +258,7 @@ def _reached_fields(reached: Reached | None) -> dict[str, object]:
 
 
 def _shown_comparison(judged: JudgedPlane, name: str) -> dict[str, str]:
-    """Return a selector beside the most accurate one and its reference, as text."""
+    """Return the comparisons with the best selector and the reference as text."""
     beside = judged.beside_best.get(name)
     claimed = judged.beside_reference.get(name)
     saving = None if beside is None else beside.saving
@@ -266,7 +274,7 @@ def _shown_comparison(judged: JudgedPlane, name: str) -> dict[str, str]:
 
 
 def _difference_in_words(compared: Compared) -> str:
-    """Return a difference in accuracy with its interval."""
+    """Return a difference in accuracy with its interval, as text."""
     difference = compared.finding.difference
     if difference.mean is None:
         return NONE
@@ -276,7 +284,7 @@ def _difference_in_words(compared: Compared) -> str:
 
 
 def _verdict_in_words(judged: JudgedPlane, name: str) -> str:
-    """Return what is shown of a selector beside the most accurate one."""
+    """Return the verdict of the comparison with the most accurate selector."""
     if name == judged.best:
         return "the most accurate"
     compared = judged.beside_best.get(name)
@@ -300,7 +308,7 @@ def _shown_reached(reached: Reached | None) -> dict[str, str]:
 
 
 def _marks(judged: JudgedPlane, name: str) -> dict[str, Mark]:
-    """Return the mark of a selector's accuracy, where anything is shown."""
+    """Return the mark of a selector's accuracy; nothing if no test was possible."""
     tested = [one.finding.p is not None for one in judged.beside_best.values()]
     if not any(tested):
         return {}
@@ -318,7 +326,7 @@ def _with_spread(value: float, spread: float | None, digits: int) -> str:
 
 
 def amount(value: float, spread: float | None = None) -> str:
-    """Return a cost to four significant digits, with ± spread if that is given."""
+    """Return a cost with four significant digits, and "± spread" if it is given."""
     if not value:
         return _with_spread(value, spread, 0)
     digits = max(0, 3 - int(np.floor(np.log10(abs(value)))))
@@ -330,23 +338,23 @@ def amount(value: float, spread: float | None = None) -> str:
 
 
 def _answer(judged: Sequence[JudgedPlane]) -> str:
-    """Return who is on the front of the first plane, and where the claim holds."""
+    """Return the selectors on the first plane's front, and the claim's verdicts."""
     if not judged:
-        return "Of nothing that was selected are accuracy and cost known."
+        return "No selected architecture has a known accuracy and cost."
     first = judged[0]
     names = [name for name, others in first.dominators.items() if not others]
     count = len(first.dominators)
     sentence = (
-        f"On {first.plane.title}, {len(names)} of {count} selectors are not dominated by another one, by their means: "
+        f"On {first.plane.title}, no other selector dominates {len(names)} of {count} selectors, by their means: "
         f"{join_words(names)}."
     )
     if count == 1:
-        sentence = f"On {first.plane.title} there is one selector, {names[0]}, and nothing to compare it with."
+        sentence = f"On {first.plane.title} there is only one selector, {names[0]}."
     return " ".join([sentence, *_claims_in_words(judged)])
 
 
 def _claims_in_words(judged: Sequence[JudgedPlane]) -> Iterator[str]:
-    """Yield where the claim holds, is not shown, and does not hold."""
+    """Yield a sentence on the planes where the claim holds, is not shown, or fails."""
     planes: dict[ClaimVerdict, list[str]] = {verdict: [] for verdict in CLAIM_ORDER}
     of_cells = [one for one in judged if one.plane.cost != SEARCH_SECONDS]
     for one in of_cells or judged:
@@ -359,11 +367,11 @@ def _claims_in_words(judged: Sequence[JudgedPlane]) -> Iterator[str]:
         if titles
     ]
     if parts:
-        yield f"That {_SAVING} costs no accuracy: {'; '.join(parts)}."
+        yield f"The claim that {_SAVING} cost means no loss of accuracy: {'; '.join(parts)}."
 
 
 def best_claim(judged: JudgedPlane) -> ClaimVerdict | None:
-    """Return the most favourable verdict of a plane's selectors; None without any."""
+    """Return the most favourable verdict of a plane's selectors; None if none."""
     claims = {one.claim for one in judged.beside_reference.values()}
     for verdict in CLAIM_ORDER:
         if verdict in claims:
@@ -372,7 +380,7 @@ def best_claim(judged: JudgedPlane) -> ClaimVerdict | None:
 
 
 def _plane_in_answer(judged: JudgedPlane, verdict: ClaimVerdict) -> str:
-    """Return a plane's title, with those that the verdict is of where it is of some."""
+    """Return a plane's title; for some verdicts, also the selectors that have it."""
     if verdict not in (HOLDS, NOT_SHOWN):
         return judged.plane.title
     names = [
@@ -387,7 +395,7 @@ def _plane_in_answer(judged: JudgedPlane, verdict: ClaimVerdict) -> str:
 
 
 def _notes(results: Results, judged: Sequence[JudgedPlane]) -> list[str]:
-    """Return what stands under the table, each sentence once."""
+    """Return the notes under the table, each once."""
     notes: list[str] = []
     for one in judged:
         notes += _cost_notes(one.plane)
@@ -403,7 +411,7 @@ def _notes(results: Results, judged: Sequence[JudgedPlane]) -> list[str]:
 
 
 def _cost_notes(plane: Plane) -> Iterator[str]:
-    """Yield where the numbers of a cost come from, and how good a fit is."""
+    """Yield the source of a cost's numbers, and the quality of a fitted cost."""
     cost = plane.cost
     if cost == SEARCH_SECONDS:
         return
@@ -415,26 +423,28 @@ def _cost_notes(plane: Plane) -> Iterator[str]:
         rho = fit.rank_correlation
         rank = "" if rho is None else f", Spearman's ρ {rho:.3f}"
         yield (
-            f"{cost.title} is fitted and not measured: on {fit.cells:,} cells, and wrong by {fit.mape:.1f} % on "
-            f"average on {fit.held_out:,} held-out cells{rank}."
+            f"{cost.title} is fitted, not measured: it was fitted on {fit.cells:,} cells, and its mean absolute "
+            f"error on "
+            f"{fit.held_out:,} held-out cells is {fit.mape:.1f} %{rank}."
         )
 
 
 def _missing_notes(plane: Plane) -> Iterator[str]:
-    """Yield which runs have no cost, and so are in no number of the plane."""
+    """Yield notes on runs without a cost, which no number of the plane includes."""
     for trade_off in plane.trade_offs:
         if trade_off.without_cost:
             runs = len(trade_off.costs) + trade_off.without_cost
             yield (
-                f"{plane.title}: {trade_off.without_cost} of {runs} runs of {trade_off.name} selected a cell of which "
-                "the cost is not known; they are in no number here."
+                f"{plane.title}: {trade_off.without_cost} of {runs} runs of {trade_off.name} selected a cell whose "
+                f"cost is "
+                "not known; no number here includes them."
             )
     if plane.absent:
-        yield f"{plane.title}: of no run of {join_words(plane.absent)} is the cost known, so there is no row."
+        yield f"{plane.title}: no run of {join_words(plane.absent)} has a known cost, so there is no row."
 
 
 def _mixture_notes(plane: Plane) -> Iterator[str]:
-    """Yield what supernets cost by their weights, beside cells drawn from them."""
+    """Yield the costs of supernets' mixtures and of cells drawn from them."""
     unit = plane.cost.short_unit
     for gap in find_gaps(plane):
         seeds = len(gap.by_seed)
@@ -447,7 +457,7 @@ def _mixture_notes(plane: Plane) -> Iterator[str]:
 
 
 def _claim_notes(judged: JudgedPlane) -> Iterator[str]:
-    """Yield why a claim is not shown, and what so few seeds could have shown."""
+    """Yield why a claim is not shown, and what the number of seeds could show."""
     for name, compared in judged.beside_reference.items():
         if compared.claim != NOT_SHOWN:
             continue
@@ -456,14 +466,14 @@ def _claim_notes(judged: JudgedPlane) -> Iterator[str]:
             why = f"its difference has no interval ({difference.reason})"
         else:
             why = (
-                f"its interval is {interval(difference.low, difference.high, 2)}, and {difference.pairs} seeds show "
-                f"a loss of {compared.detectable:.2f} points or more 80 % of the time"
+                f"its interval is {interval(difference.low, difference.high, 2)}, and {difference.pairs} seeds detect "
+                f"only a loss of {compared.detectable:.2f} points or more with probability 80 %"
             )
-        yield f"{judged.plane.title}: of {name}, which saves enough beside {compared.minus}, nothing is shown: {why}."
+        yield f"{judged.plane.title}: {name} saves enough compared with {compared.minus}, but nothing is shown: {why}."
 
 
 def _front_note(plane: Plane) -> str:
-    """Return what the true front is of, or why there is none."""
+    """Return a note on the true front, or why there is none."""
     if plane.cost == SEARCH_SECONDS:
         return ""
     front = plane.front
@@ -482,14 +492,15 @@ def _front_note(plane: Plane) -> str:
 
 
 def _random_in_words(front: TrueFront) -> str:
-    """Return how the shares of random cells were found."""
+    """Return how the shares of random cells were computed."""
     if not front.random_cells:
-        return "what random cells reach is not known"
+        return "the share of random cells is not known"
     if not front.repetitions:
-        return "what random cells reach is an exact expectation"
+        return "the share of random cells is an exact expectation"
     error = 100 * max(front.random_errors)
     return (
-        f"what random cells reach is the mean of {front.repetitions:,} simulations, its standard error at most "
+        f"the share of random cells is the mean of {front.repetitions:,} simulations, with a standard error of at "
+        f"most "
         f"{error:.1f} percentage points"
     )
 
@@ -500,32 +511,32 @@ def _why_no_front(plane: Plane) -> str:
     if landscape.surrogate:
         return "a surrogate predicts the accuracies"
     if not landscape.architectures:
-        return "only what was selected was trained"
+        return "only the selected architectures were trained"
     if len(plane.origins) > 1:
-        return "its costs are of several networks"
+        return "its costs belong to several networks"
     if landscape.space_size is not None:
-        return f"the truth holds {extent(landscape)} only"
-    return f"{landscape.space} is too large for it, or the cost knows none of its cells"
+        return f"the truth covers only {extent(landscape)}"
+    return f"{landscape.space} is too large, or the cost is known for none of its cells"
 
 
 def _seconds_note(results: Results) -> str:
-    """Return what the search time is of, and on which machines."""
+    """Return what the search time includes, and on which machines it was measured."""
     machines: set[str] = set()
     for group in results.groups:
         machines |= {machine_in_words(machine) for machine in group.machines}
         machines |= {machine_in_words(machine) for machine in group.supernet_machines}
     sentence = (
-        "Search time: seconds of all phases of a run, its supernet's training in full"
+        "Search time: seconds of all phases of a run, including its supernet's training"
     )
     if len(machines) > 1:
-        return f"{sentence}, on {len(machines)} kinds of machine, whose times do not compare."
+        return f"{sentence}, on {len(machines)} kinds of machines; their times are not comparable."
     return f"{sentence}, on {join_words(sorted(machines))}."
 
 
 PARETO_WORDS = {
-    "dominated": "Another one is at least as good in accuracy and in cost, and better in one of the two.",
+    "dominated": "Another selector is at least as good in accuracy and in cost, and better in one of them.",
     "true front": "The cells of the whole space that no other cell dominates.",
-    "hypervolume": "The area that some cells dominate: from each accuracy down to 0, from each cost up to a reference.",
-    "path": "Selectors that differ in one numeric setting alone, in the order of its values.",
+    "hypervolume": "The area that a set of cells dominates, down to accuracy 0 and up to a reference cost.",
+    "path": "Selectors that differ in only one numeric setting, in the order of its values.",
 }
-"""Words of the table, for the glossary."""
+"""The table's entries in the glossary."""

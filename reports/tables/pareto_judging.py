@@ -1,7 +1,8 @@
-"""What is shown of the selectors of a plane of accuracy and cost.
+"""Comparisons of selectors by accuracy and cost.
 
-Who is dominated, who is not shown to be worse than the most accurate one, who saves the
-claimed part of the cost, and how much of the true front's hypervolume is reached.
+They find which selectors are dominated, which are not shown to be worse than the most
+accurate one, which save the claimed part of the cost, and which share of the true
+front's hypervolume they reach.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from archselect.reports.statistics.paired import (
 
 @dataclass(frozen=True)
 class Compared:
-    """A selector beside the one that it is compared with.
+    """The comparison of a selector with a reference.
 
     Attributes:
-        minus: that one's name.
-        finding: accuracy of the selector minus that one's, after Holm's adjustment.
-        saving: the part of that one's mean cost that the selector saves; None where
-            that one costs nothing, or less by a fit.
-        detectable: the smallest difference in accuracy that so many seeds show in four
-            of five cases; None where it is not known.
+        minus: name of the reference.
+        finding: accuracy minus that of the reference, Holm-adjusted.
+        saving: reduction of the reference's mean cost, as a fraction; None if that cost
+            is not positive.
+        detectable: smallest difference in accuracy that this number of seeds shows with
+            probability 80 %; None if it is not known.
     """
 
     minus: str
@@ -52,16 +53,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Reached:
-    """The share of the true front's hypervolume that some cells reach.
+    """The share of the true front's hypervolume that a set of cells reaches.
 
     Attributes:
-        cells: how many they are.
-        share: theirs; of a path the mean over its supernet seeds.
-        spread: standard deviation of the share over seeds; None where it is one number.
-        random: share of as many random cells; None where it is not known.
-        random_error: standard error of that; 0 where it is exact.
-        on_front: how many of all cells, of all seeds, are on the true front.
-        all_cells: how many these are.
+        cells: number of cells.
+        share: their share; for a path, the mean over its supernet seeds.
+        spread: standard deviation of the share over seeds; None without several seeds.
+        random: expected share of as many random cells; None if it is not known.
+        random_error: standard error of `random`; 0 if it is exact.
+        on_front: number of cells, over all seeds, on the true front.
+        all_cells: number of cells over all seeds.
     """
 
     cells: int
@@ -75,16 +76,17 @@ class Reached:
 
 @dataclass(frozen=True)
 class JudgedPlane:
-    """What is shown of the selectors of a plane, by their names.
+    """The comparisons of a plane's selectors, by name.
 
     Attributes:
-        plane: that they are on.
-        dominators: who dominates each selector, by means; empty for one on the front.
-        best: the name of the most accurate selector that is tested; empty without one.
-        beside_best: each tested selector beside the most accurate one.
-        beside_reference: each tested selector beside its reference.
-        reached: shares of the hypervolume, where the true front is known.
-        paths: the same of the cells of a whole path, by the path's title.
+        plane: plane of accuracy and cost.
+        dominators: selectors that dominate each one, by their means; empty for a
+            selector on the front.
+        best: name of the most accurate tested selector; empty if none is tested.
+        beside_best: comparison of each tested selector with the most accurate one.
+        beside_reference: comparison of each tested selector with its reference.
+        reached: shares of the hypervolume, if the true front is known.
+        paths: shares of the hypervolume of whole paths, by title of the path.
     """
 
     plane: Plane
@@ -97,9 +99,9 @@ class JudgedPlane:
 
 
 def judge_plane(results: Results, plane: Plane) -> JudgedPlane:
-    """Return what is shown of the selectors of a plane.
+    """Return the comparisons of a plane's selectors.
 
-    Random draws are not tested: no test holds for accuracies as skewed as theirs.
+    The random selector is not tested: its accuracies are too skewed for the test.
     """
     tested = [one for one in plane.trade_offs if not one.group.uniform]
     best = max(tested, key=lambda one: one.accuracy, default=None)
@@ -129,7 +131,7 @@ def judge_plane(results: Results, plane: Plane) -> JudgedPlane:
 
 
 def _find_dominators(plane: Plane) -> dict[str, tuple[str, ...]]:
-    """Return the names of those whose means dominate a selector's, for each."""
+    """Return, for each selector, the names of those that dominate it by their means."""
     accuracies, costs = plane.points()
     names = [one.name for one in plane.trade_offs]
     dominated = find_dominated(accuracies, costs)
@@ -140,7 +142,7 @@ def _find_dominators(plane: Plane) -> dict[str, tuple[str, ...]]:
             continue
         as_good = (accuracies >= accuracies[place]) & (costs <= costs[place])
         equal = (accuracies == accuracies[place]) & (costs == costs[place])
-        # Those that are on the front themselves say most.
+        # Name only dominators on the front: they are the most informative.
         kept = np.flatnonzero(as_good & ~equal & ~dominated)
         dominators[name] = tuple(names[other] for other in kept)
     return dominators
@@ -152,7 +154,7 @@ def _references(
     tested: Sequence[TradeOff],
     best: TradeOff | None,
 ) -> dict[str, TradeOff]:
-    """Return the reference of each selector: see :data:`REFERENCE_RULE`."""
+    """Return the reference of each selector by :data:`REFERENCE_RULE`."""
     named = [one for one in tested if one.group.label in results.info.references]
     default = max(named, key=lambda one: one.accuracy, default=best)
     references: dict[str, TradeOff] = {}
@@ -166,13 +168,13 @@ def _references(
 
 
 REFERENCE_RULE = (
-    "The reference is the study's; without one, or with several, it is the first of a selector's path if that has the "
-    "setting 0, else the most accurate selector."
+    "The reference is the one of the study. If the study has none or several, it is the first selector of the path if "
+    "its setting is 0, else the most accurate selector."
 )
 
 
 def _start_of_path(plane: Plane, one: TradeOff) -> TradeOff | None:
-    """Return the selector at 0 of the path that a selector is on."""
+    """Return the selector with the value 0 on a selector's path; None if none."""
     path = plane.path_of(one.group)
     if path is None or path.values[0] != 0:
         return None
@@ -182,9 +184,9 @@ def _start_of_path(plane: Plane, one: TradeOff) -> TradeOff | None:
 def _compare_with(
     references: Mapping[str, TradeOff], tested: Sequence[TradeOff]
 ) -> dict[str, Compared]:
-    """Return each selector beside its reference.
+    """Return the comparison of each selector with its reference.
 
-    The tests beside one reference are a family, in which they are adjusted.
+    The tests against one reference form a family, within which they are Holm-adjusted.
     """
     by_reference: dict[str, list[TradeOff]] = defaultdict(list)
     for one in tested:
@@ -199,7 +201,7 @@ def _compare_with(
 def _compare_family(
     reference: TradeOff, others: Sequence[TradeOff]
 ) -> dict[str, Compared]:
-    """Return some selectors beside one reference, by their names."""
+    """Return the comparisons of selectors with one reference, by name."""
     differences = []
     for one in others:
         both = pair(one.accuracy_by_seed, reference.accuracy_by_seed)
@@ -223,7 +225,7 @@ def _compare_family(
 def _reached(
     front: TrueFront, accuracies: Sequence[float], costs: Sequence[float]
 ) -> Reached:
-    """Return the share of the true front's hypervolume that some cells reach."""
+    """Return the share of the true front's hypervolume that cells reach."""
     volume = hypervolume(accuracies, costs, front.reference_cost)
     random = _random_share(front, len(costs))
     return Reached(
@@ -240,9 +242,10 @@ def _reached(
 def _reached_by_path(
     plane: Plane, front: TrueFront, path: SettingPath
 ) -> Reached | None:
-    """Return the share that one supernet seed's cells along a path reach together.
+    """Return the share that the cells of one supernet seed along a path reach together.
 
-    It is the mean over the seeds that all groups of the path have; None without any.
+    It is the mean over the seeds that all groups of the path have; None if there are
+    none.
     """
     members = [plane.of_group(group) for group in path.groups]
     points = [member for member in members if member is not None]
@@ -272,7 +275,7 @@ class _Cells:
 
 
 def _cells_of_seed(points: Sequence[TradeOff], seed: int) -> _Cells:
-    """Return the cells that selectors read from supernets of one seed."""
+    """Return the cells selected from supernets of one seed."""
     cells = _Cells()
     for point in points:
         runs = zip(point.seeds, point.accuracies, point.costs, strict=True)
@@ -285,16 +288,16 @@ def _cells_of_seed(points: Sequence[TradeOff], seed: int) -> _Cells:
 
 @dataclass(frozen=True)
 class _RandomShare:
-    """The share of the hypervolume that some random cells have, and its error."""
+    """The share of the hypervolume that random cells reach, and its standard error."""
 
     share: float
     error: float
 
 
 def _random_share(front: TrueFront, cells: int) -> _RandomShare | None:
-    """Return the share of so many random cells; None where it is not known.
+    """Return the share that a number of random cells reaches; None if not known.
 
-    Between two numbers that were computed it is interpolated in their logarithm.
+    It is interpolated in the logarithm of the number of cells.
     """
     numbers = front.random_cells
     if not numbers or cells > numbers[-1]:
@@ -310,7 +313,7 @@ def _random_share(front: TrueFront, cells: int) -> _RandomShare | None:
 def _count_on_front(
     front: TrueFront, accuracies: Sequence[float], costs: Sequence[float]
 ) -> int:
-    """Return how many cells are points of the true front, but for the last digits."""
+    """Return the number of cells on the true front, up to rounding errors."""
     points = [(point.accuracy, point.cost) for point in front.points]
     count = 0
     for cell in zip(accuracies, costs, strict=True):

@@ -1,4 +1,4 @@
-"""How well proxies rank a population: by a truth, published scores, other seeds."""
+"""The table of how well proxies rank a population of architectures."""
 
 from __future__ import annotations
 
@@ -64,29 +64,30 @@ _OF_TRUTH = {
     "τ-b, best tenth",
     "ρ of published",
 }
-"""Columns that are empty without a truth."""
+"""Headers of the columns that are empty without a truth."""
 _OF_PUBLISHED = {"ρ with published", "ρ of published"}
-"""Columns that are empty without published scores."""
+"""Headers of the columns that are empty without published scores."""
 _OF_SEEDS = {"ρ between seeds"}
-"""Columns that are empty with one seed."""
+"""Headers of the columns that are empty with one seed."""
 _CAPTION = (
-    "Kendall's τ-b and Spearman's ρ of each proxy's scores, signed by its direction so that 1 is perfect, with the "
-    "accuracies of the same architectures; mean over seeds (of weights and minibatches). Intervals: "
+    "Kendall's τ-b and Spearman's ρ between each proxy's scores, signed by the proxy's direction so that 1 is "
+    "perfect, "
+    "and the accuracies of the same architectures; mean over seeds (of weights and minibatches). Intervals: "
     f"{100 * LEVEL:.0f} % percentile bootstrap over architectures, {RESAMPLES} resamples. Best tenth: among the "
-    "architectures with the highest accuracies. With published: against the scores of the same name in the file of "
-    "the architectures, unsigned; of published: the published scores' own with the accuracies, infinite ones "
-    "included as they were published. "
-    "Between seeds: mean over pairs of seeds, how little of the ranks is the "
-    "draw of weights and images. Undefined: how many architectures have no score, which are left out, and why; a "
-    "value that is not finite is no score. "
-    f"{NONE}: there is nothing to correlate with, fewer than {LEAST} architectures, or constant scores."
+    "architectures with the highest accuracies. With published: correlation with the scores of the same name in the "
+    "file "
+    "of the architectures, unsigned. Of published: correlation of the published scores with the accuracies, including "
+    "published infinite scores. Between seeds: mean over pairs of seeds; a high value means that the draw of weights "
+    "and "
+    "images changes the ranks little. Undefined: number of architectures without a finite score, which are left out, "
+    f"with the reasons. {NONE}: nothing to correlate with, fewer than {LEAST} architectures, or constant scores."
 )
 
 
 def correlation_table(scores: Scores) -> Table:
-    """Return each proxy's rank correlation with the truth.
+    """Return the table of each proxy's rank correlation with the truth.
 
-    It has the correlation with published scores, and between seeds, too.
+    It also has the correlations with published scores and between seeds.
     """
     rows = [_row(scores, name) for name in scores.values]
     empty = _empty_headers(scores)
@@ -105,7 +106,7 @@ def correlation_table(scores: Scores) -> Table:
 
 
 def _empty_headers(scores: Scores) -> set[str]:
-    """Return the headers of columns that would be empty."""
+    """Return the headers of the columns that would be empty."""
     empty: set[str] = set()
     if scores.accuracies is None:
         empty |= _OF_TRUTH
@@ -120,7 +121,7 @@ def _empty_headers(scores: Scores) -> set[str]:
 
 
 def _answer(scores: Scores, rows: list[Row]) -> str:
-    """Return which proxy ranks best; where no correlation is defined, why."""
+    """Return the proxy that ranks best; if no correlation is defined, the reason."""
     best = highest_row(rows, "tau_b")
     if best:
         others = f" of {len(rows)}" if len(rows) > 1 else ""
@@ -143,17 +144,17 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _why_undefined(scores: Scores, rows: list[Row]) -> str:
-    """Return why no proxy has a correlation with the accuracies, in words."""
+    """Return why no proxy has a correlation with the accuracies."""
     if scores.accuracies is None:
-        return "no accuracies of them are known"
+        return "no accuracies are known"
     if len(scores.accuracies) < LEAST:
         return f"there are fewer than {LEAST} architectures"
     if np.ptp(scores.accuracies) == 0:
         return "all accuracies are equal"
     sizes = [row.full["n"] for row in rows]
     if all(isinstance(size, int) and size < LEAST for size in sizes):
-        return f"no proxy has a score of {LEAST} architectures or more"
-    return "the scores of each proxy, or the accuracies of the architectures that it scores, are all equal"
+        return f"no proxy has scores for {LEAST} or more architectures"
+    return "for each proxy, the scores or the accuracies of the scored architectures are all equal"
 
 
 # Rows
@@ -203,12 +204,12 @@ def _row(scores: Scores, name: str) -> Row:
 def _with_truth(
     accuracies: Floats | None, signed: Floats, defined: Bools
 ) -> dict[str, object]:
-    """Return the correlations of a proxy with the truth; nothing without one.
+    """Return the correlations of a proxy with the truth; nothing without a truth.
 
     Args:
-        accuracies: of every architecture.
-        signed: the scores, seeds × architectures; higher is better.
-        defined: which architectures have a score in every seed.
+        accuracies: accuracies, shape (architectures,).
+        signed: scores, shape (seeds, architectures); higher is better.
+        defined: mask of the architectures with a score in every seed.
     """
     if accuracies is None:
         return {}
@@ -226,7 +227,7 @@ def _with_truth(
 
 
 def _with_published(scores: Scores, name: str, defined: Bools) -> dict[str, object]:
-    """Return how a proxy agrees with its published scores; nothing without these."""
+    """Return a proxy's correlations with its published scores; nothing without them."""
     published = scores.population.published.get(name)
     if published is None:
         return {}
@@ -248,10 +249,10 @@ def _with_published(scores: Scores, name: str, defined: Bools) -> dict[str, obje
 def _of_published(
     published: Sequence[float | None], accuracies: Floats, sign: int
 ) -> dict[str, object]:
-    """Return the published scores' own correlations with the truth.
+    """Return the published scores' correlations with the truth.
 
-    They are as published, so that the published correlation comes out: an infinite
-    value is the first or the last.
+    Infinite scores keep their published value and rank first or last, as in the
+    published correlation.
     """
     known = np.array([value is not None for value in published])
     theirs = sign * np.array([value for value in published if value is not None])
@@ -290,31 +291,29 @@ def _notes(scores: Scores) -> list[str]:
     unpublished = _unpublished(population)
     if unpublished:
         notes.append(
-            f"Architectures without a published score, left out where ours are held against it: {unpublished}."
+            f"Architectures without a published score, left out of the comparison with it: {unpublished}."
         )
     if len(scores.commits) > 1:
         notes.append(
-            f"The scores were made by {len(scores.commits)} commits of archselect: {', '.join(scores.commits)}."
+            f"{len(scores.commits)} commits of archselect computed the scores: {', '.join(scores.commits)}."
         )
     unfinished = sorted(set(scores.info.seeds) - set(scores.seeds))
     if unfinished:
         notes.append(
-            f"Seeds not finished: {', '.join(map(str, unfinished))}; run again to resume: {scores.info.command}"
+            f"Seeds not finished: {', '.join(map(str, unfinished))}; rerun to resume: {scores.info.command}"
         )
     return notes
 
 
 def _setting(scores: Scores) -> str:
-    """Return what was scored, in which networks, on which batches, with which seeds."""
+    """Return the population, the networks, the batches and the seeds of the scores."""
     inputs = scores.info.inputs
     skeleton = [f"{name}={value}" for name, value in inputs.skeleton.items()]
-    shape = ", ".join(skeleton) or "the space's own skeleton"
+    shape = ", ".join(skeleton) or "the space's default skeleton"
     if inputs.supernet_operations:
         shape += ", with the supernet's operations"
     modes = "its definition" if inputs.norm == "own" else f"'{inputs.norm}' for all"
-    batches = (
-        "minibatches of its own" if inputs.fresh_batches else "the same minibatches"
-    )
+    batches = "new minibatches" if inputs.fresh_batches else "the same minibatches"
     return (
         f"Population: {scores.population.source}. Networks: {inputs.space}, {shape}. Batches: {inputs.batches} of "
         f"{inputs.batch_size} images of {inputs.data.name}, for every architecture {batches}; batch-norm mode of "
@@ -323,31 +322,31 @@ def _setting(scores: Scores) -> str:
 
 
 def _ceiling(population: Population) -> str:
-    """Return what the noise of the truth leaves to reach on this population.
+    """Return a sentence with the noise ceiling of the truth on this population.
 
-    That is the agreement between its trials.
+    The ceiling is the agreement between single trials.
     """
     fewest = min(len(trials) for trials in population.trials)
     if fewest < 2:
-        return "Its noise is not known: some architecture has one trial alone."
+        return "Its noise is not known: some architectures have only one trial."
     columns = np.array([trials[:fewest] for trials in population.trials]).T
     agreement = _mean_of_pairs(columns, tau)
     if agreement is None:
-        return "Its noise is not known on so few architectures."
+        return "Its noise is not known: there are too few architectures."
     return f"Noise ceiling: τ-b between its single trials is {agreement:.3f} on this population."
 
 
 def _mean_of_pairs(rows: Floats, measure: Measure) -> float | None:
-    """Return the mean of a measure over pairs of rows; None where none is defined."""
+    """Return the mean of a measure over pairs of rows; None if none is defined."""
     values = [measure(one, other) for one, other in combinations(rows, 2)]
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
 def _unpublished(population: Population) -> str:
-    """Return how many architectures have no published score, by proxy, in words.
+    """Return the number of architectures without a published score, by proxy, as text.
 
-    Empty where all have one.
+    It is empty if all architectures have one.
     """
     counts = {
         name: sum(map(_is_missing, values))
@@ -357,5 +356,5 @@ def _unpublished(population: Population) -> str:
 
 
 def _is_missing(value: float | None) -> bool:
-    """Return whether a published score is none: not there, or not finite."""
+    """Return whether a published score is absent or not finite."""
     return value is None or not np.isfinite(value)

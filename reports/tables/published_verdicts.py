@@ -1,7 +1,7 @@
-"""Verdicts on our values beside a published number of their kind.
+"""Verdicts on the difference between our values and a published number.
 
-The margin of a difference is what :mod:`archselect.reports.statistics.margins` has
-for that kind of number.
+Each kind of published number has its margin in
+:mod:`archselect.reports.statistics.margins`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ NOT_COMPARABLE = "not comparable"
 NO_NUMBER = Interval(None, None, None)
 
 _ROUNDING = 1e-9
-"""By how much floating-point arithmetic may move a number, relative to its size."""
+"""Tolerance for floating-point errors, relative to the size of a number."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict and what it rests on.
+    """A verdict and its basis.
 
     Attributes:
-        verdict: one of the words above.
-        reason: what more has to be said; empty if nothing has.
-        difference: ours less the published number, with its interval.
-        basis: what the interval is made of, in words.
-        differs_below: the value below which ours would have been called "differs"; None
-            where no such value is possible.
-        differs_above: the same above which.
+        verdict: one of the constants above.
+        reason: explanation of the verdict; empty if it needs none.
+        difference: our value minus the published number, with its interval.
+        basis: how the interval was computed, as text.
+        differs_below: value below which ours would have got the verdict "differs"; None
+            if no such value is possible.
+        differs_above: value above which ours would have got the verdict "differs"; None
+            if no such value is possible.
     """
 
     verdict: str
@@ -50,12 +51,12 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Summary:
-    """Our values reduced as the published number is.
+    """Our values, reduced in the same way as the published number.
 
     Attributes:
-        interval: the value and its interval.
-        runs: how many runs it is of.
-        reduction: how they are reduced, in words.
+        interval: the reduced value and its interval.
+        runs: number of runs.
+        reduction: kind of reduction, such as "mean of 4".
     """
 
     interval: Interval
@@ -64,9 +65,9 @@ class Summary:
 
 
 def judge_published(published: PublishedNumber, ours: OwnValues) -> Judgement:
-    """Return the verdict on our values beside a published number of their kind.
+    """Return the verdict on the difference between our values and a published number.
 
-    Raises Incomparable.
+    Raises Incomparable if our values cannot be reduced as the published number is.
     """
     value = summarise(published, ours).interval.mean
     assert value is not None
@@ -92,7 +93,7 @@ def judge_published(published: PublishedNumber, ours: OwnValues) -> Judgement:
         return replace(
             judgement,
             verdict=NO_TEST,
-            reason="no possible value would have been called different",
+            reason="no possible value would have given the verdict 'differs'",
         )
     return judgement
 
@@ -100,7 +101,7 @@ def judge_published(published: PublishedNumber, ours: OwnValues) -> Judgement:
 def _without_interval(
     published: PublishedNumber, ours: OwnValues, difference: float, basis: str
 ) -> Judgement:
-    """Return the verdict where our values have no scatter, or too few runs."""
+    """Return the verdict if our values do not vary or the runs are too few."""
     is_same = (
         all_equal(ours.values) and abs(difference) <= published.rounding + _ROUNDING
     )
@@ -113,14 +114,14 @@ def _without_interval(
 
 
 def summarise(published: PublishedNumber, ours: OwnValues) -> Summary:
-    """Return our values reduced as the published number is.
+    """Return our values, reduced in the same way as the published number.
 
-    Raises Incomparable if they cannot be.
+    Raises Incomparable if that is impossible.
     """
     if published.reduction == "best":
         return _expected_best(published, ours)
     if published.reduction not in ("mean", "single", "exact"):
-        raise Incomparable("the paper does not say what it is the mean or best of")
+        raise Incomparable("the paper does not say how it reduces its runs")
     runs = len(ours.values)
     supernets = len(ours.independent)
     source = f" from {supernets} supernets" if supernets < runs else ""
@@ -129,17 +130,17 @@ def summarise(published: PublishedNumber, ours: OwnValues) -> Summary:
 
 
 def _expected_best(published: PublishedNumber, ours: OwnValues) -> Summary:
-    """Return our expected best of as many runs as the published number is of.
+    """Return the expected best of our runs, for the published number of runs.
 
-    Raises Incomparable.
+    Raises Incomparable if the number of runs is not known or larger than ours.
     """
     runs = len(ours.values)
     if published.metric == "params_millions":
-        raise Incomparable("it is of the published best run alone")
+        raise Incomparable("it belongs to the published best run")
     if published.runs is None:
-        raise Incomparable("it is not said of how many runs it is the best")
+        raise Incomparable("the paper does not say how many runs it is the best of")
     if runs < published.runs:
-        raise Incomparable(f"the best of {published.runs} runs, and here are {runs}")
+        raise Incomparable(f"it is the best of {published.runs} runs; here are {runs}")
     sign = 1.0 if ours.higher else -1.0
     expected = best_of([sign * value for value in ours.values], published.runs)
     words = f"best of {published.runs}"
@@ -149,7 +150,7 @@ def _expected_best(published: PublishedNumber, ours: OwnValues) -> Summary:
 
 
 def _margin(published: PublishedNumber, ours: OwnValues, value: float) -> Margin:
-    """Return the margin of a difference from that kind of published number."""
+    """Return the margin of the difference for this kind of published number."""
     independent = ours.independent
     if published.reduction == "best":
         assert published.runs is not None
@@ -173,7 +174,7 @@ def _margin(published: PublishedNumber, ours: OwnValues, value: float) -> Margin
 def _is_mean_of_table(
     published: PublishedNumber, mean: float | None, std: float | None
 ) -> bool:
-    """Return whether a published mean and its spread are those of this very table."""
+    """Return whether a published mean and its spread are those of our table."""
     if mean is None or std is None or published.std is None:
         return False
     same_mean = abs(mean - published.value) <= published.rounding

@@ -1,4 +1,4 @@
-"""The table of how methods rank over all landscapes of a study."""
+"""The table of the methods' mean ranks over all landscapes of a study."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLUMNS = (
     TableColumn("rank", "Mean rank", brief=True),
     TableColumn("best_on", "Best on"),
     TableColumn("improvement", "Over random, %", brief=True),
-    TableColumn("verdict", "Beside the first", text=True, brief=True),
+    TableColumn("verdict", "Versus the first", text=True, brief=True),
     *frame_columns("critical_difference", "p_friedman"),
 )
 LEVEL_WITH_BEST = "not shown to be worse"
@@ -35,9 +35,9 @@ WORSE_THAN_BEST = "worse"
 
 
 def ranking_table(results: Results) -> Table:
-    """Return the mean rank of every method over the landscapes of a study.
+    """Return the table of every method's mean rank over the landscapes of a study.
 
-    A method is ranked if it has an accuracy on every landscape.
+    A method has a rank if it has an accuracy on every landscape.
     """
     blocks = find_blocks(results)
     ranked = [
@@ -59,17 +59,19 @@ def ranking_table(results: Results) -> Table:
 
 
 _CAPTION = (
-    "A method is a selector with the supernet that it reads from. On each landscape methods are ranked by their mean "
-    "accuracy over seeds, 1 is the best, and equal accuracies share a rank. Best on: landscapes on which no method is "
-    "better. Over random: 100 × (accuracy − accuracy of a random cell) / accuracy of a random cell, mean over the "
-    "landscapes that know it (Yang et al., ICLR 2020). Beside the first: by Nemenyi's critical difference of mean "
-    f"ranks, where Friedman's test shows a difference ({100 * ALPHA:.0f} %; Demšar, JMLR 2006). Landscapes of one "
-    "space are not independent, so that both tests are too sure of themselves."
+    "A method is a selector with its supernet. On each landscape, methods are ranked by their mean "
+    "accuracy over seeds: 1 is the best, and equal accuracies share a rank. Best on: number of landscapes on which no "
+    "method is better. Over random: 100 × (accuracy − accuracy of a random cell) / accuracy of a random cell, mean "
+    "over "
+    "the landscapes where the latter is known (Yang et al., ICLR 2020). Versus the first: verdict by Nemenyi's "
+    "critical "
+    f"difference of mean ranks, if Friedman's test shows a difference ({100 * ALPHA:.0f} %; Demšar, JMLR 2006). "
+    "Landscapes of one space are not independent; so both tests report too many differences."
 )
 
 
 def _rank(blocks: Sequence[MethodBlock], methods: Sequence[str]) -> Ranking | None:
-    """Return the ranking of methods that all blocks have; None if there is none."""
+    """Return the ranking of the methods; None without blocks or methods."""
     if not blocks or not methods:
         return None
     values = [[block.accuracies[method] for method in methods] for block in blocks]
@@ -79,7 +81,7 @@ def _rank(blocks: Sequence[MethodBlock], methods: Sequence[str]) -> Ranking | No
 def _rows(
     blocks: Sequence[MethodBlock], ranked: Sequence[str], ranking: Ranking | None
 ) -> list[Row]:
-    """Return the ranked methods, the best first, and then the others."""
+    """Return the rows of the ranked methods, best first, then of the others."""
     rows = []
     if ranking is not None:
         first = min(ranking.ranks)
@@ -104,11 +106,11 @@ def _ranked_row(
     """Return the row of a method with a mean rank.
 
     Args:
-        blocks: all landscapes.
-        method: its name.
-        rank: its mean rank.
-        first: the best mean rank.
-        ranking: of all ranked methods.
+        blocks: accuracies on each landscape.
+            method: name of the method.
+            rank: mean rank of the method.
+            first: best mean rank.
+            ranking: ranking of all ranked methods.
     """
     width = ranking.critical_difference
     if width is None:
@@ -128,7 +130,7 @@ def _ranked_row(
 def _row(
     blocks: Sequence[MethodBlock], method: str, rank: float | None, verdict: str
 ) -> Row:
-    """Return the row of a method without what a test says."""
+    """Return the row of a method, without the numbers of a test."""
     present = [block for block in blocks if method in block.accuracies]
     best_on = [block for block in present if _is_best(block, method)]
     improvement = _mean_improvement(present, method)
@@ -149,20 +151,20 @@ def _row(
             "Mean rank": NONE if rank is None else f"{rank:.2f}",
             "Best on": str(len(best_on)),
             "Over random, %": NONE if improvement is None else f"{improvement:+.2f}",
-            "Beside the first": verdict,
+            "Versus the first": verdict,
         },
     )
 
 
 def _is_best(block: MethodBlock, method: str) -> bool:
-    """Return whether no method of a block is better."""
+    """Return whether no other method is better on a landscape."""
     return block.accuracies[method] == max(block.accuracies.values())
 
 
 def _mean_improvement(blocks: Sequence[MethodBlock], method: str) -> float | None:
     """Return the mean relative improvement over a random cell, in per cent.
 
-    None if no block knows what a random cell is worth.
+    Return None if the accuracy of a random cell is not known on any landscape.
     """
     improvements = []
     for block in blocks:
@@ -173,7 +175,7 @@ def _mean_improvement(blocks: Sequence[MethodBlock], method: str) -> float | Non
 
 
 def _answer(rows: Sequence[Row], ranking: Ranking | None) -> str:
-    """Return which method is first, and which are not shown to be worse."""
+    """Return the first method, and how many are worse or not shown to be worse."""
     if not rows:
         return "No method has an accuracy."
     if ranking is None:
@@ -184,7 +186,7 @@ def _answer(rows: Sequence[Row], ranking: Ranking | None) -> str:
         f"{join_words(leaders)}: mean rank {first:.2f} of {len(ranking.ranks)} methods"
     )
     if ranking.critical_difference is None:
-        return f"{who} over {_count(ranking)}; nothing is tested, {ranking.reason}."
+        return f"{who} over {_count(ranking)}; no test: {ranking.reason}."
     if not ranking.shows_a_difference:
         return f"{who} over {_count(ranking)}; no evidence that methods differ (Friedman's p {ranking.p:.2g})."
     level = sum(row.full["verdict"] == LEVEL_WITH_BEST for row in rows)
@@ -193,14 +195,14 @@ def _answer(rows: Sequence[Row], ranking: Ranking | None) -> str:
 
 
 def _count(ranking: Ranking) -> str:
-    """Return the number of landscapes in words."""
+    """Return the number of landscapes as text."""
     if ranking.landscapes == 1:
         return "1 landscape"
     return f"{ranking.landscapes} landscapes"
 
 
 def _notes(blocks: Sequence[MethodBlock], ranking: Ranking | None) -> Iterator[str]:
-    """Yield the landscapes, the test, and which methods are missing where."""
+    """Yield notes on the landscapes, the test, and methods without accuracies."""
     if blocks:
         titles = join_words([block.title for block in blocks], most=12)
         yield f"Landscapes: {titles}."
@@ -215,4 +217,4 @@ def _notes(blocks: Sequence[MethodBlock], ranking: Ranking | None) -> Iterator[s
             yield f"{method} is not ranked: no accuracy on {join_words(missing)}."
     unknown = [block.title for block in blocks if not block.random]
     if unknown:
-        yield f"What a random cell is worth is not known on {join_words(unknown)}."
+        yield f"The accuracy of a random cell is not known on {join_words(unknown)}."

@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, LaTeX and HTML."""
+"""A table as Markdown, CSV, LaTeX, Typst and HTML."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from typing import NamedTuple
 import pandas as pd
 
 from archselect.nasbench_adapters.foreign_text import shorten, spreadsheet_cell
-from archselect.reports.escaping import html, latex, markdown
+from archselect.reports.escaping import html, latex, markdown, typst
 from archselect.reports.tables.table import BEST, NOT_WORSE, Table
 
 _MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", NOT_WORSE: "*{}*"}
 _LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", NOT_WORSE: r"\underline{{{}}}"}
+_TYPST_MARKS = {"": "{}", BEST: "strong({})", NOT_WORSE: "underline({})"}
 
 WIDE = 12
-"""Columns that fit on paper.
+"""Most columns that fit on paper.
 
-Of a table with more of these only the most telling ones are printed.
+The print version of a wider table has only its most important columns.
 """
 _SPECIAL = re.compile(r'[",\r\n]')
-"""What may put a field of a CSV file into quotes."""
+"""Letters that require quotes around a field of a CSV file."""
 LONGEST_CELL = 100
-"""Letters of a cell on paper; of a longer one the middle is left out."""
+"""Most letters of a cell on paper; a longer text loses its middle."""
 SHORT = 28
-"""Letters of a text that is not broken into lines."""
+"""Most letters of a text that the page keeps on one line."""
 
 _PAPER_WIDTH = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
 
 
 class _Cell(NamedTuple):
-    """The text of a cell, and its mark if it has one."""
+    """The text of a cell, and its mark; the mark may be empty."""
 
     text: str
     mark: str
@@ -43,24 +44,25 @@ class _Cell(NamedTuple):
 
 
 def to_csv(table: Table) -> str:
-    """Return the numbers in full; an undefined one is an empty field."""
+    """Return a table's frame as CSV, unrounded; undefined numbers are empty fields."""
     return csv_text(table.frame)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Return a frame as :func:`to_csv` returns a table's.
+    """Return a frame as CSV.
 
-    It is the text of DataFrame.to_csv, in a tenth of its time.
+    The text is that of DataFrame.to_csv, except that spreadsheets take no cell for a
+    formula; it takes a tenth of the time.
     """
     columns = [_fields([name, *_values(column)]) for name, column in frame.items()]
-    if len(columns) < 2:  # an empty field by itself would be an empty line
+    if len(columns) < 2:  # a lone empty field would be an empty line
         safe = frame.rename(columns=_safe_value).map(_safe_value)
         return safe.to_csv(index=False, lineterminator="\n")
     return "".join(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
 
 
 def _values(column: pd.Series) -> list[object]:
-    """Return the values of a column, empty texts where there is none."""
+    """Return the values of a column, with empty texts for missing ones."""
     values: list[object] = column.tolist()
     missing = column.isna()
     if not missing.any():
@@ -72,9 +74,9 @@ def _values(column: pd.Series) -> list[object]:
 
 
 def _fields(values: list[object]) -> list[str]:
-    """Return values as texts, in quotes where they must be.
+    """Return values as fields of a CSV file, quoted where necessary.
 
-    Spreadsheets take none of them for a formula.
+    No spreadsheet takes a field for a formula.
     """
     texts = [str(_safe_value(value)) for value in values]
     if not _SPECIAL.search("".join(texts)):
@@ -86,7 +88,7 @@ def _fields(values: list[object]) -> list[str]:
 
 
 def _safe_value(value: object) -> object:
-    """Return a value that spreadsheets do not take for a formula."""
+    """Return a value that no spreadsheet takes for a formula."""
     return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
@@ -132,7 +134,7 @@ def _markdown_cells(row: list[_Cell]) -> list[str]:
 
 
 def _markdown_line(cells: list[str], widths: list[int], is_numeric: list[bool]) -> str:
-    """Return a line of a table, its numbers set flush right."""
+    """Return a line of a table, with numbers aligned right."""
     padded = []
     for cell, width, right in zip(cells, widths, is_numeric, strict=True):
         padded.append(cell.rjust(width) if right else cell.ljust(width))
@@ -140,7 +142,7 @@ def _markdown_line(cells: list[str], widths: list[int], is_numeric: list[bool]) 
 
 
 def _markdown_rule(widths: list[int], is_numeric: list[bool]) -> str:
-    """Return the line below the headers."""
+    """Return the separator line below the headers."""
     rules = []
     for width, right in zip(widths, is_numeric, strict=True):
         rules.append("-" * (width - 1) + ":" if right else "-" * width)
@@ -151,10 +153,10 @@ def _markdown_rule(widths: list[int], is_numeric: list[bool]) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """Return the most telling columns in a `table*` float, with caption and notes.
+    """Return the most important columns as a LaTeX `table*`, with caption and notes.
 
-    It is set by booktabs and needs the packages that its first line names. A table
-    wider than the text is made smaller.
+    The first line names the packages that the table needs. LaTeX shrinks a table that
+    is wider than the text.
     """
     table = table.narrow()
     columns = _columns(table)
@@ -183,7 +185,7 @@ def to_latex(table: Table) -> str:
 
 
 def _latex_rows(table: Table, columns: Sequence[str]) -> list[str]:
-    """Return the lines of all rows, with a heading over each group of them."""
+    """Return the lines of all rows, with a heading over each group of rows."""
     lines: list[str] = []
     before = ""
     for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
@@ -199,17 +201,69 @@ def _latex_rows(table: Table, columns: Sequence[str]) -> list[str]:
 
 
 def _latex_cell(text: str) -> str:
-    """Return a cell of which LaTeX's longest length holds a row."""
+    """Return a cell's text, short enough for a row within LaTeX's longest length."""
     return latex(shorten(text, LONGEST_CELL))
+
+
+# Typst
+
+
+def to_typst(table: Table) -> str:
+    """Return the most telling columns as a figure of Typst, with caption and notes.
+
+    All texts are strings, in which Typst reads no markup. A document includes the file
+    and refers to the table as `@tab:name`.
+    """
+    table = table.narrow()
+    columns = _columns(table)
+    alignment = ["right" if column in table.numeric else "left" for column in columns]
+    headers = [_typst_cell(_Cell(column, "")) for column in columns]
+    lines = [
+        "#figure(",
+        "  kind: table,",
+        f"  caption: {typst(table.title)},",
+        "  table(",
+        f"    columns: {len(columns)},",
+        f"    align: ({', '.join(alignment)},),",
+        "    stroke: none,",
+        "    table.hline(),",
+        f"    table.header({', '.join(headers)}),",
+        "    table.hline(stroke: 0.5pt),",
+        *(f"    {row}," for row in _typst_rows(table, columns)),
+        "    table.hline(),",
+        "  ),",
+        f") <tab:{table.name}>",
+    ]
+    for note in (table.caption, *table.notes):
+        lines.append(f"#par(text(size: 0.8em, {typst(note)}))")
+    return "\n".join(lines) + "\n"
+
+
+def _typst_rows(table: Table, columns: Sequence[str]) -> list[str]:
+    """Return the cells of every row, with a heading over each group of rows."""
+    lines = []
+    before = ""
+    for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
+        if heading != before:
+            text = f"emph({_typst_cell(_Cell(heading, ''))})"
+            lines.append(f"table.cell(colspan: {len(columns)}, align: left, {text})")
+            before = heading
+        lines.append(", ".join(map(_typst_cell, row)))
+    return lines
+
+
+def _typst_cell(cell: _Cell) -> str:
+    """Return a cell of which a page holds a row."""
+    return _TYPST_MARKS[cell.mark].format(typst(shorten(cell.text, LONGEST_CELL)))
 
 
 # HTML
 
 
 def to_html(table: Table) -> str:
-    """Return a `<table>`; its caption is left to the page.
+    """Return a table as HTML `<table>`, without its caption.
 
-    Rows that share a value of the heading stand under it.
+    Rows with the same heading are grouped under it.
     """
     columns = _columns(table)
     classes = {column: _html_class(table, column, len(columns)) for column in columns}
@@ -251,10 +305,10 @@ def _linked(text: str, id: str | None) -> str:
 
 
 def _html_class(table: Table, column: str, columns: int) -> str:
-    """Return the classes of a column's cells.
+    """Return the CSS classes of a column's cells.
 
-    Numbers are set flush right, short texts are not broken, and of a wide table the
-    less telling columns are not printed.
+    "number" aligns right, "short" keeps a text on one line, and "more" hides less
+    important columns of a wide table in print.
     """
     classes = []
     if column in table.numeric:
@@ -267,7 +321,7 @@ def _html_class(table: Table, column: str, columns: int) -> str:
 
 
 def _class_attribute(*classes: str) -> str:
-    """Return an HTML attribute of these classes, of which some may be empty."""
+    """Return a `class` attribute with the classes that are not empty."""
     text = " ".join(filter(None, classes))
     return f' class="{text}"' if text else ""
 
@@ -276,14 +330,14 @@ def _class_attribute(*classes: str) -> str:
 
 
 def _columns(table: Table) -> list[str]:
-    """Return the columns under the headings, without optional ones that are empty."""
+    """Return the columns to show, without headings and empty optional columns."""
     empty = [column for column in table.optional if not any(table.shown[column])]
     left_out = {table.heading, *empty}
     return [column for column in table.shown.columns if column not in left_out]
 
 
 def _headings(table: Table) -> list[str]:
-    """Return, row by row, the heading that it stands under; empty texts if none."""
+    """Return the heading of each row; empty texts if the table has no headings."""
     if not table.heading:
         return [""] * len(table.shown)
     return list(table.shown[table.heading])

@@ -1,8 +1,8 @@
-"""The reproduction table: what papers print, and what was measured here.
+"""The reproduction table: published numbers next to our measurements.
 
-Like is compared with like: the same reduction, split and horizon or final training, the
-same search protocol, the same oracle, measured and not predicted. A row whose verdict
-could not have been another says so.
+A number is judged only if ours has the same reduction, split, number of epochs or final
+training, search protocol and oracle, and is measured rather than predicted. The table
+says where no result could have changed the verdict.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from archselect.reports.tables.table import (
 )
 
 MOST_SETTINGS = 3
-"""Settings of another protocol that the shown table names; the CSV has all."""
+"""Most differing settings of a protocol that the table lists; the CSV lists all."""
 
 _IN_WORDS = {
     NOT_SHOWN: "not shown to differ",
     DIFFERS: "shown to differ",
-    NO_TEST: "could not have been shown to differ by any value (no test)",
+    NO_TEST: "that no value could have shown to differ (no test)",
     NO_INTERVAL: "without an interval",
 }
 _UNITS = {
@@ -65,7 +65,7 @@ _UNITS = {
     "seconds": "search, seconds",
 }
 _PUBLISHED_FIELDS = ("paper", "table", "space", "dataset", "method", "metric")
-"""Fields of a published number that are columns of the same names."""
+"""Fields of a published number that are columns of the same name."""
 _COLUMNS = (
     *frame_columns(*_PUBLISHED_FIELDS),
     TableColumn(header="Published in", text=True, brief=True, heading=True),
@@ -94,27 +94,31 @@ _COLUMNS = (
     *frame_columns("reason", "images"),
 )
 _CAPTION = (
-    f"Published numbers beside ours. Brackets: {100 * LEVEL:.0f} % intervals. "
-    "Difference: ours less the published number. "
-    f"Verdict: '{DIFFERS}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
-    f"'{NOT_SHOWN}' if it does not, which is no proof of agreement; '{NO_INTERVAL}' where our values show no scatter. "
-    f"Would differ: which of the values that are possible would have been called '{DIFFERS}', "
-    f"with the scatter that our runs have; '{NO_TEST}': too few runs, no result could have been significant. "
-    "By: what the interval is made of. A published mean is held against our mean "
-    "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
-    "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
-    "more run or best of n; such an interval holds 95 % where runs scatter normally, "
-    f"and {100 * SKEWED_RUNS:.0f} % for some parts "
-    "of NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
-    f"'{NOT_COMPARABLE}', with the reason, where reduction, split, horizon, training, search protocol, oracle "
-    "or device differ: then ours is shown, and not judged."
+    f"Published numbers and ours. Brackets: {100 * LEVEL:.0f} % intervals. "
+    "Difference: our value minus the published number. "
+    f"Verdict: '{DIFFERS}' if the interval of the difference excludes 0, with an allowance for the rounding of the "
+    f"printed number; '{NOT_SHOWN}' if it includes 0, which does not prove agreement; '{NO_INTERVAL}' if our values "
+    f"do "
+    f"not vary. Would differ: the possible values that would have got the verdict '{DIFFERS}', given the spread of "
+    f"our "
+    f"runs; '{NO_TEST}': with so few runs, no result could have been significant. "
+    "By: how the interval is computed. A published mean is compared with our mean by both standard errors (Welch's t; "
+    "selections from one supernet count as one value), or by ours alone if the published one is not known or the "
+    "number "
+    "is exact. A published single run or best of n is compared with the spread of our runs: the interval is for one "
+    "more "
+    "run or best of n. It contains the value in 95 % of cases if runs are normally distributed, "
+    f"and in {100 * SKEWED_RUNS:.0f} % for some parts "
+    "of NAS-Bench-201's skewed cells. The mean of a whole table is compared with means of as many random cells. "
+    f"'{NOT_COMPARABLE}', with the reason: reduction, split, number of epochs, training, search protocol, oracle "
+    "or device differ; our value is shown without a verdict."
 )
 
 
 def reproduction_table(results: Results) -> Table:
-    """Return every published number that the study names, beside ours.
+    """Return the table of the published numbers that the study names, and ours.
 
-    Raises UserError for one that does not exist.
+    Raises UserError for an unknown published number.
     """
     rows = []
     for entry in results.info.reproduces:
@@ -143,9 +147,9 @@ def reproduction_table(results: Results) -> Table:
 def _on_its_data(
     results: Results, published: list[PublishedNumber], group: Group
 ) -> list[PublishedNumber]:
-    """Return the numbers on data sets on which the group has accuracies.
+    """Return the published numbers on data sets for which the group has accuracies.
 
-    All of them if there is none: then the table says why they cannot be compared.
+    Return all if there are none: the table then says why they are not comparable.
     """
     datasets = {
         landscape.dataset for landscape in results.landscapes if group.known(landscape)
@@ -158,13 +162,14 @@ def _on_its_data(
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A published number beside ours.
+    """The reproduction of a published number.
 
     Attributes:
-        summary: ours as the published number is; None where there is no such thing.
-        judgement: the verdict.
-        settings: in which the searches were not made alike, in words.
-        images: that ours had where the published search had a whole data set, in words.
+        summary: our value, reduced as the published number is; None if that is
+            impossible.
+        judgement: verdict.
+        settings: settings in which the two searches differ, as text.
+        images: images of our search if it did not use the whole data set, as text.
     """
 
     summary: Summary | None
@@ -176,7 +181,7 @@ class Reproduction:
 def _reproduce(
     results: Results, published: PublishedNumber, group: Group
 ) -> Reproduction:
-    """Return our values beside a published number, judged if they can be compared."""
+    """Return our value for a published number, with a verdict if it is comparable."""
     try:
         ours = values_like(results, published, group)
         summary = summarise(published, ours)
@@ -187,7 +192,7 @@ def _reproduce(
     if not protocol and published.reduction == "exact":
         return Reproduction(summary, judge_published(published, ours))
     if not protocol:
-        reason = "how the published search was made is not on record"
+        reason = "the settings of the published search are not known here"
         return Reproduction(summary, Judgement(NOT_COMPARABLE, reason))
     settings = protocol_differences(protocol, published.dataset, group.inputs)
     if settings:
@@ -202,7 +207,7 @@ def _reproduce(
 
 
 def _measured_time(published: PublishedNumber, group: Group) -> Summary | None:
-    """Return our time, which is shown but not compared; None for other metrics."""
+    """Return our search time, shown without a verdict; None for other metrics."""
     if published.metric not in TIMES:
         return None
     ours = times_like(published, group)
@@ -263,7 +268,7 @@ def _row(published: PublishedNumber, group: Group, reproduction: Reproduction) -
 
 
 def _reduction_in_words(published: PublishedNumber) -> str:
-    """Return what the published number is: a mean, a best, single runs."""
+    """Return the kind of the published number, such as "mean of 4" or "exact"."""
     if published.reduction == "exact":
         return "exact"
     if published.reduction == "single":
@@ -280,7 +285,7 @@ def _reduction_in_words(published: PublishedNumber) -> str:
 
 
 def _metric_in_words(published: PublishedNumber) -> str:
-    """Return a metric in words, with the oracle of a correlation."""
+    """Return a metric as text, with the oracle of a correlation."""
     matched = CORRELATION.fullmatch(published.metric)
     if matched is None:
         return _UNITS.get(published.metric, published.metric)
@@ -291,7 +296,7 @@ def _metric_in_words(published: PublishedNumber) -> str:
 
 
 def _published_in_words(published: PublishedNumber, digits: int) -> str:
-    """Return the published number with its scatter, and what it is of."""
+    """Return the published number as text, with its spread and kind."""
     number = f"{published.value:.{digits}f}"
     reduction = _reduction_in_words(published)
     if len(published.values) > 1:
@@ -313,7 +318,7 @@ def _summary_in_words(summary: Summary | None, digits: int) -> str:
 
 
 def _interval_in_words(interval: Interval, digits: int, sign: str = "") -> str:
-    """Return a number with its interval, if it has one."""
+    """Return a number as text, with its interval if it has one."""
     if interval.mean is None:
         return NONE
     form = f"{sign}.{digits}f"
@@ -324,9 +329,9 @@ def _interval_in_words(interval: Interval, digits: int, sign: str = "") -> str:
 
 
 def _would_differ(judgement: Judgement, digits: int) -> str:
-    """Return which values of ours would have been called different, in words."""
+    """Return the values of ours that would have got the verdict "differs", as text."""
     if judgement.verdict == NO_TEST:
-        return "none that is possible"
+        return "no possible value"
     parts = []
     if judgement.differs_below is not None:
         parts.append(f"below {judgement.differs_below:.{digits}f}")
@@ -336,7 +341,7 @@ def _would_differ(judgement: Judgement, digits: int) -> str:
 
 
 def _verdict_in_words(judgement: Judgement, settings: Sequence[str]) -> str:
-    """Return the verdict with its reason, which names the first of many settings."""
+    """Return the verdict with its reason; of many settings, list only the first."""
     if len(settings) > MOST_SETTINGS + 1:
         first = ", ".join(settings[:MOST_SETTINGS])
         rest = len(settings) - MOST_SETTINGS
@@ -350,9 +355,9 @@ def _verdict_in_words(judgement: Judgement, settings: Sequence[str]) -> str:
 
 
 def _answer(rows: Sequence[Row]) -> str:
-    """Return how many published numbers there are of each verdict."""
+    """Return the number of published numbers for each verdict, as a sentence."""
     if not rows:
-        return "No published number is known of what was run."
+        return "There is no published number for the selectors of this study."
     counts = Counter(str(row.full["verdict"]) for row in rows)
     compared = len(rows) - counts[NOT_COMPARABLE]
     if not compared:
@@ -361,7 +366,7 @@ def _answer(rows: Sequence[Row]) -> str:
             if len(rows) == 1
             else f"None of the {len(rows)} published numbers can"
         )
-        return f"{which} be held against ours."
+        return f"{which} be compared with ours."
     verdicts = ", ".join(
         f"{counts[verdict]} {words}"
         for verdict, words in _IN_WORDS.items()
@@ -369,14 +374,14 @@ def _answer(rows: Sequence[Row]) -> str:
     )
     more = counts[NOT_COMPARABLE]
     rest = f"; {more} more cannot be compared" if more else ""
-    return f"Of {compared} published numbers that can be held against ours: {verdicts}{rest}."
+    return f"Of {compared} comparable published numbers: {verdicts}{rest}."
 
 
 def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
-    """Return what holds for several rows.
+    """Return the notes under the table.
 
-    That is how the study differs from the one it is a variant of, its status, its
-    images, and what is known of the published numbers.
+    They give the study's differences from the original, its status, its images, and
+    remarks on the published numbers.
     """
     info = results.info
     notes = []
@@ -388,7 +393,7 @@ def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
     notes += results.status()
     used_images = dict.fromkeys(str(row.full["images"]) for row in rows)
     notes += [
-        f"Ours searched on {images}, where the published search had the whole data set."
+        f"Our search used {images}; the published search used the whole data set."
         for images in used_images
         if images
     ]

@@ -1,4 +1,4 @@
-"""Where every run comes from: seeds, settings, machine, versions and commit."""
+"""The provenance of every run: seeds, settings, machine, versions and commit."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ _MACHINE_FIELDS = (
     "torch",
 )
 _CAPTION = (
-    "Seed: supernet seed/selection seed. Record: the file in records/ with all that the run measured. The "
-    "settings of a selector, supernet and data set are below; report/runs.csv has the architectures, too."
+    "Seed: supernet seed/selection seed. Record: the file in records/ with all measurements of the run. The settings "
+    "of "
+    "selectors, supernets and data sets are listed below. report/runs.csv also has the architectures."
 )
 
 
 def runs_frame(results: Results) -> pd.DataFrame:
-    """Return one row per finished run, with all that says where it comes from."""
+    """Return one row per finished run, with its result and provenance."""
     records = results.records
     inputs = [record.inputs for record in records]
     selectors: list[str] = []
@@ -64,7 +65,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
 
 
 class _Judgement(NamedTuple):
-    """What a truth says of a run, None where it is not known."""
+    """The accuracy of a run in a truth; None for values that are not known."""
 
     truth: str | None = None
     dataset: str | None = None
@@ -79,10 +80,10 @@ class _Judgement(NamedTuple):
 def judged_frame(results: Results) -> pd.DataFrame:
     """Return one row per finished run and ground truth that judges it.
 
-    To the columns of :func:`runs_frame` it adds the truth, the accuracy of what was
-    selected (in per cent, mean of trials), its rank (1 is the best), and the gap: the
-    highest mean of the truth minus the accuracy, in points. A run that no truth judges
-    has one row without them.
+    To the columns of :func:`runs_frame` it adds the truth, the accuracy of the selected
+    architecture (in per cent, mean over trials), its rank (1 is the best), and the gap:
+    the highest mean of the truth minus the accuracy, in percentage points. A run
+    without a truth has one row, in which these columns are empty.
     """
     landscapes = {landscape.id: landscape for landscape in results.landscapes}
     places: list[int] = []
@@ -100,7 +101,7 @@ def judged_frame(results: Results) -> pd.DataFrame:
 
 
 def _judgement(accuracy: Accuracy, landscape: Landscape) -> _Judgement:
-    """Return what a truth says of a run."""
+    """Return the accuracy, rank and gap of a run in a truth."""
     gap = None
     if accuracy.mean is not None and landscape.optimum is not None:
         gap = landscape.optimum - accuracy.mean
@@ -117,7 +118,7 @@ def _judgement(accuracy: Accuracy, landscape: Landscape) -> _Judgement:
 
 
 def _cost_columns(results: Results) -> dict[str, object]:
-    """Return each cost of the selected architectures, None where it is not known."""
+    """Return a column per cost of the selected architectures; None if not known."""
     kinds: dict[CostKind, None] = {}
     for record in results.records:
         kinds |= dict.fromkeys(map(kind_of, record.costs))
@@ -133,10 +134,10 @@ def _cost_columns(results: Results) -> dict[str, object]:
 
 
 def _machine_columns(records: list[Record]) -> dict[str, object]:
-    """Return the fields of every record's machine, field by field."""
+    """Return a column per field of the records' machines."""
     machines = [record.cost.machine for record in records]
     read_fields = attrgetter(*_MACHINE_FIELDS)
-    # Many records share one object.
+    # Many records share one Machine object.
     known = {id(machine): read_fields(machine) for machine in machines}
     by_field = zip(*(known[id(machine)] for machine in machines), strict=True)
     return dict(zip(_MACHINE_FIELDS, by_field, strict=True))
@@ -145,11 +146,11 @@ def _machine_columns(records: list[Record]) -> dict[str, object]:
 def runs_table(
     frame: pd.DataFrame, most: int, cells: Mapping[tuple[str, str], str]
 ) -> Table:
-    """Return the first runs of a frame, at most `most`, as a page shows them.
+    """Return the table of the first runs of a frame, at most `most`, for the page.
 
     Args:
-        frame: every run, as :func:`runs_frame` returns them.
-        most: most rows.
+        frame: all runs, from :func:`runs_frame`.
+        most: largest number of rows.
         cells: names of the drawn cells, by space and architecture.
     """
     first = frame[:most]
@@ -176,7 +177,7 @@ def runs_table(
     versions = {_version(version, commit) for version, commit in distinct}
     return Table(
         name="runs",
-        title="Where every run comes from",
+        title="Provenance of every run",
         answer=f"{len(frame)} runs, by archselect {', '.join(sorted(versions))}.",
         frame=first,
         shown=shown,
@@ -191,5 +192,5 @@ def runs_table(
 
 
 def _version(version: str, commit: str | None) -> str:
-    """Return the version, and the commit in words."""
+    """Return the version with the short commit."""
     return f"{version} ({short_commit(commit)})"

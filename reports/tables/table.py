@@ -1,4 +1,4 @@
-"""What a table is: numbers for programs, the same rows as text, and its answer."""
+"""A table: numbers for programs, the same rows as text, and a one-sentence answer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pandas as pd
 from archselect.benchmarks.store.records import Landscape
 
 NONE = "–"
-"""What stands where there is no number."""
+"""Text of a cell without a number."""
 
 Mark = Literal["best", "level", "worse"]
-"""How a selector does beside the one with the best mean.
+"""The comparison of a selector with the one that has the best mean.
 
-It is the best itself, it is not shown to be worse, or it is worse. The first two are
-marks of cells.
+"best": it is the best. "level": it is not shown to be worse. "worse": it is worse.
+Cells show the first two.
 """
 BEST: Mark = "best"
 NOT_WORSE: Mark = "level"
@@ -26,12 +26,12 @@ WORSE: Mark = "worse"
 
 MARKS_NOTE = (
     "Bold: the best mean. Italic (underlined in LaTeX): not significantly worse than the best "
-    "(paired t-test over supernet seeds, 5 % after Holm); with few seeds it shows little."
+    "(paired t-test over supernet seeds at 5 %, Holm-adjusted); with few seeds the test has little power."
 )
-"""The note of a table that has marks."""
+"""The note under a table that has marks."""
 
 LANDSCAPE_FIELDS = ("truth", "dataset", "split", "epochs")
-"""Columns of a frame that say which landscape a row is of."""
+"""Columns of a frame that identify the landscape of a row."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class TableColumn:
     """One column of a table.
 
     Attributes:
-        name: its stable name in `Table.frame`; empty for a column that is only shown.
-        header: its header in `Table.shown`; empty for a column of the frame alone.
-        text: whether it holds words. Numbers are set flush right.
-        brief: whether it is one of the most telling columns, which fit a terminal.
-        heading: whether a page and LaTeX show it as headings of groups of rows; then it
-            is brief, too.
-        optional: whether a page and LaTeX leave it out where all rows are empty.
+        name: stable name in `Table.frame`; empty for a column that is only shown.
+            header: header in `Table.shown`; empty for a column that only the frame has.
+            text: whether the column holds words. Numbers are aligned right. brief:
+            whether the column is among the most important ones, which fit a terminal.
+            heading: whether the page and LaTeX show the column as headings over groups
+            of rows. Such a column must also be `brief`. optional: whether the page and
+            LaTeX leave the column out if all its cells are empty.
     """
 
     name: str = ""
@@ -57,7 +57,7 @@ class TableColumn:
 
 
 def frame_columns(*names: str) -> tuple[TableColumn, ...]:
-    """Return columns that are in the frame alone."""
+    """Return columns that only the frame has."""
     return tuple(TableColumn(name) for name in names)
 
 
@@ -65,28 +65,28 @@ LANDSCAPE_COLUMNS = (
     *frame_columns(*LANDSCAPE_FIELDS),
     TableColumn(header="Landscape", text=True, brief=True, heading=True),
 )
-"""The columns of a table that has rows per landscape."""
+"""The first columns of a table with one or more rows per landscape."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table.
+    """A table of a report.
 
     Attributes:
-        name: stands for it in the names of files and in links.
-        title: its title.
-        answer: what it says, in one sentence.
-        frame: the numbers in full under stable names, for files and programs.
+        name: name used in file names and links.
+        title: title.
+        answer: main result, in one sentence.
+        frame: unrounded numbers under stable column names, for files and programs.
         shown: the same rows as rounded text under readable headers.
-        marks: by row, the marked cells' headers and marks.
-        numeric: the headers that are set flush right.
-        brief: the headers that fit a terminal.
-        caption: what its columns mean.
-        notes: sentences that stand under it.
-        heading: the header of the column that is shown as headings; empty without one.
-        optional: the headers of columns that are left out where all rows are empty.
-        row_ids: ids of the rows on a page; empty without any.
-        links: by row, the places on the page that cells lead to, by header.
+        marks: by row, the marks of its cells by header.
+        numeric: headers of the columns to align right.
+        brief: headers of the columns that fit a terminal.
+        caption: meaning of the columns.
+        notes: sentences shown under the table.
+        heading: header of the column that is shown as headings; empty if there is none.
+        optional: headers of the columns to leave out if all their cells are empty.
+        row_ids: ids of the rows on the page; empty if they have none.
+        links: by row, the ids on the page that its cells link to, by header.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Table:
     links: tuple[Mapping[str, str], ...] = ()
 
     def narrow(self) -> Table:
-        """Return the table with its most telling columns alone."""
+        """Return the table with only its most important columns."""
         kept = [header for header in self.shown.columns if header in self.brief]
         return replace(
             self,
@@ -117,12 +117,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table.
+    """A row of a table.
 
     Attributes:
-        full: its numbers, under the names of `Table.frame`.
-        shown: its text, under the headers of `Table.shown`.
-        marks: the marks of its cells, by header.
+        full: values by column name of `Table.frame`.
+        shown: texts by header of `Table.shown`.
+        marks: marks of cells by header.
     """
 
     full: dict[str, object]
@@ -140,19 +140,19 @@ def make_table(
     caption: str,
     notes: Sequence[str],
 ) -> Table:
-    """Return the table of these rows.
+    """Return a table made of rows.
 
-    What a row has under none of the columns' names and headers is left out; what it
-    lacks is empty.
+    Ignore values of a row that belong to no column. Leave the cells of missing values
+    empty.
 
     Args:
-        name: of the table.
-        title: of the table.
-        rows: in order.
-        answer: of the table.
-        columns: those of the frame and those that are shown, each in order.
-        caption: of the table.
-        notes: of the table, without the one on marks.
+        name: name of the table.
+        title: title of the table.
+        rows: rows in order.
+        answer: main result, in one sentence.
+        columns: columns of the frame and of the shown table, in order.
+        caption: meaning of the columns.
+        notes: sentences to show under the table, without :data:`MARKS_NOTE`.
     """
     names = [column.name for column in columns if column.name]
     shown = [column for column in columns if column.header]
@@ -176,19 +176,19 @@ def make_table(
 
 
 def _visible_marks(row: Row) -> dict[str, str]:
-    """Return the marks that a reader sees: what is worse is not marked."""
+    """Return the marks that a reader sees; "worse" has none."""
     return {header: mark for header, mark in row.marks.items() if mark != WORSE}
 
 
 def landscape_fields(landscape: Landscape) -> dict[str, object]:
-    """Return the landscape under the names of :data:`LANDSCAPE_FIELDS`."""
+    """Return the values of :data:`LANDSCAPE_FIELDS` by name."""
     return {name: getattr(landscape, name) for name in LANDSCAPE_FIELDS}
 
 
 def highest_row(rows: Sequence[Row], column: str) -> Row | None:
     """Return the first row with the highest number in a column of the frame.
 
-    None if no row has a number there.
+    Return None if no row has a number in this column.
     """
     best: Row | None = None
     highest = -np.inf
@@ -201,12 +201,12 @@ def highest_row(rows: Sequence[Row], column: str) -> Row | None:
 
 
 def deviation(values: np.ndarray) -> float | None:
-    """Return the sample standard deviation; None for fewer than two values."""
+    """Return the sample standard deviation (n − 1); None for fewer than two values."""
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def join_words(items: Sequence[str], most: int = 4) -> str:
-    """Return items as "a, b and c"; of more than `most`, the last ones are a count."""
+    """Return items as "a, b and c"; beyond `most` items, end with "and N more"."""
     if len(items) > most:
         rest = len(items) - most + 1
         items = [*items[: most - 1], f"{rest} more"]

@@ -51,22 +51,22 @@ _COLUMNS = (
     TableColumn("note", "Note", text=True, optional=True),
 )
 _CAPTION = (
-    "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "
-    "scores' sign set by their declared direction, so that 1 is perfect and 0 is chance. Operation "
-    "level: per edge, the scores at the step that decided the edge against the best accuracy of the "
+    "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth. The "
+    "scores are signed by their declared direction, so that 1 is perfect and 0 is chance. Operation "
+    "level: for each edge, the scores at the step that decided the edge, against the best accuracy of the "
     "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
-    "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
-    f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} % by "
-    "Student's t over supernet seeds, cut at -1 and 1; there is none with fewer than three seeds or where all "
+    "(avg-acc); mean over edges and rounds, then over seeds. Architecture level: scores of whole architectures "
+    f"against their accuracies (mean over trials); mean over seeds. Intervals: {100 * LEVEL:.0f} % by "
+    "Student's t over supernet seeds, cut at -1 and 1; none with fewer than three seeds or if all "
     "seeds have the same value."
 )
 
 
 @dataclass(frozen=True)
 class _Leader:
-    """The selector whose scores agree best with a landscape at a level, in words.
+    """The selector whose scores agree best with a landscape at a level, as a sentence.
 
-    `selectors` is among how many it is the best.
+    `selectors` is the number of selectors that were compared.
     """
 
     landscape: Landscape
@@ -75,9 +75,9 @@ class _Leader:
 
 
 def tau_table(results: Results) -> Table:
-    """Return the rank correlation of scores with the truth.
+    """Return the table of rank correlations between scores and the truth.
 
-    There are rows per landscape, level and selector.
+    There is a row per landscape, level and selector.
     """
     rows: list[Row] = []
     leaders: list[_Leader] = []
@@ -117,7 +117,7 @@ def _row(
     correlation: Correlation,
     mark: Mark | None,
 ) -> Row:
-    """Return the row of a selector's scores of one level."""
+    """Return the row of a selector's scores at one level."""
     note = _note(correlation)
     full: dict[str, object] = {
         **landscape_fields(landscape),
@@ -150,7 +150,7 @@ def _row(
 
 
 def _note(correlation: Correlation) -> str:
-    """Return what is undefined and why; empty where all is defined."""
+    """Return what is undefined and why; empty if everything is defined."""
     seeds = len(correlation.per_seed)
     defined = sum(value is not None for value in correlation.per_seed)
     if defined == seeds:
@@ -165,7 +165,7 @@ def _find_leader(
     known: dict[str, Correlation],
     marks: dict[str, Mark],
 ) -> list[_Leader]:
-    """Return whose scores agree best with a landscape; [] where nothing is defined."""
+    """Return the selector whose scores agree best; an empty list if none is defined."""
     means = {
         name: correlation.tau.mean
         for name, correlation in known.items()
@@ -184,7 +184,7 @@ def _find_leader(
 def _answer(results: Results, leaders: list[_Leader]) -> str:
     """Return the answer for the first landscape, level by level."""
     if not leaders:
-        return "No selector gives scores that could be correlated with the truth."
+        return "No selector has scores to correlate with the truth."
     first = leaders[0].landscape
     on_first = [leader for leader in leaders if leader.landscape is first]
     several = any(leader.selectors > 1 for leader in on_first)
@@ -214,7 +214,7 @@ def _notes(results: Results) -> list[str]:
 
 
 def _controls(results: Results, landscapes: list[Landscape]) -> Iterator[str]:
-    """Yield, for each truth, what scores reach that look at no supernet."""
+    """Yield, for each truth, the correlations of scores that use no supernet."""
     for landscape in landscapes:
         sentence = controls_in_words(landscape)
         if sentence:
@@ -226,7 +226,7 @@ def _direction(
     level: str,
     scale_of: Callable[[Sequence[Record]], Scale | None],
 ) -> str:
-    """Return which scores of a level there are, and which way is better."""
+    """Return the scores of a level, each with the better direction."""
     scored = []
     silent = []
     for group in results.groups:
@@ -244,7 +244,7 @@ def _direction(
 
 
 def _without_rows(level: str, names: Sequence[str]) -> str:
-    """Return which selectors have no rows, and why."""
+    """Return a sentence on the selectors without rows, and why."""
     verb = "gives" if len(names) == 1 else "give"
     have = "it has" if len(names) == 1 else "they have"
     return f"{join_words(names, len(names))} {verb} no {level.lower()} scores, so {have} no rows."

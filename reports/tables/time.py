@@ -1,4 +1,4 @@
-"""The table of what a search costs: seconds by phase, memory, counts."""
+"""The table of search costs: seconds by phase, memory, counts."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ _read_counts = attrgetter(*_COUNT_NAMES)
 _MIB = 2**20
 _SIMULATED = "Training simulated s"
 _SIMULATED_NOTE = (
-    "Training simulated: what training all that a run queried would have cost, in seconds by the study's cost "
-    "'training'; it was not spent, and is in no other number."
+    "Training simulated: seconds that training all queried architectures would have taken, by the study's cost "
+    "'training'. This time was not spent; no other number includes it."
 )
 
 _CAPTION = (
-    "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
-    "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
-    "use of the device) is apart. Supernet: training it; all selectors of a seed share it, and it is "
-    "counted in full for each selector that needs it. Counts are hardware-free and over all phases: "
-    "forward and backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a "
-    f"backward counts as two forwards). {NONE}: the phase was never entered."
+    "Cost of one run, mean over the seeds of a selector. Seconds by phase; the device is synchronised at "
+    "each boundary. Total: sum of the phases (± sample standard deviation over seeds), without the warm-up "
+    "(first use of the device). Supernet: training of the supernet; all selectors of a seed share it, and each "
+    "selector that needs it counts it in full. Counts do not depend on the hardware and cover all phases: "
+    "forward and backward passes, images (once per forward pass), GFLOP (10⁹ floating-point operations; a "
+    f"backward pass counts as two forward passes). {NONE}: no run had this phase."
 )
 
 
 def time_table(results: Results) -> Table:
-    """Return seconds by phase, memory and hardware-free counts, per selector."""
+    """Return the table of seconds by phase, memory and counts, by selector."""
     phases = _phases(results)
     machines = _machines(results)
     memories = sorted({record.cost.memory_kind for record in results.records})
     rows = [_row(group, phases) for group in results.groups if group.records]
-    # Where all rows have the same, a note says it instead.
+    # A value that all rows share stands in a note instead of a column.
     simulates = any(row.full["training_simulated_s"] is not None for row in rows)
     told_once = set()
     if len(machines) == 1:
@@ -82,7 +82,7 @@ def time_table(results: Results) -> Table:
 
 
 def _phases(results: Results) -> list[str]:
-    """Return the phases of the table: the usual ones, then others that a run has."""
+    """Return the phases of the table: the usual ones, then others that occur."""
     others: set[str] = set()
     for group in results.groups:
         others |= set(group.phases) - set(PHASES)
@@ -90,7 +90,7 @@ def _phases(results: Results) -> list[str]:
 
 
 def _machines(results: Results) -> list[str]:
-    """Return in words the machines of all runs and supernets."""
+    """Return descriptions of the machines of all runs and supernets."""
     machines: set[Machine] = set()
     for group in results.groups:
         machines |= {*group.machines, *group.supernet_machines}
@@ -99,28 +99,29 @@ def _machines(results: Results) -> list[str]:
 
 def _machines_note(machines: Sequence[str]) -> str:
     if len(machines) == 1:
-        return f"All runs and supernets on {machines[0]}."
-    return f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}."
+        return f"All runs and supernets used {machines[0]}."
+    return f"{len(machines)} kinds of machines; their times are not comparable: {'; '.join(machines)}."
 
 
 def _unknown_training_notes(results: Results) -> Iterator[str]:
-    """Yield of which selectors it is not known what all queries cost to train."""
+    """Yield notes on selectors with queries whose training cost is not known."""
     for group in results.groups:
         seconds = [simulated_training(record) for record in group.records]
         unknown = seconds.count(None)
         if unknown and any(map(has_training_cost, group.records)):
             yield (
-                f"{group.name}: what training would have cost is not known of all that was queried in {unknown} of "
-                f"{len(seconds)} runs, so there is no mean."
+                f"{group.name}: in {unknown} of {len(seconds)} runs, the training cost of some queried architectures "
+                f"is not "
+                "known, so there is no mean."
             )
 
 
 def _columns(phases: Sequence[str], simulates: bool) -> list[TableColumn]:
-    """Return the columns of the table, all of them shown.
+    """Return the columns of the table; all of them are shown.
 
     Args:
-        phases: each has a column.
-        simulates: whether any selector has seconds of simulated trainings.
+        phases: phases, with a column each.
+        simulates: whether any selector has simulated training seconds.
     """
     of_phases = [
         TableColumn(f"{phase}_s", _phase_header(phase), brief=phase in _BRIEF_PHASES)
@@ -150,7 +151,7 @@ def _phase_header(phase: str) -> str:
 
 
 def _row(group: Group, phases: Sequence[str]) -> Row:
-    """Return the mean cost of a selector's runs."""
+    """Return the row of the mean cost of a selector's runs."""
     costs = [record.cost for record in group.records]
     spent = {phase: float(np.mean(seconds)) for phase, seconds in group.phases.items()}
     totals = np.array(group.seconds)
@@ -202,8 +203,8 @@ def _row(group: Group, phases: Sequence[str]) -> Row:
 
 
 def _mean_counts(costs: Sequence[SearchCost]) -> dict[str, float]:
-    """Return each count's mean over runs, summed over phases."""
-    # Many records share one object.
+    """Return the mean over runs of each count, summed over phases."""
+    # Many records share one dictionary of counts.
     distinct = {id(cost.counts): cost for cost in costs}
     sums = {key: _summed_counts(cost) for key, cost in distinct.items()}
     by_count = zip(*(sums[id(cost.counts)] for cost in costs), strict=True)
@@ -214,7 +215,7 @@ def _mean_counts(costs: Sequence[SearchCost]) -> dict[str, float]:
 
 
 def _summed_counts(cost: SearchCost) -> list[int]:
-    """Return the sums over all phases, in the order of the fields."""
+    """Return the counts summed over all phases, in the order of the fields."""
     totals = [0] * len(_COUNT_NAMES)
     for counts in cost.counts.values():
         of_phase = _read_counts(counts)
@@ -223,9 +224,10 @@ def _summed_counts(cost: SearchCost) -> list[int]:
 
 
 def _answer(rows: Sequence[Row], one_machine: bool) -> str:
-    """Return the dearest and the cheapest selector.
+    """Return a sentence with the most expensive and the cheapest selector.
 
-    They are by seconds on one machine, by floating-point operations on several.
+    Compare seconds if all runs used one kind of machine, else floating-point
+    operations.
     """
     name = "total_s" if one_machine else "gflop"
     unit = "s" if one_machine else "GFLOP"
@@ -235,8 +237,8 @@ def _answer(rows: Sequence[Row], one_machine: bool) -> str:
     if cheapest == dearest:
         return f"One run of {cheapest} costs {short(costs[cheapest])} {unit}."
     return (
-        f"One run of {dearest} costs most, {short(costs[dearest])} {unit}, "
-        f"and one of {cheapest} least, {short(costs[cheapest])} {unit}."
+        f"{dearest} costs most, {short(costs[dearest])} {unit} per run, "
+        f"and {cheapest} least, {short(costs[cheapest])} {unit}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Words for a truth, its accuracies, a machine and a size."""
+"""Phrases for truths, accuracies, machines and sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archselect.reports.results.results import Results
 
 
 def judged_landscapes(results: Results) -> list[Landscape]:
-    """Return the landscapes that were asked about a run of the study."""
+    """Return the landscapes that have judged a run of the study."""
     judged = []
     for landscape in results.landscapes:
         if any(group.judged(landscape) for group in results.groups):
@@ -21,7 +21,7 @@ def judged_landscapes(results: Results) -> list[Landscape]:
 
 
 def describe_landscape(results: Results, landscape: Landscape) -> str:
-    """Return what a landscape's numbers are, how good they are, and their range."""
+    """Return sentences on a landscape: truth, best and median accuracy, noise."""
     title = results.title(landscape)
     trials = trials_in_words(landscape)
     if not landscape.architectures:
@@ -45,7 +45,7 @@ def describe_landscape(results: Results, landscape: Landscape) -> str:
 
 
 def optimum_in_words(landscape: Landscape) -> str:
-    """Return the optimum in words, corrected for noise where that is known.
+    """Return the optimum as text, corrected for noise where the correction is known.
 
     The landscape must have architectures.
     """
@@ -54,7 +54,7 @@ def optimum_in_words(landscape: Landscape) -> str:
     corrected = landscape.optimum_corrected
     left_out = landscape.optimum_left_out
     if corrected is None:
-        return f"{raw} (raw: without repeated trials it cannot be corrected for noise)"
+        return f"{raw} (raw: the correction for noise needs repeated trials)"
     if corrected == landscape.optimum or left_out is None:
         return raw
     return (
@@ -64,27 +64,25 @@ def optimum_in_words(landscape: Landscape) -> str:
 
 
 def why_no_random_cell(results: Results, landscape: Landscape) -> str:
-    """Return why no expectation of a random cell is known, in a sentence.
+    """Return a sentence that says why the expectation of a random cell is not known.
 
-    Empty where one is known.
+    It is empty if the expectation is known.
     """
     if landscape.mean is not None:
         return ""
     if not landscape.architectures:
-        reason = "only what was selected was trained"
+        reason = "only the selected architectures were trained"
     elif landscape.surrogate:
         reason = "a surrogate predicts its accuracies"
     elif landscape.space_size is not None:
-        reason = f"the truth holds {extent(landscape)} only"
+        reason = f"the truth covers only {extent(landscape)}"
     else:
-        reason = (
-            f"how likely each cell is to be drawn from {landscape.space} is not known"
-        )
+        reason = f"the probability of each cell in {landscape.space} is not known"
     return f"There is no row of a random cell on {results.title(landscape)} ({landscape.truth}): {reason}."
 
 
 def extent(landscape: Landscape) -> str:
-    """Return how many architectures a landscape has, and of how many."""
+    """Return the number of architectures in a landscape, and in its space."""
     count = f"{landscape.architectures:,}"
     size = landscape.space_size
     if size is None:
@@ -94,29 +92,27 @@ def extent(landscape: Landscape) -> str:
 
 
 def quality(landscape: Landscape) -> str:
-    """Return where a truth's accuracies come from, and how good a surrogate is."""
+    """Return the source of a truth's accuracies, and a surrogate's quality."""
     if not landscape.architectures:
-        return "Trained here to the end"
+        return "Final trainings of this study"
     is_predicted = landscape.provenance == "predicted"
     if not landscape.surrogate:
-        content = (
-            "predictions, not of trainings" if is_predicted else "measured accuracies"
-        )
+        content = "predicted accuracies" if is_predicted else "measured accuracies"
         return f"Looked up in a table of {content}"
     if landscape.agreement is None:
-        how_well = "how well was not measured here"
-        which = "predicted by it, too"
+        how_well = "whose agreement with trained networks was not measured here"
+        which = "that the surrogate predicted"
     else:
         how_well = _agreement_in_words(landscape.agreement)
         which = "that it was fitted on"
         if is_predicted:
             which += ", whose accuracies are themselves predicted"
     architectures = f"{landscape.architectures:,} architectures {which}"
-    return f"Predicted by a surrogate, {how_well}; ranks, gaps and oracles are of the {architectures}"
+    return f"Predicted by a surrogate, {how_well}; ranks, gaps and oracles are among the {architectures}"
 
 
 def _agreement_in_words(agreement: Agreement) -> str:
-    """Return how well a surrogate predicts architectures that it was not fitted on."""
+    """Return a surrogate's agreement with architectures outside its fit."""
     best_tenth = ""
     if agreement.best is not None:
         best_tenth = (
@@ -132,28 +128,28 @@ def _agreement_in_words(agreement: Agreement) -> str:
 
 
 def median(landscape: Landscape) -> float:
-    """Return the landscape's median accuracy; it must have architectures."""
+    """Return the median accuracy of a landscape that has architectures."""
     return landscape.quantiles[len(landscape.quantiles) // 2]
 
 
 def source_in_words(landscape: Landscape, accuracy: Accuracy) -> str:
-    """Return how an accuracy came about; one that was looked up may be a prediction."""
+    """Return the source of an accuracy: trained, predicted, looked up, and so on."""
     if accuracy.source == "looked up":
         return looked_up_in_words(landscape)
     return accuracy.source
 
 
 def looked_up_in_words(landscape: Landscape) -> str:
-    """Return how an accuracy that was looked up in a landscape's truth came about."""
+    """Return "looked up", and whether the table's accuracies are predictions."""
     if landscape.provenance == "predicted":
         return "looked up, itself predicted"
     return "looked up"
 
 
 def is_measured_whole(landscape: Landscape) -> bool:
-    """Return whether a landscape has the measured accuracies of a whole space.
+    """Return whether a landscape has measured accuracies of a whole space.
 
-    Then nothing more need be said of it.
+    Then its description needs no sentence on quality.
     """
     return (
         not landscape.surrogate
@@ -163,20 +159,20 @@ def is_measured_whole(landscape: Landscape) -> bool:
 
 
 def trials_in_words(landscape: Landscape) -> str:
-    """Return how many trials an accuracy is the mean of."""
+    """Return the number of trials per architecture, such as "3 trials"."""
     return "1 trial" if landscape.trials == 1 else f"{landscape.trials} trials"
 
 
 def machine_in_words(machine: Machine) -> str:
-    """Return kind, name and threads of a machine."""
+    """Return the device, name and number of threads of a machine."""
     threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
     return f"{machine.device} ({machine.device_name}, {threads})"
 
 
 def short(value: float, spread: float | None = None) -> str:
-    """Return a size or duration to about three significant digits, without exponent.
+    """Return a size or duration with about three significant digits and no exponent.
 
-    It has ± spread behind it if that is given.
+    If `spread` is given, "± spread" follows.
     """
     if value < 0.001:
         return "<0.001" if value else "0"
@@ -186,7 +182,7 @@ def short(value: float, spread: float | None = None) -> str:
 
 
 def _digits(value: float) -> int:
-    """Return the decimals that give about three significant digits."""
+    """Return the number of decimals that gives about three significant digits."""
     if value < 1:
         return 3
     if value < 10:

@@ -1,5 +1,5 @@
-"""How the wiring of supernets' cells evolves in training, from traces alone.
+"""Evolution of the cells' wiring during supernet training, computed from traces.
 
-It has verdicts, tables, figures and drawings. "Edges from inputs" leave an input of the
-cell; all others are "edges between nodes". `none` on an edge is its absence.
+"Edges from inputs" start at an input of the cell; all others are "edges between nodes".
+An edge with the operation `none` does not exist in the cell.
 """

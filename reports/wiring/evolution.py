@@ -1,6 +1,6 @@
-"""The cell as it evolves: a group's first seed, drawn at chosen epochs.
+"""Drawings of the evolving cell of a group's first seed, at chosen epochs.
 
-What is drawn is the argmax genotype, each edge's likeliest operation.
+They show the argmax genotype: the most likely operation of every edge.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ MOST_OTHER_SEEDS = 9
 
 @dataclass(frozen=True)
 class Frame:
-    """The cell after an epoch.
+    """A drawing of the cell after an epoch.
 
     Attributes:
-        name: of its file.
-        seed: of the supernet.
-        epoch: 0 is before training.
-        words: the epoch and its number of edges.
-        svg: the drawing.
-        still: whether it is printed and written as a file.
+        name: name of the file, without ending.
+        seed: seed of the supernet.
+        epoch: epoch; 0 is before training.
+        words: description with the epoch and the number of edges.
+        svg: drawing.
+        still: whether the report prints it and writes it to a file.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Evolution:
 
     @property
     def stills(self) -> list[Frame]:
-        """The cell before training, with the fewest edges, and after training."""
+        """The frames before training, with the fewest edges, and after training."""
         return [frame for frame in self.frames if frame.still]
 
 
 class _LabelledCell(NamedTuple):
-    """A cell to be drawn, and the operation of each of its labels."""
+    """A cell to draw, and the operation of each label."""
 
     graph: CellGraph
     operations: dict[str, str]
@@ -147,14 +147,14 @@ def _operations(group: WiringGroup) -> list[str]:
 
 
 def describe_epoch(epoch: int) -> str:
-    """Return an epoch in words."""
+    """Return a description of an epoch, such as "after epoch 3"."""
     return f"after epoch {epoch}" if epoch else "before training"
 
 
 def choose_epochs(wiring: SupernetWiring, most: int = MOST_FRAMES) -> list[int]:
-    """Return the points to draw: the stills, and those at which the genotype changes.
+    """Return the epochs to draw: the stills, and those at which the genotype changes.
 
-    The latter are thinned evenly, to so many points in all.
+    Thin the latter evenly, to at most `most` epochs in all.
     """
     stills = _still_epochs(wiring)
     changed: set[int] = set()
@@ -177,12 +177,12 @@ def _still_epochs(wiring: SupernetWiring) -> set[int]:
 def _label_cell(
     wiring: CellWiring, epoch: int, operation: str | None = None
 ) -> _LabelledCell:
-    """Return the cell with every edge's likeliest operation and q as its label.
+    """Return the cell, with the most likely operation and q as label of every edge.
 
     Args:
-        wiring: of the cell type.
-        epoch: the point.
-        operation: is written on every edge, in place of the likeliest.
+        wiring: wiring of the cell type.
+        epoch: epoch to draw.
+        operation: operation to write on every edge instead of the most likely one.
     """
     cell = wiring.cell
     operations: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""The figures of a group of traced supernets, over epochs.
+"""Figures of a group of traced supernets over epochs.
 
-They show edges, losses, costs and the way to skip connections. Lines are medians over
-seeds, bands their quartiles.
+They show edges, losses, costs of operations, and skip connections. Lines are medians
+over seeds; bands are quartiles.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ from archselect.reports.wiring.groups import WiringGroup
 
 SKIP = "skip_connect"
 PARTS = {
-    "all": "all training images (weights and alphas learn on them)",
-    "valid": "search images (alphas learn on them)",
-    "train": "training images (weights learn on them)",
+    "all": "all training images (used for weights and alphas)",
+    "valid": "search images (used for alphas)",
+    "train": "training images (used for weights)",
 }
 BANDS = (
-    "Lines are medians over seeds, bands reach from the first to the third quartile."
+    "Lines are medians over seeds; bands reach from the first to the third quartile."
 )
 ROW = 1.75
 """Height of a row of panels, in inches."""
 _NAME_HEIGHT = 0.135
-"""Distance of the names of neighbouring lines, in inches."""
+"""Distance between the names of neighbouring lines, in inches."""
 _PUSHES = 60
-"""How often names that are too near push each other apart."""
+"""Number of rounds in which names that are too close push each other apart."""
 
 
 class Line(NamedTuple):
-    """One line of a panel: (seeds, points) values, NaN where there is none."""
+    """A line of a panel; `values` has shape (seeds, points), NaN for missing values."""
 
     label: str
     values: Floats
@@ -65,8 +65,8 @@ class Line(NamedTuple):
 def wiring_figures(group: WiringGroup) -> list[Figure]:
     """Return the figures of a group.
 
-    Where alphas never move there are no edges to be followed, and without epochs only
-    costs.
+    If the alphas never change, there is no figure of edges. Without epochs there are
+    only figures of costs.
     """
     cell_types = range(len(group.info.cells))
     costs = [costs_figure(group, cell_type) for cell_type in cell_types]
@@ -89,12 +89,12 @@ def _has_skip(group: WiringGroup, cell_type: int) -> bool:
 
 
 def figure_name(group: WiringGroup, *parts: str) -> str:
-    """Return the name of a figure of the group; the table's comes first."""
+    """Return the name of a figure of the group; it begins with "wiring"."""
     return "-".join(["wiring", group.file, *map(slug, parts)])
 
 
 class _Panel(NamedTuple):
-    """One panel of lines; `top` is None where the lines decide."""
+    """A panel of lines; if `top` is None, the lines determine the axis."""
 
     title: str
     lines: list[Line]
@@ -102,7 +102,7 @@ class _Panel(NamedTuple):
 
 
 def edges_figure(group: WiringGroup, cell_type: int) -> Figure:
-    """Return q of a cell type's edges; its number of edges; its depth and width."""
+    """Return the figure of a cell type's q, number of edges, depth and width."""
     cells = _cells(group, cell_type)
     first = cells[0]
     panels = [*_q_panels(cells), _count_panel(cells), _reach_panel(cells)]
@@ -114,22 +114,22 @@ def edges_figure(group: WiringGroup, cell_type: int) -> Figure:
             _draw_panel(ax, panel)
         _name_epochs(axes[-1])
 
-    depth = "The expected depth of a cell with so many edges is not given"
+    depth = "Expected depth: not computed for a cell with this many edges"
     if first.depth is not None:
         depth = (
-            "Expected depth: the longest path from an input, in edges, each edge being there by itself with "
-            "probability q"
+            "Expected depth: expected length of the longest path from an input, in edges, if each edge exists "
+            "independently with probability q"
         )
     caption = (
-        f"q = 1 − p(none): how probable an edge is. Edges are named source→target, k−2 and k−1 being the inputs. "
-        f"Expected number of edges: Σ q; argmax: those of which none is not the likeliest operation. {depth}; "
-        f"width: Σ q over edges from inputs. {BANDS}"
+        f"q = 1 − p(none): probability of an edge. Edges are named source→target; k−2 and k−1 are the inputs. "
+        f"Expected number of edges: Σ q; argmax: number of edges whose most likely operation is not none. {depth}. "
+        f"Expected width: Σ q over edges from inputs. {BANDS}"
     )
     return _cell_figure(group, cell_type, "edges", "edges", caption, draw)
 
 
 def _q_panels(cells: Sequence[CellWiring]) -> list[_Panel]:
-    """Return the panels of q: of edges from inputs, and of edges between nodes."""
+    """Return the two panels of q: edges from inputs, and edges between nodes."""
     first = cells[0]
     q = np.array([cell.q for cell in cells])
     from_inputs = []
@@ -147,14 +147,14 @@ def _q_panels(cells: Sequence[CellWiring]) -> list[_Panel]:
 
 
 def _inputs_first(cell: CellWiring) -> list[int]:
-    """Return the edges from inputs, then those between nodes."""
+    """Return the indices of edges from inputs, then of edges between nodes."""
     from_inputs = np.flatnonzero(cell.inputs)
     between_nodes = np.flatnonzero(~cell.inputs)
     return [*from_inputs.tolist(), *between_nodes.tolist()]
 
 
 def _count_panel(cells: Sequence[CellWiring]) -> _Panel:
-    """Return the panel of the number of edges: expected, and of the argmax."""
+    """Return the panel of the number of edges: expected, and in the argmax genotype."""
     expected = np.array([cell.expected_edges for cell in cells])
     argmax = np.array([cell.edges for cell in cells], dtype=np.float64)
     lines = [
@@ -165,7 +165,7 @@ def _count_panel(cells: Sequence[CellWiring]) -> _Panel:
 
 
 def _reach_panel(cells: Sequence[CellWiring]) -> _Panel:
-    """Return the panel of expected width and, where it is given, expected depth."""
+    """Return the panel of the expected width and, if known, the expected depth."""
     lines = [Line("width", np.array([cell.width for cell in cells]), series(2))]
     if cells[0].depth is not None:
         depth = np.array([cell.depth for cell in cells])
@@ -190,14 +190,14 @@ def _draw_panel(ax: Axes, panel: _Panel) -> None:
 
 
 class _Losses(NamedTuple):
-    """(seeds, T) mean cross-entropy and mean entropy of predictions."""
+    """Mean cross-entropy and mean entropy of predictions, both of shape (seeds, T)."""
 
     loss: Floats
     entropy: Floats
 
 
 def losses_figure(group: WiringGroup) -> Figure:
-    """Return L, H and L - H by part of the images, classified right and wrong."""
+    """Return the figure of L, H and L - H by part of the images, right and wrong."""
     parts = _parts_with_images(group)
 
     def draw(canvas: Canvas) -> None:
@@ -216,9 +216,10 @@ def losses_figure(group: WiringGroup) -> Figure:
         _name_epochs(axes[-1])
 
     caption = (
-        "L: cross-entropy; H: entropy of the prediction; nats, mean over the images of an epoch as they went forward "
-        "in training. The edges of the last cell together cost L − H and none costs 0: where it is positive, p(none) "
-        f"tends to grow; where it is negative, to fall. {BANDS}"
+        "L: cross-entropy; H: entropy of the prediction. Both are in nats, averaged over the forward passes of an "
+        "epoch "
+        "of training. The edges of the last cell together cost L − H, and none costs 0: if L − H is positive, p(none) "
+        f"tends to grow; if it is negative, p(none) tends to fall. {BANDS}"
     )
     title = f"{group.name}: losses and entropies"
     name = figure_name(group, "losses")
@@ -227,9 +228,9 @@ def losses_figure(group: WiringGroup) -> Figure:
 
 
 def _parts_with_images(group: WiringGroup) -> list[str]:
-    """Return the parts of the images that went forward.
+    """Return the parts of the images that were used in training.
 
-    Where nothing is learned from a part, its images never do.
+    A part from which nothing is learned is left out.
     """
     losses = [supernet.wiring.trace.losses for supernet in group.supernets]
     counts = np.sum([of_seed[..., COUNT] for of_seed in losses], axis=(0, 1, 3))
@@ -248,7 +249,7 @@ def _losses(group: WiringGroup, part: str, images: int | slice) -> _Losses:
 
 
 def _draw_losses(row: Sequence[Axes], group: WiringGroup, part: str) -> None:
-    """Draw the panels of one part of the images: right, wrong, and all L - H."""
+    """Draw the panels of one part of the images: right, wrong, and L - H."""
     right = _losses(group, part, RIGHT)
     wrong = _losses(group, part, WRONG)
     every = _losses(group, part, slice(None))
@@ -286,10 +287,11 @@ class _CostBars:
     """The bars of a figure of costs.
 
     Attributes:
-        operations: of each edge.
-        names: the operations that have bars; none has no cost.
-        places: where each edge stands on the axis.
-        means, deviations: (probes, E, K) over seeds.
+        operations: operations of each edge.
+        names: operations with bars; `none` has no cost and no bars.
+        places: position of each edge on the axis.
+        means, deviations: means and standard deviations over seeds, shape (probes, E,
+            K).
     """
 
     operations: Sequence[Sequence[str]]
@@ -305,11 +307,11 @@ class _CostBars:
 
     @property
     def width(self) -> float:
-        """Width of a bar; those of an edge fill most of its place."""
+        """Width of a bar; the bars of an edge fill most of its space."""
         return 0.84 / max(1, len(self.names))
 
     def draw(self, ax: Axes, probe: int, number: int) -> None:
-        """Draw the bars of one operation, on all edges that allow it."""
+        """Draw the bars of one operation on all edges that allow it."""
         name = self.names[number]
         places = []
         means = []
@@ -333,9 +335,9 @@ class _CostBars:
 
 
 def costs_figure(group: WiringGroup, cell_type: int) -> Figure:
-    """Return what every operation costs under random paths, by edge of a cell type.
+    """Return the figure of operation costs under random paths, by edge of a cell type.
 
-    One panel is before training, one after it.
+    One panel is before training, the other after training.
     """
     cells = _cells(group, cell_type)
     first = cells[0]
@@ -368,9 +370,13 @@ def costs_figure(group: WiringGroup, cell_type: int) -> Figure:
         )
 
     caption = (
-        "Cost of an operation on an edge under paths sampled uniformly: the loss' derivative by its entry of the "
-        "mixture, summed over the layers; what is positive does harm, none costs 0. Bars: mean over draws, then over "
-        "seeds; whiskers: standard deviation between the draws of a seed. The scales of the panels differ."
+        "Cost of an operation on an edge under uniformly sampled paths: derivative of the loss with respect to its "
+        "weight "
+        "in the mixture, summed over layers. A positive cost means that the operation increases the loss; none costs "
+        "0. "
+        "Bars: mean over draws, then over seeds. Whiskers: standard deviation between the draws of a seed. The "
+        "panels have "
+        "different scales."
     )
     words = "costs of operations"
     return _cell_figure(group, cell_type, "costs", words, caption, draw, key=0.3)
@@ -379,9 +385,9 @@ def costs_figure(group: WiringGroup, cell_type: int) -> Figure:
 def _cost_bars(
     cells: Sequence[CellWiring], edges: Sequence[int], from_inputs: int
 ) -> _CostBars:
-    """Return the bars over all seeds, with a gap behind the edges from inputs."""
+    """Return the bars over all seeds, with a gap after the edges from inputs."""
     operations = cells[0].cell.operations
-    # Colours are in the order that the drawings of cells have.
+    # Colours follow the same order as in the drawings of cells.
     names: dict[str, None] = {}
     for of_edge in operations:
         names |= dict.fromkeys(of_edge)
@@ -403,17 +409,15 @@ def _cost_bars(
 def _name_edges(
     ax: Axes, cell: CellWiring, edges: Sequence[int], places: dict[int, float]
 ) -> None:
-    """Write the edges' names below the bars."""
+    """Label the edges below the bars."""
     at = [places[edge] for edge in edges]
     ax.set_xticks(at, [cell.names[edge] for edge in edges])
     ax.set_xlim(-0.5, at[-1] + 0.5)
-    ax.set_xlabel(
-        "edge; left of the dashed line from inputs, right of it between nodes"
-    )
+    ax.set_xlabel("edge (left of the dashed line: from inputs; right: between nodes)")
 
 
 def skip_figure(group: WiringGroup, cell_types: Sequence[int]) -> Figure:
-    """Return whether skip connections win by cost before they win by probability."""
+    """Return the figure of the probability and the cost of skip connections."""
     rows = len(cell_types)
 
     def draw(canvas: Canvas) -> None:
@@ -434,9 +438,10 @@ def skip_figure(group: WiringGroup, cell_types: Sequence[int]) -> Figure:
         _name_epochs(axes[-1])
 
     caption = (
-        f"Left: probability of {SKIP}, mean over edges, and the mean of the operations other than it and none. Right: "
-        "their mean cost in the batches of an epoch (of those in which they went forward). Skip connections that cost "
-        f"less gain probability. {BANDS}"
+        f"Left: probability of {SKIP}, and mean probability of the other operations except none; both averaged over "
+        f"edges. "
+        "Right: their mean cost in those batches of an epoch that used them. Skip connections that cost less gain "
+        f"probability. {BANDS}"
     )
     name = figure_name(group, "skip")
     title = f"{group.name}: skip connections, by probability and by cost"
@@ -445,14 +450,14 @@ def skip_figure(group: WiringGroup, cell_types: Sequence[int]) -> Figure:
 
 
 class _SkipAndOthers(NamedTuple):
-    """(points,) means over edges: of skip connections, and of all but them and none."""
+    """Means over edges, (points,): of skip connections, and of others except none."""
 
     skip: Floats
     others: Floats
 
 
 def _average_skip(cell: CellWiring, values: Floats) -> _SkipAndOthers:
-    """Return the means over edges of (points, E, K) values."""
+    """Return the means over edges of values of shape (points, E, K)."""
     skip = np.zeros(cell.probabilities.shape[1:], dtype=bool)
     others = np.zeros_like(skip)
     for edge, operations in enumerate(cell.cell.operations):
@@ -463,7 +468,7 @@ def _average_skip(cell: CellWiring, values: Floats) -> _SkipAndOthers:
 
 
 def _costs(cell: CellWiring) -> Floats:
-    """Return (T, E, K) the mean cost of each operation, by epoch."""
+    """Return the mean cost of each operation by epoch, shape (T, E, K)."""
     return np.asarray(cell.trace.cost_means, dtype=np.float64)
 
 
@@ -489,18 +494,18 @@ def _cell_figure(
     draw: Callable[[Canvas], None],
     key: float = 0.0,
 ) -> Figure:
-    """Return a figure of a cell type, which is named where there are several.
+    """Return a figure of a cell type, with two rows of panels.
 
-    It has two rows of panels.
+    The title names the cell type if there are several.
 
     Args:
-        group: the supernets.
-        cell_type: its place in the space.
-        part: of the figure's name.
-        words: what the title says of the cell.
-        caption: the text below the figure.
-        draw: draws it.
-        key: room for a key of colours, in inches.
+        group: group of supernets.
+        cell_type: index of the cell type.
+        part: part of the figure's name.
+        words: part of the title that describes the content.
+        caption: text below the figure.
+        draw: function that draws the figure.
+        key: height for a key of colours, in inches.
     """
     cells = group.info.cells
     name = figure_name(group, part)
@@ -522,7 +527,7 @@ def _set_margins(
     hspace: float = 0.32,
     key: float = 0.0,
 ) -> None:
-    """Leave room for titles and a key above, and for the epochs below."""
+    """Set the margins: room for titles and a key above, and for epochs below."""
     canvas.subplots_adjust(
         left=left, right=right, wspace=wspace, hspace=hspace if rows > 1 else 0
     )
@@ -532,7 +537,7 @@ def _set_margins(
 
 
 class _End(NamedTuple):
-    """Where a line ends: its last value."""
+    """The last value of a line."""
 
     value: float
     line: Line
@@ -541,7 +546,7 @@ class _End(NamedTuple):
 def _draw_lines(
     ax: Axes, lines: Sequence[Line], start: int, from_zero: bool = False
 ) -> None:
-    """Draw medians with bands, named at their ends, from epoch `start` on."""
+    """Draw medians with bands from epoch `start` on, and name them at their ends."""
     ends = []
     for line in lines:
         epochs = np.arange(start, start + line.values.shape[1])
@@ -565,9 +570,9 @@ def _draw_lines(
 
 
 def _name_ends(ax: Axes, ends: Sequence[_End]) -> None:
-    """Write the lines' names right of the panel.
+    """Write the names of the lines to the right of the panel.
 
-    Each stands at the height of its line's end, or as near as others leave room.
+    Each name is at the height of its line's end, or close to it if names would overlap.
     """
     bottom, top = ax.get_ylim()
     box = ax.get_position()
@@ -589,7 +594,7 @@ def _name_ends(ax: Axes, ends: Sequence[_End]) -> None:
 
 
 def _push_apart(wanted: Sequence[float], apart: float) -> list[float]:
-    """Return heights near the wanted ones, which ascend, and about so far apart."""
+    """Return heights close to the wanted ones, at least about `apart` apart."""
     heights = list(wanted)
     for _ in range(_PUSHES):
         for place in range(len(heights) - 1):
@@ -597,7 +602,7 @@ def _push_apart(wanted: Sequence[float], apart: float) -> list[float]:
             if missing > 1e-6:
                 heights[place] -= missing / 2
                 heights[place + 1] += missing / 2
-        # The title of the panel below stays free.
+        # Names must not cover the title of the panel below.
         if heights:
             heights[0] += max(0.0, -min(heights))
     return heights
@@ -610,15 +615,15 @@ def _name_epochs(row: Sequence[Axes]) -> None:
 
 
 def _quartiles(values: Floats) -> Floats:
-    """Return (3, points) quartiles of (seeds, points), without those that are NaN."""
+    """Return the quartiles (3, points) of values (seeds, points), ignoring NaN."""
     with warnings.catch_warnings():
-        # No number at all has no quartiles.
+        # A point with only NaN has no quartiles.
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanquantile(values, (0.25, 0.5, 0.75), axis=0))
 
 
 def _mean(values: Floats) -> Floats:
-    """Return the mean over the first axis, without those that are NaN."""
+    """Return the mean over the first axis, ignoring NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmean(values, axis=0))

@@ -1,6 +1,6 @@
-"""The traced supernets of a study, in groups that differ by their seeds alone.
+"""Groups of traced supernets that differ only by seed.
 
-Groups have their controls and their verdicts.
+A group has the controls and the verdicts of its claims.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from archselect.reports.wiring.verdicts import (
 RANDOM = "spos"
 """The optimiser that samples paths uniformly and never updates alphas."""
 SINGLE_LEVEL = "all"
-"""The part of the images on which alphas and weights learn together."""
+"""The part of the images that trains both alphas and weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class WiringGroup:
-    """Traced supernets that differ by seed only.
+    """Traced supernets that differ only by seed.
 
     Attributes:
-        optimiser: with the settings that tell it from other groups.
-        file: stands for the group in the names of files.
-        inputs: those of the first supernet.
-        supernets: in order of seeds.
-        controls: those of a claim, by its name and by seed.
+        optimiser: name of the optimiser, with the settings that differ between groups.
+        file: name of the group in file names.
+        inputs: inputs of the first supernet.
+        supernets: supernets in order of seeds.
+        controls: control supernets, by name of the claim and seed.
     """
 
     optimiser: str
@@ -57,27 +57,27 @@ class WiringGroup:
 
     @property
     def name(self) -> str:
-        """Optimiser, space and data."""
+        """Optimiser, space and images, as text."""
         return group_name(self.optimiser, self.inputs)
 
     @property
     def info(self) -> TraceInfo:
-        """The first seed's facts of its trace; others differ in the seed alone."""
+        """The information in the first seed's trace; other seeds have the same."""
         return self.supernets[0].wiring.trace.info
 
     @cached_property
     def learns(self) -> bool:
-        """Whether alphas ever moved; otherwise there is no evolution to judge."""
+        """Whether the alphas changed; otherwise there is no evolution to judge."""
         return any(supernet.wiring.learns for supernet in self.supernets)
 
     @property
     def single_level(self) -> bool:
-        """Whether alphas learn on the images on which weights do."""
+        """Whether alphas and weights learn from the same images."""
         return self.info.parts[0] == SINGLE_LEVEL
 
     @property
     def claims(self) -> list[Claim]:
-        """The claims that there is a rule for."""
+        """The claims whose rules apply to this group."""
         wiring = self.supernets[0].wiring
         free_between = has_free_edges(wiring, between=True)
         free_from_inputs = has_free_edges(wiring, between=False)
@@ -91,7 +91,7 @@ class WiringGroup:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """One for each of the :attr:`claims`."""
+        """The verdict on each of the :attr:`claims`."""
         return [self._judge(claim) for claim in self.claims]
 
     def _judge(self, claim: Claim) -> Verdict:
@@ -104,17 +104,14 @@ class WiringGroup:
         return Verdict(claim, tuple(judged))
 
     def control(self, claim: Claim, supernet: TracedSupernet) -> TracedSupernet | None:
-        """Return the control of one of the seeds.
-
-        None where there is none, or the claim needs none.
-        """
+        """Return the control of a seed; None if it is missing or not needed."""
         return self.controls.get(claim.name, {}).get(supernet.seed)
 
 
 def wiring_groups(results: Results) -> list[WiringGroup]:
     """Return all groups of traced supernets, in the order of the report.
 
-    Raises UserError for a trace that cannot be read.
+    Raises UserError for a trace that is not readable.
     """
     every = traced_families(results)
     names = name_optimisers([family.inputs for family in every])
@@ -139,7 +136,7 @@ def _find_controls(
 ) -> dict[str, dict[int, TracedSupernet]]:
     """Return the controls of supernets, by claim and seed.
 
-    Of several groups that could be a control, the first is.
+    If several groups could be the control, use the first.
     """
     with_random_paths: dict[int, TracedSupernet] = {}
     at_one_level: dict[int, TracedSupernet] = {}
@@ -152,14 +149,14 @@ def _find_controls(
 
 
 def _has_random_paths(inputs: Inputs, other: Inputs) -> bool:
-    """Return whether the other supernet is this one, trained with random paths."""
+    """Return whether the other supernet differs only in training with random paths."""
     if other.supernet.recipe != RANDOM:
         return False
     return _shared_inputs(other) == _shared_inputs(inputs)
 
 
 def _is_single_level(inputs: Inputs, other: Inputs) -> bool:
-    """Return whether the other supernet is this one, trained at one level."""
+    """Return whether the other supernet differs only in single-level training."""
     if inputs.supernet.recipe != "darts" or other.supernet.recipe != "darts":
         return False
     settings = dict(inputs.supernet.settings)
@@ -172,7 +169,7 @@ def _is_single_level(inputs: Inputs, other: Inputs) -> bool:
 
 
 def _shared_inputs(inputs: Inputs) -> tuple[object, ...]:
-    """Return all that a supernet and its control have in common but the seed."""
+    """Return the inputs that a supernet and its control share, apart from the seed."""
     formulations = {
         name: number
         for name, number in inputs.formulations.supernet.items()

@@ -1,4 +1,4 @@
-"""The part of a report on each group of traced supernets."""
+"""The parts of the report's section on wiring, one per group of supernets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class WiringPart:
     """The part on one group.
 
     Attributes:
-        name: of the group.
-        evolution: of its cell; None where alphas never move.
-        figures: of the group.
+        name: name of the group.
+        evolution: drawings of the evolving cell; None if the alphas never change.
+        figures: figures of the group.
     """
 
     name: str
@@ -27,7 +27,7 @@ class WiringPart:
 
     @property
     def drawings(self) -> dict[str, str]:
-        """Every drawing that becomes a file, by name."""
+        """The drawings to write to files, by name."""
         stills = self.evolution.stills if self.evolution else []
         drawings = {frame.name: frame.svg for frame in stills}
         drawings |= {figure.name: figure.svg for figure in self.figures}
@@ -35,7 +35,7 @@ class WiringPart:
 
 
 def wiring_parts(results: Results) -> list[WiringPart]:
-    """Return a part for each group of traced supernets."""
+    """Return one part per group of traced supernets."""
     return [_part(group) for group in wiring_groups(results)]
 
 

@@ -1,6 +1,6 @@
 """The tables of the wiring's evolution.
 
-One has the claims' verdicts by group of seeds, one the conditions seed by seed.
+One table has the verdicts on the claims by group; the other has the conditions by seed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _NUMBERS = (
     "gap_at_end",
     "gap_at_end_train",
 )
-"""Numbers that describe a supernet, in both tables."""
+"""Numbers that describe a supernet, used in both tables."""
 _COLUMNS = (
     TableColumn("optimiser", "Optimiser", text=True, brief=True),
     TableColumn("space", "Space", text=True, brief=True),
@@ -68,8 +68,8 @@ _COLUMNS = (
     TableColumn("conditions", "Conditions", text=True),
 )
 RULE = (
-    f"A claim is SHOWN if at least {100 * SHARE:.0f} % of at least {SEEDS} seeds meet all its conditions. The claims "
-    "are those of Xie et al. (AISTATS 2021), the conditions and their thresholds ours."
+    f"A claim is SHOWN if there are at least {SEEDS} seeds and at least {100 * SHARE:.0f} % of them meet all its "
+    "conditions. The claims are those of Xie et al. (AISTATS 2021); the conditions and thresholds are ours."
 )
 
 
@@ -81,10 +81,7 @@ class _JudgedGroup(NamedTuple):
 
 
 def wiring_table(results: Results) -> Table:
-    """Return each claim's verdict for each group of traced supernets.
-
-    Supernets of a group differ by seed only.
-    """
+    """Return the table of each claim's verdict for each group of traced supernets."""
     groups = wiring_groups(results)
     judged: list[_JudgedGroup] = []
     for group in groups:
@@ -93,13 +90,17 @@ def wiring_table(results: Results) -> Table:
     judged_claims = [one.verdict.claim for one in judged]
     used = [claim for claim in CLAIMS if claim in judged_claims]
     caption = (
-        "How the wiring of the supernets' cells evolved. Seeds: how many of those that could be judged meet all "
-        "conditions. Edges: of the argmax genotype (every edge's likeliest operation, none included; all cell types "
-        "together) before training → fewest → after it. q: probability that an edge is there, 1 − p(none), after "
-        "training, mean over the edges between nodes and over those from inputs that may be none. L − H: cross-entropy "
-        "minus entropy of the prediction in nats, mean over images; up to the fewest edges → in the last tenth of the "
-        f"epochs, on the images on which alphas learn (of {NO_EDGES.name}: search | training images, in the last "
-        "tenth). All are medians over seeds. Conditions: how many seeds meet each."
+        "Evolution of the wiring of the supernets' cells. Seeds: number of judged seeds that meet all conditions, of "
+        "all "
+        "judged seeds. Edges: number of edges in the argmax genotype (the most likely operation of every edge; all "
+        "cell "
+        "types together) before training → at the minimum → after training. q: probability that an edge exists, "
+        "1 − p(none), after training; mean over edges between nodes, and over edges from inputs, that can be none. "
+        "L − H: cross-entropy minus entropy of the prediction, in nats, averaged over the images that train the "
+        "alphas: "
+        f"until the minimum of edges → in the last tenth of the epochs (for {NO_EDGES.name}: search images | training "
+        "images, both in the last tenth). All numbers are medians over seeds. Conditions: number of seeds that meet "
+        "each."
     )
     return make_table(
         "wiring",
@@ -122,17 +123,17 @@ def wiring_table(results: Results) -> Table:
 
 
 def seeds_table(results: Results) -> Table:
-    """Return one row per traced supernet.
+    """Return the table of one row per traced supernet.
 
-    It has the numbers that describe the supernet, and every condition's number and
-    whether it is met.
+    A row has the numbers that describe the supernet and, for every condition, its
+    number and whether it is met.
     """
     rows = []
     for group in wiring_groups(results):
         rows += [_seed_row(group, place) for place in range(len(group.supernets))]
     return make_table(
         "wiring-seeds",
-        "Evolution of the wiring, seed by seed",
+        "Evolution of the wiring by seed",
         [Row(row, {}) for row in rows],
         answer="",
         columns=frame_columns(*_seed_columns()),
@@ -157,9 +158,9 @@ def _condition_column(claim: Claim, condition: Condition) -> str:
 
 
 def _shared_values(groups: Sequence[WiringGroup]) -> dict[str, str]:
-    """Return space and images by their headers, where all groups have the same.
+    """Return space and images by header, if all groups share them.
 
-    A note says them once.
+    A note then states them once.
     """
     values_by_header = {
         "Space": {group.inputs.space for group in groups},
@@ -173,22 +174,22 @@ def _shared_values(groups: Sequence[WiringGroup]) -> dict[str, str]:
 
 
 def _answer(judged: Sequence[_JudgedGroup], shared: dict[str, str]) -> str:
-    """Return by whom each claim is shown; of several others, how many they are."""
+    """Return sentences on the groups that show each claim, and count the others."""
     sentences = []
     for claim in CLAIMS:
         of_claim = [one for one in judged if one.verdict.claim is claim]
         parts = _answer_parts(of_claim, names_alone=len(shared) == 2)
         if parts:
             sentences.append(f"{claim.name}: {'; '.join(parts)}.")
-    return " ".join(sentences) or "No traced supernet is under a rule."
+    return " ".join(sentences) or "No rule applies to a traced supernet."
 
 
 def _answer_parts(judged: Sequence[_JudgedGroup], names_alone: bool) -> list[str]:
-    """Return who shows a claim, who does not, and who has no verdict, in words.
+    """Return texts on the groups that show a claim, do not, or have no verdict.
 
     Args:
-        judged: the groups, with their verdicts on the claim.
-        names_alone: whether the optimisers' names tell the groups apart.
+        judged: groups with their verdicts on the claim.
+        names_alone: whether the names of the optimisers distinguish the groups.
     """
     leads = {SHOWN: "shown by", NOT_SHOWN: "not shown by"}
     groups_by_lead: dict[str, list[str]] = {
@@ -213,10 +214,10 @@ def _answer_parts(judged: Sequence[_JudgedGroup], names_alone: bool) -> list[str
 
 
 def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
-    """Yield sentences on groups without a row, and on those that lack controls."""
+    """Yield sentences on groups without a rule and on seeds without a control."""
     without = [group.name for group in groups if not group.claims]
     if without:
-        yield f"Traced, and under no rule: {'; '.join(without)}."
+        yield f"Traced, but no rule applies: {'; '.join(without)}."
     for group in groups:
         for verdict in group.verdicts:
             missing = len(verdict.seeds) - verdict.judged
@@ -274,7 +275,7 @@ def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
 
 
 def _format_gaps(numbers: dict[str, float | None], verdict: Verdict) -> str:
-    """Return two gaps: before the fewest edges and at the end, or of both parts."""
+    """Return two gaps as text: before the minimum and at the end, or of both parts."""
     if verdict.claim is NO_EDGES:
         search = _format(numbers["gap_at_end"], "+")
         training = _format(numbers["gap_at_end_train"], "+")
@@ -289,7 +290,7 @@ def _format(value: float | None, sign: str = "") -> str:
 
 
 def _describe_supernet(wiring: SupernetWiring) -> dict[str, float]:
-    """Return the numbers that describe a supernet; NaN where one is not defined."""
+    """Return the numbers that describe a supernet; NaN for undefined ones."""
     edges = wiring.edges
     learning_part, *other_parts = wiring.trace.info.parts
     last_entropies = [cell.entropy[-1] for cell in wiring.cells]
@@ -311,7 +312,7 @@ def _describe_supernet(wiring: SupernetWiring) -> dict[str, float]:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    """Return the median of the values that are defined; None without any."""
+    """Return the median of the defined values; None if there are none."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.median(known)) if known else None
 
@@ -343,7 +344,7 @@ def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
 
 
 def _describe_changes(supernet: TracedSupernet) -> str:
-    """Return every edge that was dropped or grown, and after which epoch."""
+    """Return a text with every edge dropped or grown, and the epoch."""
     changes = []
     for cell in supernet.wiring.cells:
         for change in cell.changes:

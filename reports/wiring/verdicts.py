@@ -1,8 +1,8 @@
-"""Claims of Xie et al. (AISTATS 2021) about a supernet's training, and their verdicts.
+"""Claims of Xie et al. (AISTATS 2021) about supernet training, and their verdicts.
 
-A claim has conditions. A seed meets the claim if it meets all of them; the verdict is
-over seeds. The claims are the paper's; the rules, that is conditions and thresholds,
-are ours.
+A seed meets a claim if it meets all its conditions; the verdict counts the seeds that
+do. The claims are from the paper; the rules, that is the conditions and thresholds, are
+ours.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from archselect.reports.results.wiring_quantities import (
 )
 
 SEEDS = 5
-"""Fewest seeds that get a verdict."""
+"""Fewest seeds for a verdict."""
 SHARE = 0.8
 """Share of the seeds that must meet all conditions."""
 FALL = 2
-"""Edges that must be lost within the :data:`FIRST_PART` of the epochs."""
+"""Fewest edges to lose within the first part of the epochs."""
 FIRST_PART = 4
-"""The first quarter of the epochs."""
+"""Divisor for the first part of the epochs: a quarter."""
 LAST_PART = 10
-"""The last tenth of the epochs."""
+"""Divisor for the last part of the epochs: a tenth."""
 NARROWER = 0.2
-"""By how much edges between nodes must be less probable than edges from inputs."""
+"""Least difference of q between edges from inputs and edges between nodes."""
 MANY_NONE = 0.8
-"""Least share of a bi-level supernet's edges that is none."""
+"""Least share of none among the edges of a bi-level supernet."""
 FEW_NONE = 0.2
-"""Greatest share of its single-level control's edges that is none."""
+"""Greatest share of none among the edges of its single-level control."""
 
 SHOWN = "SHOWN"
 NOT_SHOWN = "NOT SHOWN"
@@ -48,9 +48,9 @@ class Condition:
     """One condition of a claim.
 
     Attributes:
-        key: names it in files.
-        label: names it in tables.
-        words: say it in full.
+        key: name in files.
+        label: name in tables.
+        words: the condition as a sentence.
     """
 
     key: str
@@ -60,9 +60,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class MeasuredCondition:
-    """A condition's number for one seed, and whether it is met.
+    """The number of a condition for one seed, and whether it is met.
 
-    Both are None where the control is missing.
+    Both are None if the control is missing.
     """
 
     number: float | None
@@ -79,12 +79,12 @@ class Claim:
     """A claim of the paper, and our rule for it.
 
     Attributes:
-        name: as tables show it.
-        says: the claim, in words.
-        conditions: all of which a seed must meet.
-        measure: measures the conditions of a supernet and its control, which is None
-            where it is missing.
-        control: what the control is, in words; empty where none is needed.
+        name: name in tables.
+        says: the claim as text.
+        conditions: conditions, all of which a seed must meet.
+        measure: function that measures the conditions of a supernet, given its control
+            or None.
+        control: description of the control; empty if none is needed.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Claim:
 
     @property
     def rule(self) -> str:
-        """The rule, in words."""
+        """The rule as text."""
         conditions = "; ".join(
             f"{condition.label}: {condition.words}" for condition in self.conditions
         )
@@ -105,20 +105,20 @@ class Claim:
 
 @dataclass(frozen=True)
 class JudgedSeed:
-    """The conditions of one seed, in the claim's order."""
+    """The measured conditions of one seed, in the order of the claim."""
 
     seed: int
     measured: tuple[MeasuredCondition, ...]
 
     @property
     def met(self) -> bool | None:
-        """Whether all are met; None where a control is missing."""
+        """Whether all conditions are met; None if a control is missing."""
         met = [condition.met for condition in self.measured]
         return None if None in met else all(met)
 
 
 class ConditionCount(NamedTuple):
-    """A condition, how many seeds meet it, and of how many that is known."""
+    """A condition, the number of seeds that meet it, and of seeds that measure it."""
 
     condition: Condition
     meeting: int
@@ -134,17 +134,17 @@ class Verdict:
 
     @property
     def judged(self) -> int:
-        """How many seeds have all that the conditions need."""
+        """The number of seeds for which all conditions are measured."""
         return sum(seed.met is not None for seed in self.seeds)
 
     @property
     def meeting(self) -> int:
-        """How many seeds meet all conditions."""
+        """The number of seeds that meet all conditions."""
         return sum(seed.met is True for seed in self.seeds)
 
     @property
     def words(self) -> str:
-        """The verdict: SHOWN, NOT SHOWN, or why there is none."""
+        """The verdict: SHOWN, NOT SHOWN, or the reason for no verdict."""
         if not self.judged:
             return "no control"
         if self.judged < SEEDS:
@@ -152,7 +152,7 @@ class Verdict:
         return SHOWN if self.meeting >= SHARE * self.judged else NOT_SHOWN
 
     def counts(self) -> list[ConditionCount]:
-        """Return how many seeds meet each condition."""
+        """Return the number of seeds that meet each condition."""
         counts = []
         for place, condition in enumerate(self.claim.conditions):
             met = [seed.measured[place].met for seed in self.seeds]
@@ -164,21 +164,21 @@ class Verdict:
 
 
 def epoch_of_fewest_edges(wiring: SupernetWiring) -> int:
-    """Return after which epoch the argmax genotype first has its fewest edges."""
+    """Return the first epoch after which the argmax genotype has its fewest edges."""
     return int(wiring.edges.argmin())
 
 
 def gap_before_fewest_edges(wiring: SupernetWiring) -> float:
-    """Return mean L - H up to :func:`epoch_of_fewest_edges`.
+    """Return the mean L - H until :func:`epoch_of_fewest_edges`, in nats.
 
-    It is over the images on which alphas learn; NaN if that epoch is the start.
+    Use the images that train the alphas. Return NaN if that epoch is the start.
     """
     until = epoch_of_fewest_edges(wiring)
     return mean_gap(wiring.trace, wiring.trace.info.parts[0], slice(0, until))
 
 
 def gap_at_end(wiring: SupernetWiring, part: str) -> float:
-    """Return mean L - H of the last tenth of the epochs."""
+    """Return the mean L - H in the last tenth of the epochs, in nats."""
     return mean_gap(wiring.trace, part, _last_epochs(wiring))
 
 
@@ -188,17 +188,17 @@ def _last_epochs(wiring: SupernetWiring) -> slice:
 
 
 def last_q(wiring: SupernetWiring, between: bool) -> float:
-    """Return the mean of the last q of the free edges; NaN without any.
+    """Return the mean final q of the free edges; NaN if there are none.
 
     Args:
-        wiring: of the supernet.
-        between: whether edges between nodes count, or edges from inputs.
+        wiring: wiring of the supernet.
+        between: whether to use edges between nodes (True) or from inputs (False).
     """
     return _mean([cell.q[-1, _free_edges(cell, between)] for cell in wiring.cells])
 
 
 def none_share(wiring: SupernetWiring) -> float:
-    """Return the share of the free edges whose last argmax is none."""
+    """Return the share of free edges whose final argmax is none."""
     return _mean([cell.absent[-1, cell.free] for cell in wiring.cells])
 
 
@@ -206,8 +206,8 @@ def last_cost(wiring: SupernetWiring, between: bool) -> float:
     """Return the mean cost of the free edges in the last tenth of the epochs.
 
     Args:
-        wiring: of the supernet.
-        between: whether edges between nodes count, or edges from inputs.
+        wiring: wiring of the supernet.
+        between: whether to use edges between nodes (True) or from inputs (False).
     """
     epochs = _last_epochs(wiring)
     costs = [
@@ -217,11 +217,11 @@ def last_cost(wiring: SupernetWiring, between: bool) -> float:
 
 
 def has_free_edges(wiring: SupernetWiring, between: bool) -> bool:
-    """Return whether there is a free edge: one that may be none or something else.
+    """Return whether there is a free edge, which can be none or something else.
 
     Args:
-        wiring: of the supernet.
-        between: whether edges between nodes count, or edges from inputs.
+        wiring: wiring of the supernet.
+        between: whether to use edges between nodes (True) or from inputs (False).
     """
     return any(_free_edges(cell, between).any() for cell in wiring.cells)
 
@@ -236,7 +236,7 @@ def _mean(parts: Sequence[np.ndarray]) -> float:
 
 
 def _measured(number: float, met: bool) -> MeasuredCondition:
-    """Return a measured condition; a number that is not defined meets nothing."""
+    """Return a measured condition; an undefined number does not meet it."""
     return MeasuredCondition(float(number), bool(met) and not np.isnan(number))
 
 
@@ -306,18 +306,18 @@ GROWING = Claim(
         Condition(
             "falls",
             "falls",
-            f"the edges of the argmax genotype fall by at least {FALL} in the first quarter",
+            f"the argmax genotype loses at least {FALL} edges in the first quarter of the epochs",
         ),
-        Condition("regrows", "regrows", "they end above their minimum"),
+        Condition("regrows", "regrows", "its number of edges ends above the minimum"),
         Condition(
             "gap_before_fewest",
             "L−H > 0 first",
-            "up to the minimum the mean L − H is positive, on the images on which alphas learn",
+            "until the minimum, the mean L − H is positive on the images that train the alphas",
         ),
         Condition(
             "gap_at_end",
             "L−H < 0 last",
-            "in the last tenth of the epochs it is negative",
+            "in the last tenth of the epochs, the mean L − H is negative",
         ),
     ),
     _measure_growing,
@@ -329,10 +329,12 @@ PRUNING = Claim(
         Condition(
             "at_minimum",
             "ends lowest",
-            "the argmax genotype ends with its minimum of edges",
+            "the argmax genotype ends with its minimum number of edges",
         ),
         Condition(
-            "below_first", "below initial", "it has fewer of them than before training"
+            "below_first",
+            "below initial",
+            "it ends with fewer edges than before training",
         ),
     ),
     _measure_pruning,
@@ -348,13 +350,13 @@ WIDTH = Claim(
         ),
         Condition(
             "dearer_between",
-            "dearer between",
-            "in the last tenth of a training with random paths, operations other than none cost more between nodes "
-            "than from inputs",
+            "costlier between",
+            "in the last tenth of a training with random paths, operations other than none cost more on edges between "
+            "nodes than on edges from inputs",
         ),
     ),
     _measure_width,
-    "spos, the same space, data, skeleton and seed",
+    "spos with the same space, data, skeleton and seed",
 )
 NO_EDGES = Claim(
     "NO EDGES",
@@ -368,20 +370,22 @@ NO_EDGES = Claim(
         Condition(
             "control_none",
             "control kept",
-            f"of the control's at most {FEW_NONE:.0%}".replace("%", " %"),
+            f"at most {FEW_NONE:.0%} of the edges of the control end as none".replace(
+                "%", " %"
+            ),
         ),
         Condition(
             "gap_search",
             "L−H > 0 search",
-            "in the last tenth of the epochs, on the images on which alphas learn",
+            "in the last tenth of the epochs, L − H is positive on the images that train the alphas",
         ),
         Condition(
             "gap_train",
             "L−H < 0 training",
-            "in the same epochs, on those on which weights learn",
+            "in the same epochs, L − H is negative on the images that train the weights",
         ),
     ),
     _measure_no_edges,
-    "single-level DARTS, all else the same",
+    "single-level DARTS with the same other settings",
 )
 CLAIMS = (GROWING, PRUNING, WIDTH, NO_EDGES)

@@ -1,7 +1,6 @@
 """Predictors of the values of architectures, one file each.
 
-They are archselect's own, those that installed packages declare, and those of users'
-files.
+They come from archselect, from installed packages and from users' files.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ registry: UserClasses[Predictor] = UserClasses(
     Predictor,  # type: ignore[type-abstract]
     "fit(self, architectures, values, steps), or predict(self, architectures)",
 )
-"""The predictors here, and those of installed packages and of users' files."""
+"""Registry of all predictors: built-in, of installed packages and of users' files."""
 
 
 def get_predictor(name: str) -> type[Predictor]:
-    """Return the predictor class of a name, or of FILE.py:CLASS.
+    """Return the predictor class for a name, or for FILE.py:CLASS.
 
-    Raises UserError, saying where, if there is none.
+    Raises UserError if there is no such predictor; the message names the cause.
     """
     return registry.get(name)

@@ -1,6 +1,6 @@
-"""What a predictor is: a model of the values of architectures that are not queried.
+"""The base class of predictors: models that predict the values of architectures.
 
-A predictor is a file of its own::
+A predictor is one file, such as::
 
     class Nearest(Predictor):
         name: ClassVar[str] = "nearest"
@@ -36,18 +36,19 @@ class Predictor(ABC):
     """Base of all predictors.
 
     Args:
-        space: of the architectures.
-        rng: for initial weights and the order of examples; the only source of chance.
+        space: the search space.
+        rng: generator for initial weights and the order of examples, the only source of
+            randomness.
 
     Attributes:
-        name: what it is called.
-        summary: what it is, in a line.
+        name: name of the predictor.
+        summary: description in one line.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     proposes: ClassVar[bool] = False
-    """Whether :meth:`propose` makes architectures of its own."""
+    """Whether :meth:`propose` can propose new architectures."""
 
     def __init__(self, space: SearchSpace, rng: np.random.Generator) -> None:
         self.space = space
@@ -59,16 +60,17 @@ class Predictor(ABC):
     ) -> None:
         """Learn from examples.
 
-        What earlier calls taught may be kept: the weights of a network are.
+        A predictor may keep what it learned in earlier calls; a network keeps its
+        weights.
 
         Args:
-            architectures: of the space; one that comes twice counts twice.
-            values: (architectures,), finite; :func:`standardised` where the predictor
-                is trained step by step.
-            steps: of the optimiser, on :data:`BATCH` examples each; a predictor that is
-                solved for needs none.
+            architectures: the examples; an architecture that occurs twice counts twice.
+            values: finite values, (architectures,); :func:`standardised` if the
+                predictor is trained step by step.
+            steps: number of optimiser steps, on :data:`BATCH` examples each; a
+                predictor with a closed form ignores it.
 
-        Raises ValueError without examples, or as :func:`check_examples` says.
+        Raises ValueError like :func:`check_examples`.
         """
 
     @abstractmethod
@@ -78,63 +80,65 @@ class Predictor(ABC):
     def propose(
         self, seeds: Sequence[Architecture], strength: float
     ) -> list[Architecture | None]:
-        """Return for each seed an architecture that is predicted to be better.
+        """Return, for each seed, an architecture that is predicted to be better.
 
         Args:
             seeds: architectures to start from.
-            strength: how far to go from them.
+            strength: how far to move away from them.
 
         Returns:
-            one per seed: the seed itself where that is near, None where there is no
-            valid architecture.
+            one architecture per seed: the seed itself if the move was too small, None
+            if the move does not lead to a valid architecture.
 
         Raises ValueError if the predictor does not propose.
         """
         del seeds, strength
-        raise ValueError(f"predictor {self.name} proposes nothing: rank candidates")
+        raise ValueError(
+            f"predictor {self.name} cannot propose architectures: rank candidates"
+        )
 
 
 def count_steps(epochs: int, examples: int) -> int:
-    """Return the optimiser steps of epochs over so many examples."""
+    """Return the number of optimiser steps of some epochs over some examples."""
     return epochs * ceil(examples / BATCH)
 
 
 def standardised(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return values of mean 0 and standard deviation 1; zeros if all are equal.
+    """Return the values scaled to mean 0 and standard deviation 1.
 
-    The deviation is that of the values themselves, divided by their number.
+    If all values are equal, the result is zeros. The standard deviation has the number
+    of values in the denominator.
     """
     numbers = np.asarray(values, dtype=float)
     largest = np.abs(numbers).max()
     if np.ptp(numbers / (largest or 1)) == 0:
         return np.zeros(len(numbers))
-    # Neither the sum nor the squares of numbers of at most 1 overflow.
+    # With values of at most 1, neither the sum nor the squares overflow.
     scaled = numbers / largest
     deviations = scaled - scaled.mean()
     return deviations / deviations.std()
 
 
 def check_examples(architectures: Sequence[Architecture], values: np.ndarray) -> None:
-    """Raise ValueError unless there is a finite value for each of the architectures.
-
-    There has to be at least one.
-    """
+    """Raise ValueError unless there are examples, each with one finite value."""
     if not len(architectures):
-        raise ValueError("a predictor learns from one example or more")
+        raise ValueError("a predictor needs at least one example")
     if values.shape != (len(architectures),):
         raise ValueError(
-            f"{len(architectures)} architectures have values of shape {values.shape}"
+            f"{len(architectures)} architectures have values of shape {values.shape}: "
+            "give one value each"
         )
     if not np.isfinite(values).all():
-        raise ValueError("a predictor learns from finite values")
+        raise ValueError("a predictor needs examples with finite values")
 
 
 def predicted(
     predictor: Predictor, architectures: Sequence[Architecture]
 ) -> np.ndarray:
-    """Return what a predictor predicts of architectures: (architectures,) of float64.
+    """Return a predictor's values for architectures, (architectures,) of float64.
 
-    Raises ValueError, which names the predictor, unless it is one finite value each.
+    Raises ValueError, which names the predictor, unless there is one finite value for
+    each architecture.
     """
     values = np.asarray(predictor.predict(architectures), dtype=float)
     if values.shape != (len(architectures),):
@@ -152,6 +156,6 @@ def predicted(
 def ranked(
     architectures: Sequence[Architecture], values: np.ndarray
 ) -> list[Architecture]:
-    """Return architectures by their values, best first; equal ones in their order."""
+    """Return architectures sorted by value, best first; ties keep their order."""
     order = np.argsort(-values, kind="stable")
     return [architectures[place] for place in order]

@@ -1,4 +1,4 @@
-"""Architectures that a predictor ranks or proposes, and those not queried yet."""
+"""Candidates of a predictor: architectures that it ranks or proposes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from archselect.selectors.predictors.base import (
 from archselect.selectors.search import Search
 
 MOST_STRENGTH = 100
-"""Largest multiple of the gradient that is tried (SemiNAS, released code)."""
+"""Largest multiple of the gradient to move by (SemiNAS, released code)."""
 SEEDS = 100
-"""Best architectures in whose place others are proposed (SemiNAS, released code)."""
+"""Number of the best architectures to start proposals from (SemiNAS, released code)."""
 
 
 def candidates(search: Search, sampled: int) -> Sequence[Architecture]:
-    """Return the architectures among which a predictor can choose, each once.
+    """Return the architectures that a predictor can choose from, each once.
 
-    They are the listed ones (:attr:`.Queries.listed`): the pool, or a whole space. Of a
-    larger space they are drawn again at each call.
+    They are :attr:`.Queries.listed`: the pool, or the whole space. In a space too large
+    to be listed, each call draws a new sample.
 
     Args:
-        search: draws them, and knows the pool and what costs a query.
-        sampled: how many are drawn; those that are drawn twice, or are of one class,
-            count once.
+        search: draws the architectures, and knows the pool and the cost of a query.
+        sampled: number of draws; repeated draws and, where classes are counted, draws
+            of one class give one architecture.
     """
     queries = search.queries
     if queries.listed is not None:
@@ -49,7 +49,7 @@ def unseen_candidates(search: Search, sampled: int) -> list[Architecture]:
 def draw_unseen(
     search: Search, count: int, rng: np.random.Generator
 ) -> list[Architecture]:
-    """Return so many of the unseen candidates at random, or all if there are fewer."""
+    """Return `count` random candidates without a query, or all if there are fewer."""
     unseen = unseen_candidates(search, count)
     order = rng.permutation(len(unseen))
     return [unseen[place] for place in order[:count]]
@@ -58,7 +58,7 @@ def draw_unseen(
 def rank_unseen(
     search: Search, predictor: Predictor, sampled: int
 ) -> list[Architecture]:
-    """Return the unseen candidates, the best predicted first."""
+    """Return the candidates without a query, the best prediction first."""
     unseen = unseen_candidates(search, sampled)
     return ranked(unseen, predicted(predictor, unseen))
 
@@ -68,15 +68,16 @@ def improve_best(
     rewards: Mapping[Architecture, float],
     others: Sequence[Architecture],
 ) -> Iterator[Architecture]:
-    """Return what a predictor proposes in place of the best: see :func:`uphill`.
+    """Return a predictor's proposals (:func:`uphill`) that start from the best.
 
-    The best are the :data:`SEEDS` with the highest values, whether rewards or
-    predictions.
+    The best are the :data:`SEEDS` architectures with the highest values, which are
+    rewards or predictions.
 
     Args:
-        predictor: that proposes.
-        rewards: by architecture; they are standardised, as predictions are.
-        others: architectures without a reward, whose value is predicted.
+        predictor: the predictor that proposes.
+        rewards: reward of each queried architecture; the function standardises them,
+            because predictions are standardised.
+        others: architectures without a reward, whose values are predicted.
     """
     targets = standardised(list(rewards.values()))
     values = np.concatenate([targets, predicted(predictor, others)])
@@ -87,10 +88,10 @@ def improve_best(
 def uphill(
     predictor: Predictor, seeds: Sequence[Architecture]
 ) -> Iterator[Architecture]:
-    """Yield what a predictor proposes in place of seeds, a little better first.
+    """Yield a predictor's proposals that start from seeds, the smallest moves first.
 
     Seeds are moved along the gradient of the predicted value, by 1, 2, … up to
-    :data:`MOST_STRENGTH` times of it.
+    :data:`MOST_STRENGTH` times the gradient.
     """
     for strength in range(1, MOST_STRENGTH + 1):
         for proposal in predictor.propose(seeds, strength):
@@ -107,10 +108,10 @@ def take_unseen(
     """Return the first `count` proposals that are neither seen nor repeated.
 
     Args:
-        proposals: in order; no more are made than are needed.
-        count: how many are wanted, at least 1; there may be fewer.
-        seen: architectures that are not wanted again.
-        key: is equal for architectures that count as one.
+        proposals: proposals in order; the function reads no more than it needs.
+        count: wanted number, at least 1; the result can have fewer.
+        seen: architectures to leave out.
+        key: returns equal values for architectures that count as one.
     """
     keys = set(map(key, seen))
     taken: list[Architecture] = []

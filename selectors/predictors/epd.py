@@ -1,6 +1,6 @@
 """Encoder, predictor and decoder of SemiNAS, trained together.
 
-Luo et al., NeurIPS 2020, section 3, with the numbers of the released code.
+Luo et al., NeurIPS 2020, section 3, with the hyperparameters of the released code.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from archselect.selectors.predictors.base import BATCH, Predictor, check_example
 from archselect.selectors.predictors.tokens import PAD, tokens_of
 
 WIDTH = 64
-"""Of embeddings and of the networks' states."""
+"""Width of embeddings and of the networks' states."""
 NARROW = 16
-"""Of the middle of the predictor."""
+"""Width of the predictor's hidden layer."""
 DROPOUT = 0.1
 VALUE_SHARE = 0.8
-"""Of the loss; the rest is that of the decoder."""
+"""Weight of the value's loss; the decoder's loss has the rest."""
 LEARNING_RATE = 1e-3
 DECAY = 1e-4
 CLIP = 5.0
-"""Largest norm of a step's gradient."""
+"""Largest norm of a step's gradient; larger gradients are scaled down."""
 MOST_AT_ONCE = 10_000
-"""Architectures that are predicted at once, so that memory stays bounded."""
+"""Largest number of architectures predicted at once, to limit memory."""
 
 
 class Encoder(nn.Module):
-    """Tokens to states, one per token, each of length 1."""
+    """Network from tokens to states, one state of norm 1 per token."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -52,12 +52,12 @@ class Encoder(nn.Module):
 
 
 def summary(states: Tensor) -> Tensor:
-    """Return the code of each sequence, (sequences, WIDTH), of length 1."""
+    """Return the code of each sequence, (sequences, WIDTH), with norm 1."""
     return F.normalize(states.mean(1), dim=-1)
 
 
 class ValueHead(nn.Module):
-    """Codes to values."""
+    """Network from codes to predicted values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class ValueHead(nn.Module):
 
 
 class Decoder(nn.Module):
-    """States to tokens, each from those before it."""
+    """Network from states to tokens; each token depends on those before it."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -90,19 +90,19 @@ class Decoder(nn.Module):
         self.logits = nn.Linear(WIDTH, vocabulary)
 
     def start(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the memory before the first token: the code of the states, twice."""
+        """Return the LSTM's memory before the first token: the states' code, twice."""
         code = summary(states).unsqueeze(0)
         return code, code
 
     def forward(
         self, before: Tensor, states: Tensor, memory: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return the logits (sequences, places, vocabulary), and the memory after them.
+        """Return the logits, (sequences, places, vocabulary), and the new memory.
 
         Args:
-            before: (sequences, places), the token before each place.
-            states: (sequences, length, WIDTH), of the encoder.
-            memory: after the places before, (1, sequences, WIDTH) each.
+            before: the token before each place, (sequences, places).
+            states: states of the encoder, (sequences, length, WIDTH).
+            memory: memory before the first of these places, (1, sequences, WIDTH) each.
         """
         embedded = self.dropout(self.embedding(before))
         outputs, memory = self.lstm(embedded, memory)
@@ -112,7 +112,7 @@ class Decoder(nn.Module):
         return self.logits(self.join(joined).tanh()), memory
 
     def write(self, states: Tensor) -> Tensor:
-        """Return the likeliest tokens, one after the other: (sequences, length)."""
+        """Return the most probable tokens, one after the other, (sequences, length)."""
         sequences, length, _ = states.shape
         memory = self.start(states)
         token = torch.full((sequences, 1), PAD)
@@ -129,15 +129,17 @@ class EncoderPredictorDecoder(Predictor):
 
     An architecture is a sequence of tokens (:mod:`.tokens`). The encoder is a
     bidirectional LSTM, a small network on the mean of its states predicts the value,
-    and an LSTM with attention writes the sequence again. The loss is 0.8 times the
+    and an LSTM with attention reconstructs the sequence. The loss is 0.8 times the
     squared error of the value plus 0.2 times the negative log-likelihood of a token.
-    Every :meth:`fit` begins with a fresh Adam, and with the weights of the last one.
+    Every :meth:`fit` starts with a new Adam optimiser and the weights of the last one.
 
-    Values should be :func:`.standardised`. The network is small, and stays on the CPU.
+    Values should be :func:`.standardised`. The network is small and stays on the CPU.
     """
 
     name: ClassVar[str] = "epd"
-    summary: ClassVar[str] = "SemiNAS' encoder, value head and decoder; proposes"
+    summary: ClassVar[str] = (
+        "SemiNAS' encoder, value head and decoder; can propose architectures"
+    )
     proposes: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, rng: np.random.Generator) -> None:
@@ -152,7 +154,7 @@ class EncoderPredictorDecoder(Predictor):
     def fit(
         self, architectures: Sequence[Architecture], values: np.ndarray, steps: int
     ) -> None:
-        """See :meth:`Predictor.fit`."""
+        """Train the network on examples, as :meth:`Predictor.fit` says."""
         check_examples(architectures, values)
         tokens = self._encode(architectures)
         targets = torch.tensor(values, dtype=torch.float32)
@@ -173,7 +175,7 @@ class EncoderPredictorDecoder(Predictor):
         self._network.eval()
 
     def predict(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """See :meth:`Predictor.predict`."""
+        """Return predicted values, (architectures,) of float64; more is better."""
         self._network.eval()
         parts = [np.empty(0)]
         with torch.no_grad():
@@ -185,11 +187,11 @@ class EncoderPredictorDecoder(Predictor):
     def propose(
         self, seeds: Sequence[Architecture], strength: float
     ) -> list[Architecture | None]:
-        """See :meth:`Predictor.propose`.
+        """Return, for each seed, an architecture that is predicted to be better.
 
-        The states of a seed are moved by `strength` times the gradient of its value,
-        brought to length 1 again, and decoded. With strength 0 a seed is written as the
-        decoder remembers it.
+        The states of a seed are moved by `strength` times the gradient of its predicted
+        value, scaled to norm 1, and decoded. With strength 0 the decoder reconstructs
+        the seed. The result has None where the tokens are not a valid architecture.
         """
         self._network.eval()
         states = self._encoder(self._encode(seeds))
@@ -205,7 +207,7 @@ class EncoderPredictorDecoder(Predictor):
         return torch.from_numpy(self._tokens.encode(architectures))
 
     def _loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss on a batch, each token given those before it."""
+        """Return the loss on a batch; the decoder gets the true tokens before each."""
         states = self._encoder(tokens)
         values = self._head(summary(states))
         before = F.pad(tokens[:, :-1], (1, 0), value=PAD)
@@ -215,7 +217,7 @@ class EncoderPredictorDecoder(Predictor):
         return VALUE_SHARE * of_values + (1 - VALUE_SHARE) * of_tokens
 
     def _batches(self, examples: int) -> Iterator[Tensor]:
-        """Yield the places of batches, epoch after epoch, each in its own order."""
+        """Yield the indices of batches, epoch after epoch, each in a new order."""
         while True:
             order = torch.from_numpy(self.rng.permutation(examples))
             yield from order.split(BATCH)
@@ -223,9 +225,9 @@ class EncoderPredictorDecoder(Predictor):
 
 @contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Have torch draw from a seed that the generator gives, and put its state back."""
+    """Seed torch from the generator inside the block, then restore torch's state."""
     seed = int(rng.integers(2**63))
-    # Nothing here is on an accelerator, so that no generator of one is touched.
+    # The network is on the CPU, so the generators of accelerators stay untouched.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -14,15 +14,16 @@ from archselect.selectors.predictors.base import Predictor, check_examples
 from archselect.selectors.predictors.tokens import EdgeTokens
 
 PENALTY = 1.0
-"""What the sum of squared weights is multiplied by."""
+"""Factor of the sum of squared weights in the loss."""
 
 
 class Ridge(Predictor):
-    """A line through the mean, with interactions of two edges.
+    """Ridge regression with features of single edges and of pairs of edges.
 
-    A feature says whether an edge has an operation, or whether two edges have two
-    operations: 30 + 375 on NAS-Bench-201. A dropped edge has no feature. The weights
-    minimise the squared errors plus :data:`PENALTY` times their own squares.
+    A feature is 1 if an edge has a certain operation, or if two edges have two certain
+    operations: 30 + 375 features on NAS-Bench-201. A dropped edge has no feature. The
+    weights minimise the squared errors plus :data:`PENALTY` times the sum of squared
+    weights. The mean of the values is the intercept.
     """
 
     name: ClassVar[str] = "ridge"
@@ -41,13 +42,13 @@ class Ridge(Predictor):
     def fit(
         self, architectures: Sequence[Architecture], values: np.ndarray, steps: int
     ) -> None:
-        """See :meth:`Predictor.fit`. It is solved for: `steps` change nothing."""
+        """Solve for the weights of some examples; `steps` has no effect."""
         del steps
         check_examples(architectures, values)
         features = self.features(architectures)
         self._mean = float(values.mean())
         errors = values - self._mean
-        # Both ways have the same solution; the smaller system is solved.
+        # Both forms have the same solution; solve the smaller system.
         examples, count = features.shape
         if examples < count:
             products = (features @ features.T).toarray()
@@ -59,11 +60,11 @@ class Ridge(Predictor):
             self._weights = np.linalg.solve(products, features.T @ errors)
 
     def predict(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """See :meth:`Predictor.predict`."""
+        """Return predicted values, (architectures,) of float64; more is better."""
         return self._mean + self.features(architectures) @ self._weights
 
     def features(self, architectures: Sequence[Architecture]) -> csr_matrix:
-        """Return the features: (architectures, features), 0 and 1."""
+        """Return the features of 0 and 1, (architectures, features)."""
         choices = self._tokens.choices(architectures)
         values = self._tokens.operations + 1
         columns = []
@@ -83,7 +84,7 @@ class Ridge(Predictor):
         return table[:, self._is_feature()]
 
     def _is_feature(self) -> np.ndarray:
-        """Return which columns of single and paired choices have no dropped edge."""
+        """Return which columns of the table are features: those of no dropped edge."""
         is_operation = []
         for count in self._tokens.operations:
             is_operation.append(np.arange(count + 1) < count)

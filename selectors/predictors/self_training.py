@@ -1,4 +1,4 @@
-"""Training of predictors on rewards, and on predictions of their own besides.
+"""Training of predictors on rewards, and on rewards with their own predictions.
 
 Luo et al., SemiNAS, NeurIPS 2020, algorithm 1.
 """
@@ -18,9 +18,9 @@ from archselect.selectors.predictors.base import (
 )
 
 COPIES = 10
-"""How often an architecture with a reward comes among those with a prediction.
+"""Number of copies of an example with a reward, beside examples with a prediction.
 
-As in SemiNAS' released code.
+The number is that of SemiNAS' released code.
 """
 
 
@@ -30,14 +30,14 @@ def fit_rewards(
     epochs: int,
     examples: int | None = None,
 ) -> None:
-    """Train a predictor on rewards, which are standardised.
+    """Train a predictor on standardised rewards.
 
     Args:
-        predictor: that learns.
-        rewards: by architecture.
-        epochs: of training.
-        examples: how many an epoch would have: so many optimiser steps are taken,
-            whatever is learned from; None for as many as there are rewards.
+        predictor: the predictor to train.
+        rewards: reward of each architecture.
+        epochs: number of epochs to train.
+        examples: number of examples per epoch, from which the number of optimiser steps
+            is computed; None for the number of rewards.
     """
     count = len(rewards) if examples is None else examples
     targets = standardised(list(rewards.values()))
@@ -50,13 +50,13 @@ def fit_with_pseudo_labels(
     others: Sequence[Architecture],
     epochs: int,
 ) -> None:
-    """Train a predictor on rewards, and on what it predicts of other architectures.
+    """Train a predictor on rewards, and on its predictions for other architectures.
 
     Args:
-        predictor: that predicts, and then learns.
-        rewards: by architecture; each counts :data:`COPIES` times.
+        predictor: the predictor, which first predicts and then learns.
+        rewards: reward of each architecture; each counts :data:`COPIES` times.
         others: architectures without a reward.
-        epochs: of training.
+        epochs: number of epochs to train.
     """
     pseudo_labels = predicted(predictor, others)
     targets = standardised(list(rewards.values()))
@@ -68,5 +68,5 @@ def fit_with_pseudo_labels(
 def count_examples(
     rewards: Mapping[Architecture, float], others: Sequence[Architecture]
 ) -> int:
-    """Return how many examples an epoch with pseudo-labels has."""
+    """Return the number of examples of an epoch with pseudo-labels."""
     return COPIES * len(rewards) + len(others)

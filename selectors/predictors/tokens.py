@@ -1,6 +1,6 @@
 """Architectures as sequences of tokens, which an encoder reads and a decoder writes.
 
-Token 0 starts a sequence, and fills up a shorter one.
+Token 0 starts a sequence and pads a short one.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from archselect.nasbench_adapters.truth.choices import (
 )
 
 PAD = 0
-"""The token that starts a sequence and fills it up."""
+"""The token that starts a sequence and pads it."""
 
 
 class Tokens(ABC):
     """A way to write the architectures of a space as tokens.
 
     Attributes:
-        length: of every sequence.
-        vocabulary: number of tokens, :data:`PAD` among them.
+        length: length of every sequence.
+        vocabulary: number of tokens, including :data:`PAD`.
     """
 
     length: int
@@ -49,17 +49,17 @@ class Tokens(ABC):
 
     @abstractmethod
     def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the tokens of architectures: (architectures, length) of int64."""
+        """Return the tokens of architectures, (architectures, length) of int64."""
 
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> Architecture | None:
-        """Return the architecture of a sequence; None if it is that of none."""
+        """Return the architecture of a sequence; None if there is no valid one."""
 
 
 class EdgeTokens(Tokens):
-    """One token per cell type and edge: which operation it has, or that it is dropped.
+    """One token per edge of every cell type: its operation, or that it is dropped.
 
-    No token stands for two edges.
+    Every edge has different tokens.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -71,10 +71,10 @@ class EdgeTokens(Tokens):
         self._first = 1 + np.cumsum(values) - values
 
     def choices(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the choice on every edge: (architectures, edges) of int64.
+        """Return the choice on every edge, (architectures, edges) of int64.
 
-        It is the index of the operation; that of a dropped edge is the number of its
-        operations.
+        A choice is the index of the operation. For a dropped edge it is the number of
+        the edge's operations.
         """
         rows = b"".join(map(row_bytes, architectures))
         numbers = np.frombuffer(rows, dtype=np.int8).astype(np.int64)
@@ -82,14 +82,14 @@ class EdgeTokens(Tokens):
         return np.where(table == DROPPED, self.operations, table)
 
     def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """See :meth:`Tokens.encode`."""
+        """Return the tokens of architectures, (architectures, length) of int64."""
         return self.choices(architectures) + self._first
 
     def decode(self, tokens: Sequence[int]) -> Architecture | None:
-        """See :meth:`Tokens.decode`.
+        """Return the architecture of a sequence; None if there is no valid one.
 
-        There is none if a token is another edge's, a node has more or fewer inputs than
-        it keeps, or the space excludes the architecture.
+        There is none if a token belongs to another edge, a node has more or fewer
+        inputs than it keeps, or the space excludes the architecture.
         """
         choices = np.asarray(tokens) - self._first
         if np.any((choices < 0) | (choices > self.operations)):
@@ -103,9 +103,9 @@ class EdgeTokens(Tokens):
 
 
 def _is_complete(cell: Cell, row: Sequence[int | None]) -> bool:
-    """Return whether every node of a cell has as many inputs as it keeps.
+    """Return whether every node of a cell keeps the right number of inputs.
 
-    Each has an operation that an architecture may have.
+    Each kept input must also have an operation that an architecture may have.
     """
     for node in cell.summing_nodes:
         kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
@@ -123,11 +123,11 @@ OUTPUT = 6
 
 
 class VertexTokens(Tokens):
-    """NAS-Bench-101's cells as the release of SemiNAS writes them.
+    """NAS-Bench-101's cells in the form of SemiNAS' released code.
 
-    Vertex by vertex, the input left out: whether it reads each vertex before it
-    (:data:`NO`, :data:`YES`), then its operation, or :data:`OUTPUT`. What no path from
-    input to output meets is left out.
+    Each vertex except the input gives one token per earlier vertex, for whether it
+    reads that vertex (:data:`NO`, :data:`YES`), and then its operation, or
+    :data:`OUTPUT`. Vertices that are on no path from input to output are left out.
     """
 
     length = sum(vertex + 1 for vertex in range(1, MOST_VERTICES))
@@ -137,7 +137,7 @@ class VertexTokens(Tokens):
         self.space = space
 
     def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """See :meth:`Tokens.encode`."""
+        """Return the tokens of architectures, (architectures, length) of int64."""
         tokens = np.full((len(architectures), self.length), PAD)
         for row, architecture in zip(tokens, architectures, strict=True):
             graph = self.space.cell_graph(architecture)
@@ -146,10 +146,9 @@ class VertexTokens(Tokens):
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> Architecture | None:
-        """See :meth:`Tokens.decode`.
+        """Return the architecture of a sequence; None if there is no valid one.
 
-        There is none if the sequence breaks the form, or the benchmark has no such
-        cell.
+        There is none if the sequence is malformed, or the benchmark has no such cell.
         """
         graph = _read(tokens)
         if graph is None:
@@ -173,7 +172,7 @@ def _write(graph: VertexGraph) -> Iterator[int]:
 
 
 def _read(tokens: Sequence[int]) -> VertexGraph | None:
-    """Return the cell that tokens write, not pruned; None if they break the form."""
+    """Return the cell of some tokens, not pruned; None if they are malformed."""
     operation_of = {token: name for name, token in OPERATION_TOKENS.items()}
     columns: list[Sequence[int]] = []
     operations: list[int] = []
@@ -196,7 +195,7 @@ def _read(tokens: Sequence[int]) -> VertexGraph | None:
 
 
 def _graph(columns: Sequence[Sequence[int]], operations: Sequence[int]) -> VertexGraph:
-    """Return the cell of what each vertex but the input reads."""
+    """Return the cell, given what each vertex except the input reads."""
     vertices = len(columns) + 1
     matrix = np.zeros((vertices, vertices), dtype=int)
     for vertex, column in enumerate(columns, start=1):
@@ -206,7 +205,7 @@ def _graph(columns: Sequence[Sequence[int]], operations: Sequence[int]) -> Verte
 
 
 def tokens_of(space: SearchSpace) -> Tokens:
-    """Return the way in which the architectures of a space are written."""
+    """Return the way to write the architectures of a space as tokens."""
     if isinstance(space, NasBench101):
         return VertexTokens(space)
     return EdgeTokens(space)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
+from archselect.nasbench_adapters.plugins.user_files import UserObjects
 from archselect.selectors.proxies.az_expressivity import AZ_EXPRESSIVITY
 from archselect.selectors.proxies.az_progressivity import AZ_PROGRESSIVITY
 from archselect.selectors.proxies.az_trainability import AZ_TRAINABILITY
@@ -54,26 +54,29 @@ PROXIES: dict[str, Proxy] = {
 }
 
 
-def _accept(name: str, candidate: Any) -> Proxy:
-    """Return the proxy that a package declares.
-
-    Raises ValueError if it is no proxy, or is declared under another name.
-    """
-    if not isinstance(candidate, Proxy):
-        raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
-    check_entry_name(name, candidate.name)
-    return candidate
-
-
-registry: Registry[Proxy] = Registry(
-    "proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name}
+registry: UserObjects[Proxy] = UserObjects(
+    "proxy",
+    "proxies",
+    "archselect.proxies",
+    PROXIES,
+    Proxy,
+    {"naswot": NWOT.name},
 )
-"""The proxies here, and those of installed packages."""
+"""Registry of all proxies: built-in, of installed packages, and of users' files."""
 
 
 def get_proxy(name: str) -> Proxy:
-    """Return the proxy of that name.
+    """Return the proxy with a name, or of FILE.py:OBJECT.
 
-    Raises UserError, with the nearest name, if there is none.
+    Raises UserError, which suggests the nearest name, if there is no such proxy.
     """
     return registry.get(name)
+
+
+def proxy_source(names: Iterable[str]) -> str | None:
+    """Return which files or packages of others some proxies come from.
+
+    Returns None if all are archselect's.
+    """
+    sources = map(registry.source, names)
+    return "; ".join(dict.fromkeys(filter(None, sources))) or None

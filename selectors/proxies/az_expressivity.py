@@ -19,14 +19,15 @@ def score(
 ) -> float:
     """Return the sum over blocks of the entropy of their features' spectrum.
 
-    See :func:`.blocks.entropies`. Raises Undefined where the network has no blocks.
+    :func:`.blocks.entropies` defines the entropy. Raises Undefined if the network has
+    no blocks.
     """
     return float(entropies(model, forward, images).sum())
 
 
 AZ_EXPRESSIVITY = Proxy(
     name="az_expressivity",
-    summary="sum over blocks of the entropy of the spectrum of their features",
+    summary="sum over blocks of the entropy of their features' spectrum",
     paper="Lee and Ham, AZ-NAS, CVPR 2024, arXiv 2403.19232",
     better="higher",
     formulation=1,
@@ -36,7 +37,7 @@ AZ_EXPRESSIVITY = Proxy(
         values="non-negative",
         undefined="the network has no list of blocks, or its features are not finite",
         equal="yes",
-        because="it reads what whole blocks give",
+        because="it reads the outputs of whole blocks",
     ),
     norm="batch",
 )

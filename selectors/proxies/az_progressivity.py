@@ -17,9 +17,9 @@ def score(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return by how much the entropy rises from block to block at the least.
+    """Return the smallest rise of the entropy from one block to the next.
 
-    The entropy is that of az_expressivity. Raises Undefined where the network has no
+    The entropy is that of az_expressivity. Raises Undefined if the network has no
     blocks.
     """
     spreads = entropies(model, forward, images)
@@ -28,7 +28,7 @@ def score(
 
 AZ_PROGRESSIVITY = Proxy(
     name="az_progressivity",
-    summary="least rise from block to block of the entropy of the spectrum of the features",
+    summary="smallest rise, from one block to the next, of the entropy of the features' spectrum",
     paper="Lee and Ham, AZ-NAS, CVPR 2024, arXiv 2403.19232",
     better="higher",
     formulation=1,
@@ -38,7 +38,7 @@ AZ_PROGRESSIVITY = Proxy(
         values="real",
         undefined="the network has no list of blocks, or its features are not finite",
         equal="yes",
-        because="it reads what whole blocks give",
+        because="it reads the outputs of whole blocks",
     ),
     norm="batch",
 )

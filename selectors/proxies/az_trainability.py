@@ -1,4 +1,4 @@
-"""az_trainability: does every block keep the size of gradients?
+"""az_trainability: does every block preserve the size of gradients?
 
 AZ-NAS, Lee and Ham, CVPR 2024.
 """
@@ -23,11 +23,12 @@ EPSILON = 1e-6
 
 
 class BlockOutput(NamedTuple):
-    """What a block gives, in a graph that is cut behind each block.
+    """Output of a block, in an autograd graph that is cut after each block.
 
     Attributes:
-        features: (batch, channels, height, width), the end of the block's own graph.
-        leaf: the same values, where the graph of what follows begins.
+        features: output of the block's part of the graph, (batch, channels, height,
+            width).
+        leaf: the same values, as the input of the next part of the graph.
     """
 
     features: Tensor
@@ -42,18 +43,18 @@ def score(
 ) -> float:
     """Return the mean over blocks of 2 - s - 1 / (s + epsilon), at most about zero.
 
-    s is the spectral norm of a block's Jacobian, taken as one linear map of channels at
-    every position: the mean over images and positions of the product of a probe, whose
-    entries are -1 or 1, and the gradient that it has by what the block before gave. The
-    first block has none before it and is left out.
+    s is the spectral norm of a block's Jacobian, estimated as one linear map of
+    channels for all positions. The estimate is the mean, over images and positions, of
+    a probe with entries -1 and 1 times the probe's gradient with respect to the block's
+    input. The first block is left out, because no block comes before it.
 
-    Where a block halves the image, the map reads all positions that one position of its
-    output covers. Probes are seeded by the labels.
+    Where a block halves the image, the map reads all input positions that belong to one
+    output position. The labels seed the probes.
 
-    The released code gives minus infinity to a network with a block whose gradients by
-    input and output agree. Here such a block has s near one, as any identity has.
+    The released code gives minus infinity to a network with a block whose gradients at
+    input and output are equal. Here such a block has s near one, like any identity.
 
-    Raises Undefined where the network has no blocks.
+    Raises Undefined if the network has no blocks.
     """
     draw = draw_of(labels)
     outputs = _block_outputs(model, forward, images)
@@ -70,7 +71,7 @@ def _block_outputs(
     forward: Forward,
     images: Tensor,
 ) -> list[BlockOutput]:
-    """Return what each block gives, in order."""
+    """Return the output of each block, in order."""
     blocks = set(blocks_of(model))
     outputs = []
 
@@ -97,12 +98,12 @@ def _spectral_norm(
 ) -> Tensor:
     """Return the spectral norm of the estimated Jacobian of a block.
 
-    It is zero where the block does not read what the one before gave.
+    It is zero if the block does not read the output of the block before.
 
     Args:
-        before: what the block before gave, (batch, channels, height, width).
-        after: what the block gives, in the graph of `before`.
-        probe: of the shape of `after`.
+        before: output of the block before, (batch, channels, height, width).
+        after: output of the block, in the graph of `before`.
+        probe: probe of the shape of `after`.
     """
     slope: Tensor | None = None
     if after.requires_grad:
@@ -118,12 +119,13 @@ def _spectral_norm(
 
 
 def _by_output_position(slope: Tensor, probe: Tensor) -> Tensor:
-    """Return a gradient with the positions that one of the output covers as channels.
+    """Return a gradient whose channels hold all positions under one output position.
 
-    Rows and columns of zeros are added where the output's size does not divide.
+    Rows and columns of zeros are added if the output's size does not divide the
+    input's.
 
     Args:
-        slope: (batch, channels, height, width) by the input.
+        slope: gradient with respect to the input, (batch, channels, height, width).
         probe: (batch, other channels, height / stride, width / stride).
     """
     height, width = probe.shape[2:]
@@ -136,7 +138,7 @@ def _by_output_position(slope: Tensor, probe: Tensor) -> Tensor:
 
 AZ_TRAINABILITY = Proxy(
     name="az_trainability",
-    summary="mean over blocks of how near to one the spectral norm of their Jacobian is",
+    summary="mean closeness to one of the spectral norm of each block's Jacobian",
     paper="Lee and Ham, AZ-NAS, CVPR 2024, arXiv 2403.19232",
     better="higher",
     formulation=1,

@@ -1,4 +1,4 @@
-"""What AZ-NAS's proxies share: the blocks of a network, and what these give.
+"""Blocks of a network and their outputs, for the proxies of AZ-NAS.
 
 A block is a cell or a fixed block of the skeleton, such as a residual reduction: an
 entry of the network's list `layers`.
@@ -14,13 +14,13 @@ from archselect.selectors.proxies.forwards import listening
 from archselect.selectors.proxies.spectra import eigenvalues
 
 FEWEST = 2
-"""Blocks that a network must have to compare one with the one before."""
+"""Smallest number of blocks, so that a block can be compared with the one before."""
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
     """Return the blocks of a network, in order.
 
-    Raises Undefined where it has no list of at least two.
+    Raises Undefined if it has no list of at least two.
     """
     for module in model.modules():
         layers = getattr(module, "layers", None)
@@ -34,10 +34,10 @@ def entropies(
     forward: Forward,
     images: Tensor,
 ) -> Tensor:
-    """Return how evenly the features of each block spread, (blocks,), float64.
+    """Return the entropy of each block's spectrum in nats, (blocks,), float64.
 
-    That is the entropy (in nats) of the eigenvalues of the covariance between channels,
-    over images and positions, divided by their sum. It is zero where the features are
+    The spectrum holds the eigenvalues of the covariance between channels, over images
+    and positions, divided by their sum. The entropy is zero if the features are
     constant.
     """
     blocks = set(blocks_of(model))

@@ -1,8 +1,8 @@
-"""What proxies share that draw images, weights or probes.
+"""Random draws for proxies that draw images, weights or probes.
 
-Draws are seeded by the labels of the batch and by the name of what is drawn. So
-candidates that are compared on one batch share the draw, whatever other layers they
-have, and the global random state is neither read nor moved.
+The labels of the batch and the name of the drawn tensor seed a draw. So candidates that
+are compared on one batch share the draw, whatever other layers they have. The global
+random state is neither read nor changed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from archselect.selectors.proxies.forwards import LINEAR
 
 
 def draw_of(labels: Tensor) -> int:
-    """Return the number of the draw that goes with a batch.
+    """Return the number of the draw that belongs to a batch.
 
     Args:
-        labels: (batch,).
+        labels: labels of the batch, (batch,).
     """
     return zlib.crc32(labels.cpu().numpy().tobytes())
 
@@ -34,10 +34,10 @@ def normal(
     """Return standard normal numbers.
 
     Args:
-        like: has their shape, type, device and layout.
-        stream: of the proxy that draws.
+        like: tensor with the wanted shape, type, device and layout.
+        stream: name of the proxy's random stream.
         draw: number of the draw.
-        name: of what is drawn.
+        name: name of the drawn tensor.
     """
     seed = stream_seed(stream, draw, name)
     generator = torch.Generator().manual_seed(seed)
@@ -50,10 +50,10 @@ def gaussian_weights(
     stream: str,
     draw: int,
 ) -> dict[str, Tensor]:
-    """Return parameters by name to score with.
+    """Return random parameters by name, to replace a model's parameters.
 
     Weights of convolutions and linear maps are standard normal, biases zero and scales
-    of normalisation one. A layer's numbers depend on the draw and its name alone.
+    of normalisation one. A layer's numbers depend only on the draw and its name.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in model.named_modules():
@@ -72,7 +72,7 @@ def _drawn(
     stream: str,
     draw: int,
 ) -> Tensor:
-    """Return what a parameter of that name is replaced by."""
+    """Return the tensor that replaces a parameter."""
     if name.endswith(".bias"):
         return torch.zeros_like(parameter)
     if isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""EPE-NAS: do images of one class pull the logits into different directions?
+"""EPE-NAS: how little do the gradients of images of one class correlate?
 
 Lopes et al., ICANN 2021.
 """
@@ -15,7 +15,7 @@ from archselect.selectors.proxies.gradients import correlations, jacobian
 K = 1e-5
 """Keeps the logarithm finite; the authors' value."""
 MANY_CLASSES = 100
-"""Data sets of more classes than this are scored by differences between classes."""
+"""Number of classes above which the score uses differences between classes."""
 
 
 def score(
@@ -26,12 +26,13 @@ def score(
 ) -> float:
     """Return the sum of `|e_c|` over the classes c.
 
-    e_c is the sum of `log(|correlation| + k)` over the pairs of images of class c. The
-    correlations are those of jacob_cov; ordered pairs, an image with itself included.
-    With more than 100 classes e_c is divided by the images of the class, and the score
-    is the sum of `|e_c - e_d|` over pairs of the classes in the batch, divided by their
-    number. (There the released code counts each pair twice.) Raises Undefined where a
-    Jacobian is constant, as in a network whose logits do not depend on the images.
+    e_c is the sum of `log(|correlation| + k)` over the ordered pairs of images of class
+    c, including an image with itself. The correlations are those of jacob_cov. With
+    more than 100 classes, e_c is divided by the number of images of the class, and the
+    score is the sum of `|e_c - e_d|` over pairs of the classes in the batch, divided by
+    the number of classes. (The released code counts each pair twice there.) Raises
+    Undefined if a Jacobian is constant, as in a network whose logits do not depend on
+    the images.
     """
     rows, classes = jacobian(forward, images)
     logarithms = (correlations(rows).abs() + K).log()
@@ -49,7 +50,7 @@ def score(
 
 EPE_NAS = Proxy(
     name="epe_nas",
-    summary="how little the gradients of the logits by images of one class are correlated",
+    summary="how little the gradients of the logits by images of one class correlate",
     paper="Lopes et al., ICANN 2021, arXiv 2102.08099",
     better="higher",
     formulation=1,
@@ -59,7 +60,7 @@ EPE_NAS = Proxy(
         values="non-negative",
         undefined="the gradient of the logits by some image is constant (a disconnected cell)",
         equal="yes",
-        because="it reads the gradient by the images alone",
+        because="it reads only the gradient by the images",
     ),
     norm="batch",
 )

@@ -21,10 +21,11 @@ def score(
 ) -> float:
     """Return the sum over channels k of fan_in(k) times the channel's saliency.
 
-    That is the mean over images of (sum over positions of a dL/da)² / 2, where a is the
-    output of a convolution or linear map, bias included. Abdelfattah et al. give each
-    of a channel's weights the channel's saliency before they sum, hence the factor: its
-    number of weights. Raises Undefined where the loss depends on no weight.
+    The saliency is the mean over images of (sum over positions of a dL/da)² / 2, where
+    a is the output of a convolution or linear map, including the bias. The factor
+    fan_in(k) is the channel's number of weights: Abdelfattah et al. give each weight
+    the saliency of its channel, and then sum over weights. Raises Undefined if the loss
+    depends on no weight.
     """
     calls: dict[Tensor, nn.Module] = {}
 
@@ -53,7 +54,7 @@ def _saliency(activation: Tensor, slope: Tensor) -> Tensor:
 
     Args:
         activation: (batch, channels, ...) output of a layer.
-        slope: the loss' gradient by it.
+        slope: gradient of the loss with respect to that output.
     """
     batch, channels = activation.shape[:2]
     effects = (activation * slope).reshape(batch, channels, -1)
@@ -73,7 +74,7 @@ FISHER = Proxy(
         values="non-negative",
         undefined="the logits depend on no weight of the model, or are not finite",
         equal="yes",
-        because="a layer that is not at work gives zeros, or has no gradient",
+        because="a layer without effect has zero outputs or no gradient",
     ),
     norm="batch",
 )

@@ -1,4 +1,4 @@
-"""flops: how much work is a forward?
+"""flops: how many operations does a forward take?
 
 A baseline of Krishnakumar et al., NeurIPS 2022.
 """
@@ -20,7 +20,7 @@ def score(
 ) -> float:
     """Return the millions of multiply-adds for one image.
 
-    Those of convolutions and linear maps are counted, as in NAS-Bench-201's FLOPs.
+    It counts convolutions and linear maps, like NAS-Bench-201's FLOPs.
     NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and
     pooling (9).
     """
@@ -52,6 +52,6 @@ FLOPS = Proxy(
         values="non-negative",
         undefined="nowhere",
         equal="no",
-        because="it counts every layer that is called, at work or not, as the benchmark does",
+        because="like the benchmark, it counts every layer that is called, even one without effect",
     ),
 )

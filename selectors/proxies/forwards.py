@@ -1,7 +1,4 @@
-"""What proxies share that look at a forward.
-
-Which modules it calls, and what it gives with other weights.
-"""
+"""Tools for proxies that watch a forward: its modules, and other weights for it."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ from torch.func import functional_call
 from archselect.selectors.proxies.base import Forward
 
 LINEAR = (nn.Conv2d, nn.Linear)
-"""The layers whose weights the proxies of Abdelfattah et al. score; biases and
-normalisation are left out.
+"""Layers whose weights the proxies of Abdelfattah et al. score, without biases and
+normalisation.
 """
 
 Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
-"""A forward hook: it is given a module, its inputs and its output."""
+"""Forward hook: a function of a module, its inputs and its output."""
 
 
 @contextmanager
@@ -31,12 +28,12 @@ def listening(
 ) -> Iterator[None]:
     """Call `hear(module, inputs, output)` after every call of some modules.
 
-    What `hear` returns takes the place of the output, unless it is None.
+    If `hear` returns a tensor, it replaces the output.
 
     Args:
-        model: whose modules are watched while the context is open.
+        model: the model to watch while the context is open.
         hear: a forward hook.
-        kinds: classes of the modules that are watched.
+        kinds: classes of the modules to watch.
     """
     modules = [module for module in model.modules() if isinstance(module, kinds)]
     hooks = [module.register_forward_hook(hear) for module in modules]
@@ -54,10 +51,8 @@ def reached(
 ) -> list[nn.Module]:
     """Return the modules that a forward calls, each once.
 
-    Those that a mixture has silenced are not among them.
-
-    Two images are enough to find out (batch statistics of 1x1 features need more than
-    one).
+    Modules that a mixture has silenced are left out. The forward uses two images only;
+    one would be too few for batch statistics of 1x1 features.
     """
     modules: dict[nn.Module, None] = {}
 
@@ -79,12 +74,13 @@ def working(
     images: Tensor,
     kind: type[nn.Module],
 ) -> set[nn.Module]:
-    """Return the modules of a kind that are at work.
+    """Return the modules of a kind that have an effect.
 
-    The images reach them, and the logits depend on what they give. A module that reads
-    an empty node gets the same input for every image. The logits have no gradient by
-    the output of a module that nothing reads. The first two images are looked at (batch
-    statistics of 1x1 features need more than one).
+    A module has an effect if its input depends on the images and the logits depend on
+    its output. A module that reads an empty node gets the same input for every image,
+    and the logits have no gradient with respect to an output that nothing reads. The
+    forward uses the first two images only; one would be too few for batch statistics of
+    1x1 features.
     """
     gates: dict[Tensor, nn.Module] = {}
 
@@ -119,15 +115,15 @@ def replaced(
 ) -> Forward:
     """Return `forward` with other parameters and buffers.
 
-    The model holds them during the call only: its own tensors are not written to and
+    The model holds them only during the call. Its original tensors are not changed and
     get no gradient.
     """
     holder = _Call(model, forward)
     renamed = {f"model.{name}": tensor for name, tensor in tensors.items()}
 
     def call(images: Tensor) -> Tensor:
-        # Tied names would be put back wrongly where a module is found twice, and
-        # `forward` may be the model itself.
+        # With tied weights, torch restores names wrongly if it finds a module twice;
+        # that can happen, because `forward` may be the model itself.
         logits: Tensor = functional_call(holder, renamed, (images,), tie_weights=False)
         return logits
 
@@ -135,7 +131,7 @@ def replaced(
 
 
 class _Call(nn.Module):
-    """A closure over a model as a module that holds the model."""
+    """A module that holds a model and calls a function over it."""
 
     def __init__(
         self,
@@ -151,9 +147,9 @@ class _Call(nn.Module):
 
 
 def total(terms: Iterable[Tensor]) -> float:
-    """Return the sum of all entries, in float64, where sums that cancel lose nothing.
+    """Return the sum of all entries, computed in float64 for terms that cancel.
 
-    It waits for the device once.
+    It waits for the device only once.
     """
     sums = [term.double().sum() for term in terms]
     return float(torch.stack(sums).sum())

@@ -20,8 +20,8 @@ def score(
 ) -> float:
     """Return the sum over layers of ||dL/dw||.
 
-    There is one Euclidean norm per convolution or linear map. Raises Undefined where
-    the loss depends on no weight.
+    There is one Euclidean norm per convolution or linear map. Raises Undefined if the
+    loss depends on no weight.
     """
     pairs = weight_gradients(model, forward, images, labels)
     return total(gradient.norm() for _, gradient in pairs)
@@ -39,7 +39,7 @@ GRAD_NORM = Proxy(
         values="non-negative",
         undefined="the logits depend on no weight of the model, or are not finite",
         equal="yes",
-        because="a weight that is not at work has no gradient, or one of zero",
+        because="a weight without effect has no gradient, or a zero gradient",
     ),
     norm="batch",
 )

@@ -1,8 +1,8 @@
-"""What gradient proxies share: gradients by the weights and by the images.
+"""Gradients for proxies: of the loss by the weights, and of the logits by the images.
 
-They are those of a loss by the weights, and of the logits by the images. The loss is
-the mean cross-entropy of the batch. Gradients are taken by copies that share the
-weights' memory, so that no parameter gets one and frozen parameters need not be thawed.
+The loss is the mean cross-entropy of the batch. Gradients are taken with respect to
+copies that share the weights' memory. So the parameters themselves get no gradient, and
+frozen parameters stay frozen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from archselect.selectors.proxies.forwards import LINEAR, replaced
 def leaves(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights of all convolutions and linear maps by name.
 
-    They are leaves of a graph of their own.
+    They are leaves of a separate autograd graph.
     """
     weights = {}
     for name, module in model.named_modules():
@@ -46,18 +46,18 @@ def loss_of(
 
 
 class Gradients(NamedTuple):
-    """The gradients of a scalar by the tensors that it depends on.
+    """Gradients of a scalar by the tensors that it depends on.
 
     Attributes:
-        tensors: those tensors.
-        values: the gradient by each, of its shape.
+        tensors: the tensors.
+        values: one gradient per tensor, of the tensor's shape.
     """
 
     tensors: list[Tensor]
     values: list[Tensor]
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return each tensor with the gradient by it."""
+        """Return each tensor with its gradient."""
         return zip(self.tensors, self.values, strict=True)
 
 
@@ -66,14 +66,14 @@ def gradients(
     by: Sequence[Tensor],
     create_graph: bool = False,
 ) -> Gradients:
-    """Return the gradients of a scalar by those of some tensors that it depends on.
+    """Return the gradients of a scalar by those tensors that it depends on.
 
     Args:
         of: the scalar.
         by: the tensors.
-        create_graph: whether gradients of the gradients will be taken.
+        create_graph: whether to allow gradients of the gradients.
 
-    Raises Undefined if it depends on none: then a proxy has nothing to measure.
+    Raises Undefined if the scalar depends on none of the tensors.
     """
     values: Sequence[Tensor | None] = ()
     if by:
@@ -98,11 +98,10 @@ def weight_gradients(
     images: Tensor,
     labels: Tensor,
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return each weight that the loss depends on, with the loss' gradient by it.
+    """Return each weight that the loss depends on, with its gradient.
 
-    They are those of convolutions and linear maps. A weight that the mixture has
-    silenced is not among them: it contributes nothing. Raises Undefined if there is
-    none.
+    The weights are those of convolutions and linear maps. A weight that the mixture has
+    silenced contributes nothing and is left out. Raises Undefined if no weight is left.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
@@ -114,10 +113,11 @@ def jacobian(
     forward: Forward,
     images: Tensor,
 ) -> tuple[Tensor, int]:
-    """Return the gradient of the sum of all logits by each image, and the classes.
+    """Return the gradient of the sum of all logits by each image.
 
-    The gradient is (batch, entries), and the second value is the number of classes.
-    There are zeros where the logits do not depend on the images.
+    Returns:
+        the gradient, (batch, entries), zeros if the logits do not depend on the images;
+        and the number of classes.
     """
     with torch.enable_grad():
         leaf = images.detach().requires_grad_()
@@ -130,7 +130,7 @@ def jacobian(
 def correlations(rows: Tensor) -> Tensor:
     """Return Pearson's correlation of each pair of rows, (rows, rows), float64.
 
-    Raises Undefined where a row is constant or not finite.
+    Raises Undefined if a row is constant or not finite.
     """
     exact = rows.double()
     centred = exact - exact.mean(dim=1, keepdim=True)

@@ -22,8 +22,8 @@ def score(
     """Return the sum over weights of -w (H g).
 
     g is the gradient of the loss and H its Hessian. The sign is that of Abdelfattah et
-    al. H g is the gradient of g · (g held fixed). Raises Undefined where the loss
-    depends on no weight.
+    al. H g is the gradient of the product of g and a constant copy of g. Raises
+    Undefined if the loss depends on no weight.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
@@ -46,7 +46,7 @@ GRASP = Proxy(
         values="real",
         undefined="the logits depend on no weight of the model, or are not finite",
         equal="yes",
-        because="a weight that is not at work has no gradient, or one of zero",
+        because="a weight without effect has no gradient, or a zero gradient",
     ),
     norm="batch",
 )

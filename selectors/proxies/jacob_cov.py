@@ -1,7 +1,7 @@
-"""jacob_cov: do different images pull the logits into different directions?
+"""jacob_cov: how little do the gradients of different images correlate?
 
 Mellor et al., 2020, first version. NASLib calls it `jacov`. Zero-Cost-PT's `jacob` is
-another proxy: see :mod:`.nwot`.
+another proxy (:mod:`.nwot`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ def score(
 ) -> float:
     """Return minus the sum of log(v + k) + 1 / (v + k) over eigenvalues v.
 
-    They are the eigenvalues of the correlations between Jacobians. A Jacobian is the
-    gradient of the sum of all logits by an image. -(number of images) is the highest
-    possible, up to k: no two are correlated. Raises Undefined where a Jacobian is
-    constant, as in a network whose logits do not depend on the images.
+    v are the eigenvalues of the matrix of correlations between Jacobians. A Jacobian is
+    the gradient of the sum of all logits by an image. The highest possible score is
+    -(number of images), up to k; it means that no two Jacobians correlate. Raises
+    Undefined if a Jacobian is constant, as in a network whose logits do not depend on
+    the images.
     """
     rows, _ = jacobian(forward, images)
     values = torch.linalg.eigvalsh(correlations(rows)) + K
@@ -36,7 +37,7 @@ def score(
 
 JACOB_COV = Proxy(
     name="jacob_cov",
-    summary="how little the gradients of the logits by different images are correlated",
+    summary="how little the gradients of the logits by different images correlate",
     paper="Mellor et al., arXiv 2006.04647 v1; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     formulation=1,
@@ -46,7 +47,7 @@ JACOB_COV = Proxy(
         values="real",
         undefined="the gradient of the logits by some image is constant (a disconnected cell)",
         equal="yes",
-        because="it reads the gradient by the images alone",
+        because="it reads only the gradient by the images",
     ),
     norm="batch",
 )

@@ -19,7 +19,7 @@ def score(
 ) -> float:
     """Return the sum of ||w|| over the convolutions and linear maps of the forward.
 
-    There is one Euclidean norm for each that the forward calls.
+    ||w|| is the Euclidean norm of a layer's weights.
     """
     called = reached(model, forward, images)
     layers = [module for module in called if isinstance(module, LINEAR)]
@@ -38,6 +38,6 @@ L2_NORM = Proxy(
         values="non-negative",
         undefined="the weights are not finite",
         equal="no",
-        because="it adds up every layer that is called, at work or not, as the released code does",
+        because="like the released code, it adds up every layer that is called, even one without effect",
     ),
 )

@@ -1,4 +1,4 @@
-"""MeCo: how little are the channels of a layer's features correlated?
+"""MeCo: how little do the channels of a layer's features correlate?
 
 Jiang et al., NeurIPS 2023.
 """
@@ -23,16 +23,16 @@ def score(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return the sum over layers of the least eigenvalue of a correlation matrix.
+    """Return the sum over layers of the smallest eigenvalue of a correlation matrix.
 
-    The matrix has Pearson's correlation of each pair of channels of the layer's
-    features, over their positions. A layer is a module without modules of its own, such
-    as a convolution or a normalisation. Channels that are constant have no correlation
-    and are left out.
+    The matrix holds Pearson's correlation of each pair of channels of the layer's
+    features, over their positions. A layer is a module without sub-modules, such as a
+    convolution or a normalisation. Constant channels have no correlation and are left
+    out.
 
-    The network sees one image of standard normal numbers, 64x64, drawn by the labels of
-    the batch; `images` gives its channels only. Features of no extent, such as pooled
-    ones, add nothing.
+    The network gets one image of standard normal numbers, 64x64. The labels of the
+    batch seed it, and `images` only gives the number of channels. Features without
+    height and width, such as pooled ones, add nothing.
     """
     return _score(model, forward, images, labels, as_released=False)
 
@@ -43,13 +43,13 @@ def score_as_released(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return the score with the released code's rules.
+    """Return the score by the rules of the released code.
 
-    HamsterMimi/MeCo listens to every module. What a container gives counts once more
-    than what its last layer gives: there the features of a ReLU-Conv-BN count three
-    times, here twice, since our networks have fewer containers. The correlations of a
-    constant channel are set to zero, its own with itself, too, so that a layer with
-    such a channel adds nothing.
+    HamsterMimi/MeCo adds the outputs of every module, so the output of a container
+    counts in addition to the output of its last layer. In that code the features of a
+    ReLU-Conv-BN count three times; here they count twice, because our networks have
+    fewer containers. All correlations of a constant channel are set to zero, also that
+    with itself, so a layer with a constant channel adds nothing.
     """
     return _score(model, forward, images, labels, as_released=True)
 
@@ -83,13 +83,13 @@ def _score(
 
 
 def _least_eigenvalue(channels: Tensor, as_released: bool) -> Tensor:
-    """Return the least eigenvalue of the correlations between channels.
+    """Return the smallest eigenvalue of the correlations between channels.
 
-    It is zero where all channels are constant.
+    It is zero if all channels are constant.
 
     Args:
         channels: (channels, positions).
-        as_released: whether a constant channel has correlations of zero; else it is
+        as_released: whether a constant channel has correlations of zero; if not, it is
             left out.
     """
     exact = channels.double()
@@ -100,8 +100,8 @@ def _least_eigenvalue(channels: Tensor, as_released: bool) -> Tensor:
     correlations = unit @ unit.T
     if as_released:
         return eigenvalues(correlations)[0]
-    # The least eigenvalue of a correlation matrix is at most one: a one on the diagonal
-    # leaves a channel out.
+    # The smallest eigenvalue of a correlation matrix is at most one, so a one on the
+    # diagonal leaves a channel out.
     least = eigenvalues(correlations + constant.double().diag())[0]
     return least.where(~constant.all(), 0)
 
@@ -111,12 +111,12 @@ DOMAIN = Domain(
     values="real",
     undefined="the features are not finite",
     equal="no",
-    because="it adds up every layer that is called, at work or not",
+    because="it adds up every layer that is called, even one without effect",
 )
 
 MECO = Proxy(
     name="meco",
-    summary="sum over layers of the least eigenvalue of the correlations between channels",
+    summary="sum over layers of the smallest eigenvalue of the correlations between channels",
     paper="Jiang et al., MeCo, NeurIPS 2023",
     better="higher",
     formulation=1,

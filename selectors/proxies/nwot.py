@@ -1,7 +1,7 @@
-"""NWOT, "neural architecture search without training": which ReLUs are active?
+"""NWOT, "neural architecture search without training".
 
-Do different images activate different ones? Mellor et al., ICML 2021. The Zero-Cost-PT
-paper and code call it `jacob` and `nwot`.
+It measures how different the sets of active ReLUs are between images. Mellor et al.,
+ICML 2021. The paper of Zero-Cost-PT calls it `jacob`, its code `nwot`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ def pattern_kernel(
     forward: Forward,
     images: Tensor,
 ) -> Tensor:
-    """Return how many ReLUs each pair of images agrees on.
+    """Return how many ReLUs agree between each pair of images.
 
-    The result K is (batch, batch), float64, of whole numbers.
+    The result K is (batch, batch), float64, with whole numbers.
 
     For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K
-    gains b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T):
-    one matrix product per node, taken as often as the released code counts it. That
-    code listens to every module whose class name contains "ReLU", so that
+    gains b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T).
+    So each node takes one matrix product, times the number of times that the released
+    code counts it. That code adds every module whose class name contains "ReLU":
 
     * a ReLU-Conv-BN (an operation of NAS-Bench-201, the preprocessing of a DARTS cell)
-      counts its input twice, once for itself and once for the ReLU within;
-    * one that the mixture has silenced counts its true input once, and the ReLU within
-      sees zeros, on which all images agree: K gains d everywhere;
-    * an inverted residual counts its ReLUs; a silenced one is computed of zeros there,
-      so that both see zeros;
+      counts its input twice, once for itself and once for the ReLU in it;
+    * a ReLU-Conv-BN that the mixture has silenced counts its true input once; the ReLU
+      in it gets zeros, which agree for all images, so K gains d everywhere;
+    * an inverted residual counts its two ReLUs; if it is silenced, both get zeros;
     * separable and dilated convolutions, factorized reductions and bare ReLUs count
-      once, silenced ones not at all.
+      once, and never if they are silenced.
     """
     return pattern_kernels(model, forward, images, 1)[0]
 
@@ -55,7 +54,7 @@ def pattern_kernels(
 ) -> Tensor:
     """Return K of every candidate, (candidates, batch, batch).
 
-    See :func:`pattern_kernel` and :attr:`.Proxy.side_by_side`.
+    :func:`pattern_kernel` defines K, and :attr:`.Proxy.side_by_side` the candidates.
     """
     patterns = _Patterns(candidates, len(images), images.device)
     rectifiers = [module for module in model.modules() if isinstance(module, Rectifier)]
@@ -75,14 +74,14 @@ def pattern_kernels(
 
 
 class _Patterns:
-    """The sums over all rectifiers of which K consists.
+    """Running sums over all rectifiers, from which K is computed.
 
-    K is linear in b b^T and d, so these are added up.
+    K is linear in b b^T and d, so it is enough to sum these.
 
     Args:
-        candidates: how many are scored side by side.
-        batch: images of a candidate.
-        device: of the images.
+        candidates: number of candidates scored side by side.
+        batch: number of images per candidate.
+        device: device of the images.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class _Patterns:
         """Add the pattern of a rectifier: a forward hook.
 
         Args:
-            counts: its `seen` and `blank`.
+            counts: the rectifier's `seen` and `blank`.
             output: (batch, ...) or (candidates * batch, ...).
         """
         seen = _for_each(counts.get("seen", 1), self._candidates)
@@ -131,7 +130,7 @@ class _Patterns:
         inputs: tuple[int],
         _output: None,
     ) -> None:
-        """Add zeros, on which all images agree: a forward hook."""
+        """Add a rectifier that gets zeros, where all images agree: a forward hook."""
         (length,) = inputs
         for candidate in range(self._candidates):
             self._lengths[candidate] += length
@@ -147,7 +146,7 @@ class _Patterns:
     def _by_candidate(self, seen: tuple[int, ...]) -> Tensor:
         """Return the counts on the device, (candidates, 1, 1).
 
-        They are kept, so that no forward waits for copies.
+        They are cached, so that no forward waits for copies.
         """
         if seen not in self._weights:
             self._weights[seen] = _column(seen).to(self._device)
@@ -170,8 +169,8 @@ def _for_each(
 def _active(output: Tensor, batch: int) -> Tensor:
     """Return where a rectifier's input is positive, (1 or candidates, batch, entries).
 
-    The output is positive exactly where the input is, and nowhere negative. The order
-    of an image's entries does not matter, so they are taken as they lie in memory.
+    The output of a rectifier is positive exactly where its input is. The order of an
+    image's entries does not matter, so they are read in the order of memory.
     """
     active = output.to(torch.bool)
     if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
@@ -205,7 +204,7 @@ def scores(
 ) -> list[float]:
     """Return log|det K| of every candidate.
 
-    It is -inf where K is singular: no ReLU tells two of the images apart.
+    It is -inf if K is singular: two images then have the same ReLU pattern.
     """
     kernels = pattern_kernels(model, forward, images, candidates)
     logarithms: list[float] = torch.linalg.slogdet(kernels).logabsdet.tolist()
@@ -220,7 +219,7 @@ def score(
 ) -> float:
     """Return log|det K|.
 
-    Raises Undefined where K is singular: no ReLU tells two of the images apart.
+    Raises Undefined if K is singular: two images then have the same ReLU pattern.
     """
     (value,) = scores(model, forward, images, labels, 1)
     if value == -math.inf:
@@ -238,9 +237,9 @@ NWOT = Proxy(
     domain=Domain(
         needs="rectifiers",
         values="real",
-        undefined="no rectifier tells two of the images apart (a disconnected cell)",
+        undefined="two images have the same ReLU pattern (a disconnected cell)",
         equal="no",
-        because="the released code counts the inputs of layers that are not at work, too",
+        because="the released code also counts the inputs of layers without effect",
     ),
     side_by_side=scores,
 )

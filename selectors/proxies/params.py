@@ -17,9 +17,9 @@ def score(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return the millions of parameters of the modules that the forward calls.
+    """Return the parameters of all modules that the forward calls, in millions.
 
-    Those of normalisation and biases are included.
+    They include biases and the parameters of normalisations.
     """
     total = 0
     for module in reached(model, forward, images):
@@ -40,6 +40,6 @@ PARAMS = Proxy(
         values="non-negative",
         undefined="nowhere",
         equal="no",
-        because="it counts every layer that is called, at work or not, as the benchmark does",
+        because="like the benchmark, it counts every layer that is called, even one without effect",
     ),
 )

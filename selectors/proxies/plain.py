@@ -1,10 +1,10 @@
 """plain: SNIP without the absolute value.
 
-Abdelfattah et al., ICLR 2021, in their released code. The loss does not change with the
-scale of a weight whose output is normalised by its batch, so that its w dL/dw sum to
-zero (but for the small constant under the root). In batch-norm mode "batch" only the
-weights without normalisation behind them are left: on NAS-Bench-201 the classifier and
-the two 1x1 convolutions of the stage changes.
+Abdelfattah et al., ICLR 2021, in their released code. If a layer's output is normalised
+by its batch, the scale of the layer's weights does not change the loss. Their w dL/dw
+then sum to zero, except for the small constant under the root. So in batch-norm mode
+"batch" only layers without a normalisation after them contribute: on NAS-Bench-201 the
+classifier and the two 1x1 convolutions between stages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def score(
 ) -> float:
     """Return the sum over weights of w dL/dw.
 
-    Raises Undefined where the loss depends on no weight.
+    Raises Undefined if the loss depends on no weight.
     """
     pairs = weight_gradients(model, forward, images, labels)
     return total(weight * gradient for weight, gradient in pairs)
@@ -42,7 +42,7 @@ PLAIN = Proxy(
         values="real",
         undefined="the logits depend on no weight of the model, or are not finite",
         equal="yes",
-        because="a weight that is not at work has no gradient, or one of zero",
+        because="a weight without effect has no gradient, or a zero gradient",
     ),
     norm="batch",
 )

@@ -20,8 +20,8 @@ def score(
 ) -> float:
     """Return the sum over the network's weights of `|w dL/dw|`.
 
-    The sum over the network is that of Abdelfattah et al. Raises Undefined where the
-    loss depends on no weight.
+    Abdelfattah et al. sum over the whole network. Raises Undefined if the loss depends
+    on no weight.
     """
     pairs = weight_gradients(model, forward, images, labels)
     return total((weight * gradient).abs() for weight, gradient in pairs)
@@ -39,7 +39,7 @@ SNIP = Proxy(
         values="non-negative",
         undefined="the logits depend on no weight of the model, or are not finite",
         equal="yes",
-        because="a weight that is not at work has no gradient, or one of zero",
+        because="a weight without effect has no gradient, or a zero gradient",
     ),
     norm="batch",
 )

@@ -1,4 +1,4 @@
-"""What proxies share that look at the eigenvalues of small matrices."""
+"""Eigenvalues of small matrices, for proxies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 def eigenvalues(matrix: Tensor) -> Tensor:
     """Return the eigenvalues of a symmetric matrix in ascending order, float64.
 
-    They are NaN where an entry is not finite, on which torch's own function fails.
+    They are NaN if an entry is not finite; torch's function fails then.
 
     Args:
         matrix: (size, size).

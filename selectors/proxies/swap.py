@@ -1,4 +1,4 @@
-"""SWAP: how many patterns do a network's units make over a few images?
+"""SWAP: how many distinct activation patterns do a network's units have?
 
 Peng et al., ICLR 2024.
 """
@@ -18,9 +18,9 @@ from archselect.selectors.proxies.forwards import listening, replaced
 from archselect.selectors.proxies.params import PARAMS
 
 IMAGES = 16
-"""How many images of the batch are looked at; the authors' value."""
+"""Number of images used from the batch; the authors' value."""
 DRAWS = 32
-"""How many times the weights are drawn; the authors' value."""
+"""Number of draws of the weights; the authors' value."""
 
 
 def score(
@@ -29,15 +29,15 @@ def score(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return the number of distinct patterns of units, the mean over 32 draws.
+    """Return the number of distinct patterns of units, averaged over 32 draws.
 
-    A unit is one entry of what a ReLU gives, and its pattern says on which of the first
-    16 images it is positive. Whether a unit is positive has two values, as in the
-    released code (pym1024/SWAP), which takes the sign of what the ReLU gives; the sign
-    of what it reads would have three. There are at most `2^16` patterns.
+    A unit is one entry of a ReLU's output. Its pattern has one bit for each of the
+    first 16 images: whether the unit is positive. The released code (pym1024/SWAP) also
+    takes the sign of the output, which has two values; the sign of the input would have
+    three. There are at most `2^16` patterns.
 
     Each draw replaces the weights by standard normal numbers, with scales of one and
-    biases of zero. Draws are seeded by the labels.
+    biases of zero. The labels seed the draws.
     """
     first = images[:IMAGES]
     draw = draw_of(labels)
@@ -54,7 +54,7 @@ def _count_patterns(
     forward: Forward,
     images: Tensor,
 ) -> Tensor:
-    """Return how many distinct patterns the units have over images."""
+    """Return the number of distinct patterns of the units over the images."""
     places = torch.arange(len(images), device=images.device)
     powers = (2**places).float()
     seen = torch.zeros(2 ** len(images), dtype=torch.bool, device=images.device)
@@ -75,15 +75,15 @@ def _count_patterns(
 
 
 def regularised(mu: float, sigma: float) -> Proxy:
-    """Return SWAP with a preference for a size of network.
+    """Return SWAP with a preference for a network size.
 
     The score is multiplied by `exp(-(p - mu)² / sigma)`, where p is the number of
-    parameters in thousands. The paper chooses mu and sigma for each space, so that
-    there is no such proxy by name: declare one in a package (see `docs/proxies.md`).
+    parameters in thousands. The paper chooses mu and sigma for each space. So there is
+    no built-in proxy of this kind: declare one in a package (see `docs/proxies.md`).
 
     Args:
         mu: preferred number of parameters, in thousands.
-        sigma: how wide the preference is, in thousands squared.
+        sigma: width of the preference, in thousands squared.
 
     Raises:
         ValueError: sigma is not above zero.
@@ -110,7 +110,7 @@ def _score_regularised(
     images: Tensor,
     labels: Tensor,
 ) -> float:
-    """Return the score times the preference for a size; see :func:`regularised`."""
+    """Return the score times the preference of :func:`regularised`."""
     thousands = 1_000 * PARAMS.score(model, forward, images, labels)
     preference = math.exp(-((thousands - mu) ** 2) / sigma)
     return preference * score(model, forward, images, labels)
@@ -118,7 +118,7 @@ def _score_regularised(
 
 SWAP = Proxy(
     name="swap",
-    summary="how many patterns of activity over 16 images the units of a Gaussian network have",
+    summary="number of distinct activation patterns of a Gaussian network's units over 16 images",
     paper="Peng et al., SWAP-NAS, ICLR 2024, arXiv 2403.04161",
     better="higher",
     formulation=1,
@@ -128,7 +128,7 @@ SWAP = Proxy(
         values="non-negative",
         undefined="nowhere",
         equal="no",
-        because="it counts the units of every rectifier that is called, at work or not",
+        because="it counts the units of every rectifier that is called, even one without effect",
     ),
     norm="batch",
 )

@@ -25,12 +25,12 @@ def score(
 ) -> float:
     """Return log of the sum over weights of `|w dR/dw|`.
 
-    R is the sum of the logits of an image of ones. Every parameter is replaced by its
-    absolute value and normalisation is left out, as in Abdelfattah et al., so that
-    neither the images nor the batch-norm mode matter. In float64, and the logarithm is
-    what NAS-Bench-Suite-Zero publishes: the sum itself spans tens of orders of
-    magnitude. Raises Undefined where input and output are not connected (published
-    there as 0), and beyond float64's range.
+    R is the sum of the logits of an image of ones. As in Abdelfattah et al., every
+    parameter is replaced by its absolute value and normalisation is left out. So
+    neither the images nor the batch-norm mode matter. The computation is in float64.
+    The logarithm is what NAS-Bench-Suite-Zero publishes, because the sum itself spans
+    tens of orders of magnitude. Raises Undefined if input and output are not connected
+    (NAS-Bench-Suite-Zero has 0 there), or if the sum is beyond float64's range.
     """
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     magnitudes = {}
@@ -53,9 +53,9 @@ def score(
 
 @contextmanager
 def without_normalisation(model: nn.Module) -> Iterator[None]:
-    """Leave out the model's batch normalisation within it: it returns its input."""
+    """Make the model's batch normalisations return their input inside the block."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    # An attribute of the object hides the method of its class until it is deleted.
+    # An attribute of the object hides the class's method until it is deleted.
     before = [vars(module).get("forward") for module in norms]
     try:
         for module in norms:
@@ -69,7 +69,7 @@ def without_normalisation(model: nn.Module) -> Iterator[None]:
 
 
 def _identity(features: Tensor) -> Tensor:
-    """Return the features as they are."""
+    """Return the features unchanged."""
     return features
 
 
@@ -85,6 +85,6 @@ SYNFLOW = Proxy(
         values="real",
         undefined="input and output are not connected, or the sum is beyond float64",
         equal="yes",
-        because="a weight that is not at work has no flow",
+        because="a weight without effect has no flow",
     ),
 )

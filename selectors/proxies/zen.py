@@ -17,7 +17,7 @@ from archselect.selectors.proxies.forwards import LINEAR, listening, replaced, w
 ALPHA = 0.01
 """Size of the change; the authors' value."""
 STREAM = "zen"
-"""Of its draws."""
+"""Name of the random stream of its draws."""
 
 
 def score(
@@ -30,33 +30,32 @@ def score(
 
     f(x) are the features before global pooling. The images x, their change e and all
     weights are standard normal; x and e have the shape of `images`. E is the mean over
-    the batch, of one draw; the norm is Euclidean. s² is the variance that a
-    normalisation divides by, mean over its channels: the batch's in batch-norm mode
-    "batch", the running one in mode "running".
+    the batch, for one draw; the norm is Euclidean. s² is the mean over channels of the
+    variance that a normalisation divides by: the batch's variance in batch-norm mode
+    "batch", the running variance in mode "running".
 
-    The sum makes up for the scale that normalisation takes away from the features, so a
-    normalisation counts only if it is at work: its input differs between images, and
+    The sum restores the scale that normalisation removes from the features. So a
+    normalisation counts only if it has an effect: its input differs between images, and
     the features depend on its output. A layer that reads an empty node, or whose output
-    nothing reads, adds nothing, and networks that differ only in such layers have equal
+    nothing reads, adds nothing. Networks that differ only in such layers have equal
     scores.
 
-    Sources: the paper has chains of layers, all at work, and says nothing of others.
+    Sources: the paper has chains of layers only, where every layer has an effect.
     The released code (idstcv/ZenNAS) sums absolute values instead of squares, and takes
     s² from running variances, which start at 1 and move a tenth of
-    the way at each of its two forwards: there a layer that reads zeros adds log(0.81) /
-    2 = -0.105, one that is never called adds 0, and one whose output nothing reads adds
-    its log s.
+    the way at each of its two forwards. There a layer that reads zeros adds log(0.81) /
+    2 = -0.105, a layer that is never called adds 0, and a layer whose output nothing
+    reads adds its log s.
 
-    Neither the weights of the model nor the pixels of `images` matter. All draws are
-    seeded by `labels`, those of a layer by its name, too: candidates compared on one
-    batch share the draw, whatever other layers they have, and a sum over batches
+    Neither the weights of the model nor the pixels of `images` matter. `labels` seed
+    all draws; a layer's draw also depends on its name. So candidates that are compared
+    on one batch share the draw, whatever other layers they have, and a sum over batches
     averages over draws.
 
     Raises:
         Undefined: the features do not change with the images, as in a disconnected
-            cell; they are not finite, as in a deep network that is not normalised by
-            its batch; or the network has no features that are averaged for its
-            classifier.
+            cell; the features are not finite, as in a deep network that is not
+            normalised by its batch; or the classifier does not read averaged features.
     """
     if len(images) < 2:
         raise Undefined("zen needs at least two images")
@@ -87,10 +86,10 @@ def _features(
 ) -> tuple[Tensor, Tensor]:
     """Return the features before global pooling, and the sum of log s over `counted`.
 
-    The features are (batch, channels, height, width). The features are what the last
-    module gave that ended before the classifier, the last linear layer to be called,
-    began: pooling is no module. Raises Undefined if that cannot be the classifier's
-    input before it was pooled.
+    The classifier is the last linear layer that is called, and pooling is not a module.
+    So the features, (batch, channels, height, width), are the output of the last module
+    that ended before the classifier began. Raises Undefined if that output cannot be
+    the classifier's input before pooling.
     """
     heard = _Heard(counted)
     with listening(model, heard.hear), torch.no_grad():
@@ -106,14 +105,14 @@ def _features(
 
 
 class _Heard:
-    """What is heard of a forward.
+    """Records of a forward: features, and scales of normalisations.
 
     Args:
         counted: the normalisations that count.
 
     Attributes:
-        features: output of the module that ended before the last linear layer began;
-            None if there was none.
+        features: output of the last module that ended before the last linear layer
+            began; None if there was none.
         classifier_channels: channels of the input of that linear layer.
         logs: log s of each call of a normalisation that counts.
     """
@@ -136,7 +135,7 @@ class _Heard:
         inputs: tuple[Tensor, ...],
         output: Tensor,
     ) -> None:
-        """Note a module's call: a forward hook."""
+        """Record a module's call: a forward hook."""
         if isinstance(module, LINEAR):
             self.features = self._latest
             self.classifier_channels = inputs[0].shape[1]
@@ -151,7 +150,7 @@ def _log_scale(
 ) -> Tensor:
     """Return log s of a normalisation.
 
-    s² is the mean of the variances that it divides by.
+    s² is the mean of the variances that the normalisation divides by.
     """
     if norm.training or norm.running_var is None:
         variance = features.var(dim=(0, 2, 3), correction=0)
@@ -168,11 +167,11 @@ ZEN = Proxy(
     formulation=2,
     score=score,
     domain=Domain(
-        needs="at least two images; features that are averaged for a classifier",
+        needs="at least two images; features that are averaged before the classifier",
         values="real",
         undefined="the features do not depend on the images (a disconnected cell), or are not finite",
         equal="yes",
-        because="only normalisations at work count, and a layer's draw goes with its name",
+        because="only normalisations with an effect count, and a layer's draw depends on its name",
     ),
     norm="batch",
 )

@@ -25,12 +25,12 @@ def score(
 
     The mean is that of `|dL/dw|` over minibatches, and the standard deviation (with n
     in the denominator) that of dL/dw. The batch is cut into two minibatches of
-    consecutive images; the authors take two of their loader. Layers are convolutions
-    and linear maps. A weight whose gradients are all equal is left out, and so is a
-    layer that has no other weight (the released code does both).
+    consecutive images; the authors take two minibatches from their loader. Layers are
+    convolutions and linear maps. As in the released code, a weight whose gradients are
+    all equal is left out, and so is a layer without other weights.
 
-    Raises Undefined where the loss depends on no weight, where no layer is left, and
-    for fewer than two images.
+    Raises Undefined if the loss depends on no weight, if no layer is left, or for fewer
+    than two images.
     """
     first, second = _gradients_of_halves(model, forward, images, labels)
     return _inverse_variation([first, second])
@@ -44,8 +44,8 @@ def score_as_released(
 ) -> float:
     """Return the score of the released code, which adds up gradients.
 
-    SLDGroup/ZiCo does not clear the gradients between its minibatches. The second
-    gradient of a weight is then the sum of both. Otherwise as :func:`score`.
+    SLDGroup/ZiCo does not clear the gradients between its minibatches, so the second
+    gradient of a weight is the sum of both. The rest is as in :func:`score`.
     """
     first, second = _gradients_of_halves(model, forward, images, labels)
     added = [one + other for one, other in zip(first, second, strict=True)]
@@ -58,7 +58,7 @@ def _gradients_of_halves(
     images: Tensor,
     labels: Tensor,
 ) -> list[list[Tensor]]:
-    """Return the gradients by each layer's weights, of either half of a batch."""
+    """Return the gradients of each layer's weights, for both halves of a batch."""
     half = len(images) // 2
     if half == 0:
         raise Undefined("zico needs at least two images")
@@ -73,7 +73,7 @@ def _inverse_variation(gradients: Sequence[Sequence[Tensor]]) -> float:
     """Return the sum over layers of the log of the sum over weights of mean / sd.
 
     Args:
-        gradients: of each minibatch, by layer.
+        gradients: for each minibatch, one gradient per layer.
     """
     sums = []
     for of_layer in zip(*gradients, strict=True):
@@ -93,7 +93,7 @@ DOMAIN = Domain(
     values="real",
     undefined="no gradient differs between the two halves, the logits depend on no weight, or are not finite",
     equal="yes",
-    because="a weight that is not at work has no gradient, or only zeros, and is left out",
+    because="a weight without effect has no gradient, or a zero gradient, and is left out",
 )
 
 ZICO = Proxy(
@@ -109,7 +109,7 @@ ZICO = Proxy(
 
 ZICO_AS_RELEASED = Proxy(
     name="zico_as_released",
-    summary="zico with gradients that add up from minibatch to minibatch, as in its released code",
+    summary="zico with gradients that are summed over minibatches, as in its released code",
     paper="Li et al., ZiCo, ICLR 2023, arXiv 2301.11300, released code",
     better="higher",
     formulation=1,

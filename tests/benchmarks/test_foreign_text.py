@@ -101,7 +101,7 @@ def test_progress_and_warnings_show_what_they_are_told(terminal, texts):
         ("dar\\u200Bts", r"\u200bts"),
         ("a\\u202Eb", r"\u202eb"),
         ("x" * 400, "has 400 letters"),
-        ("  ", "shows nothing"),
+        ("  ", "is empty or blank"),
     ],
 )
 def test_a_study_with_a_name_that_cannot_be_shown_is_refused(

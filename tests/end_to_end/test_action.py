@@ -202,7 +202,7 @@ def test_it_installs_its_own_checkout(action, fakes, tmp_path):
         "--only-binary",
         ":all:",
         "--requirement",
-        f"{root}/requirements.lock",
+        f"{root}/requirements-without-torch.lock",
     ]
     own = ["--no-deps", "--no-build-isolation", root]
     assert calls()[:3] == [

@@ -220,7 +220,7 @@ def test_score(faults, world, small_truth):
         ],
     )
     (rows,) = (line for line in lines if "cells.csv" in line)
-    assert "row 3: this architecture came before" in rows and "row 4: malformed" in rows
+    assert "row 3: this architecture is repeated" in rows and "row 4: malformed" in rows
 
 
 def test_score_of_a_truth_that_is_incomplete(faults):
@@ -230,7 +230,7 @@ def test_score_of_a_truth_that_is_incomplete(faults):
     of_each(
         lines,
         [
-            "a truth needs --table, --dataset, --split and --epochs",
+            "a ground truth needs --table, --dataset, --split and --epochs",
             "write a share",
             "unknown device",
         ],
@@ -319,11 +319,11 @@ def test_a_truth_of_the_package_is_checked_without_converting_it(faults, world):
 
 def test_a_disk_that_is_full(faults, world, monkeypatch):
     """What has to be downloaded needs room, too."""
-    from archselect.benchmarks.plan import preflight
+    from archselect.benchmarks.plan import writable
 
-    usage = preflight.shutil.disk_usage(world.folder)
+    usage = writable.shutil.disk_usage(world.folder)
     monkeypatch.setattr(
-        preflight.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20)
+        writable.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20)
     )
     world.study(
         ('name = "digits"', 'name = "cifar10"'),
@@ -333,7 +333,7 @@ def test_a_disk_that_is_full(faults, world, monkeypatch):
     of_each(
         lines,
         [
-            "cannot write data: 60 MiB are free there and 162 MiB are needed",
+            "cannot write data: 60 MiB are free, 162 MiB are needed",
             "'magnitude'?",
         ],
     )

@@ -89,7 +89,7 @@ def test_no_such_study(refusal):
 
 @pytest.mark.parametrize("seeds", ["nonsense", "", "1-", "3-1", "1,,2", "0-x", "1.5"])
 def test_seeds_that_are_none(refusal, seeds):
-    assert f"--seeds {seeds!r} names no seeds: write 0,1,2 or 0-3" in refusal(
+    assert f"--seeds {seeds!r} is not a list of seeds: write 0,1,2 or 0-3" in refusal(
         "run", "small.toml", "--seeds", seeds
     )
 
@@ -230,7 +230,10 @@ def test_a_damaged_supernet(refusal, world, inline, finished):
     for path in (out / "supernets").iterdir():
         path.write_bytes(path.read_bytes()[:20000])
     line = refusal(*RUN)
-    assert "is not a supernet of ours or is damaged: remove it and run again" in line
+    assert (
+        "is damaged, or is not a supernet of archselect: remove it and run again"
+        in line
+    )
     assert not (out / "failures").exists()
 
 

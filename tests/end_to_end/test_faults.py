@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from archselect.benchmarks.plan import preflight
+from archselect.benchmarks.plan import writable
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.atomic_files import lock_folder
@@ -65,7 +65,7 @@ def test_a_full_disk(world, finished, archselect, inline, size, monkeypatch):
             "",
         ) and "MiB are needed; free space or name another folder" in err
         # As if it had filled up after the first look.
-        monkeypatch.setattr(preflight, "LEAST_FREE", 0)
+        monkeypatch.setattr(writable, "LEAST_FREE", 0)
         code, printed, err = archselect(*RUN)
         assert (code, printed) == (2, "")
         assert (

@@ -222,7 +222,7 @@ def test_seeds_are_counted_before_they_are_listed(refusal, seeds):
     finally:
         tracemalloc.stop()
     assert (
-        "seeds, the most of one command" in line
+        "seeds, the limit of one command" in line
         or "the largest seed is 9223372036854775807" in line
     )
 
@@ -234,7 +234,7 @@ def test_a_study_of_too_many_runs_is_refused(refusal, world):
     seeds = ",".join(map(str, range(40_000)))
     study = world.study(("supernet = [0, 1]", f"supernet = [{seeds}]"))
     assert (
-        "make several studies of it, each with a part of the seeds, and join them with 'archselect merge'"
+        "split it into several studies, each with some of the seeds, and merge them with 'archselect merge'"
         in refusal("run", study)
     )
 
@@ -266,7 +266,7 @@ STUDY = {
     ),
     "many weights": (
         ("channels = 2, cells = 1", "channels = 4096, cells = 1000"),
-        "name fewer channels or layers",
+        "set fewer channels or layers",
     ),
     "many tunings": (
         ("tune_epochs = 1", "tune_epochs = 999999999"),
@@ -328,6 +328,6 @@ def test_a_space_too_large_to_list(refusal):
         "score", "nwot", "--cells", "all", "--space", "darts", "--device", "cpu"
     )
     assert (
-        "darts has 1.1e+18 architectures, too many to list: take a sample of them"
+        "darts has 1.1e+18 architectures, too many to list: take a sample instead"
         in line
     )

@@ -71,7 +71,7 @@ def test_one_is_used_and_edited(world, archselect, refusal):
         ("own.py:Entropy", "absent.py:Entropy", "there is no file absent.py"),
         ("own.py:Entropy", "own.py:Entropie", "unknown penalty in own.py 'Entropie'"),
         ("own.py:Entropy", "entropie", "unknown penalty 'entropie'"),
-        ("own.py:Entropy", "admm", 'set proximity = "admm" in place of penalty'),
+        ("own.py:Entropy", "admm", 'set proximity = "admm" instead of penalty'),
         ("= 0.5", "= -0.5", "penalty_weight"),
         ('penalty = "own.py:Entropy"', "rho = -1", "rho"),
         ('penalty = "own.py:Entropy"', "decay = -1", "decay"),

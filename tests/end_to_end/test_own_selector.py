@@ -114,7 +114,7 @@ def test_an_edited_sibling_makes_the_runs_anew(world, archselect):
     [
         (
             ["new-selector", "my-selector.py"],
-            "my-selector.py is no name of a Python module: name it like my_selector.py",
+            "my-selector.py is not a valid name of a Python module: choose a name such as my_selector.py",
         ),
         (["run", "small.toml", "--selector", "no.py:No"], "there is no file no.py"),
         (

@@ -69,14 +69,14 @@ def test_a_pipe_keeps_nobody_waiting(refusal, copied, name):
         shutil.rmtree(place)
     place.unlink(missing_ok=True)
     os.mkfifo(place)
-    assert f"out/{entry(name)} is a pipe in the place of a f" in refusal(*RUN)
+    assert f"out/{entry(name)} is a pipe, not a f" in refusal(*RUN)
 
 
 @pytest.mark.parametrize("kind", ["records", "landscapes"])
 def test_a_pipe_among_the_facts_keeps_nobody_waiting(refusal, copied, kind):
     os.mkfifo(copied / kind / f"{ID}.json")
     (copied / "records.parquet").unlink(missing_ok=True)
-    assert f"cannot read out/{kind}/{ID}.json: it is a pipe and no file" in refusal(
+    assert f"cannot read out/{kind}/{ID}.json: it is a pipe, not a file" in refusal(
         "report", "out"
     )
 
@@ -126,7 +126,7 @@ def test_a_journal_and_a_log_are_written_through_no_link(tmp_path):
             except UserError as error:
                 assert "cannot write" in str(
                     error
-                ) or "it is a pipe and no file" in str(error)
+                ) or "it is a pipe, not a file" in str(error)
             assert victim.read_text() == content
 
 

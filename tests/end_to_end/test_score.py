@@ -106,11 +106,11 @@ def test_a_sample_against_the_truth(world, archselect, request):
         ),
         (
             ("score", "nwot", "--cells", "sample:5", "--table", "nb201-digits"),
-            "a truth needs --table, --dataset",
+            "a ground truth needs --table, --dataset",
         ),
         (
             ("score", "nwot", "--cells", "sample:5", "--set", "epochs=3"),
-            "only the network's size can be set here",
+            "this command sets only the network's size",
         ),
         (
             ("score", "nwot", "--cells", "sample:5", "--space", "dart"),

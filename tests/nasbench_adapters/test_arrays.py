@@ -55,12 +55,24 @@ def archive(path: Path, content: bytes, packing: int = zipfile.ZIP_DEFLATED) -> 
 
 
 FOREIGN = {
-    "terabytes": (header((10**12,)), "not as long as it says"),
-    "a bit more": (header((2,)) + bytes(8), "not as long as it says"),
-    "a bit less": (header((2,)) + bytes(17), "not as long as it says"),
-    "less than nothing": (header((-1, -8)) + bytes(64), "not as long as it says"),
+    "terabytes": (header((10**12,)), "is shorter or longer than its header says"),
+    "a bit more": (
+        header((2,)) + bytes(8),
+        "is shorter or longer than its header says",
+    ),
+    "a bit less": (
+        header((2,)) + bytes(17),
+        "is shorter or longer than its header says",
+    ),
+    "less than nothing": (
+        header((-1, -8)) + bytes(64),
+        "is shorter or longer than its header says",
+    ),
     "no shape": (header("x"), "shape"),
-    "a large element": (header((1,), "<U100000000"), "not as long as it says"),
+    "a large element": (
+        header((1,), "<U100000000"),
+        "is shorter or longer than its header says",
+    ),
     "objects": (header((1,), "|O") + bytes(8), "holds objects"),
     "no array": (b"just bytes", "magic"),
     "another version": (b"\x93NUMPY\x09\x00" + bytes(100), "plain array"),

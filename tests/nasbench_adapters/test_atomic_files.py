@@ -128,7 +128,7 @@ def test_nothing_is_added_through_a_link_or_a_pipe(
     put(path, victim)
     with pytest.raises(
         UserError,
-        match=r"cannot write .*a\.jsonl: .*; (put what it leads to there, or )?remove it",
+        match=r"cannot write .*a\.jsonl: .*; (replace it by its target, or )?remove (it|one of)",
     ):
         open_to_append(path, folder)
     assert victim.read_bytes() == b"precious\n"
@@ -169,7 +169,7 @@ def test_nothing_is_written_into_a_folder_that_is_a_link(
     for name in ("linked", "logs/linked"):
         (folder / name).symlink_to(elsewhere)
         with pytest.raises(
-            UserError, match=f"{name} is a link, through which nothing is written"
+            UserError, match=f"{name} is a link, and archselect does not write"
         ):
             write(folder / name / "a" / "b.json", folder)
     assert not list(elsewhere.iterdir())
@@ -335,9 +335,7 @@ def test_a_file_system_without_locks(
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with (
-        pytest.warns(
-            UserWarning, match="knows no locks: see to it that one command at a time"
-        ),
+        pytest.warns(UserWarning, match="has no locks: let only one command at a time"),
         lock_folder(tmp_path / "new"),
     ):
         assert (tmp_path / "new").is_dir()

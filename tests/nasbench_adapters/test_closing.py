@@ -153,7 +153,9 @@ def test_what_cannot_be_closed_is_refused():
     assert decisions.live(edge) == tuple(sorted((none, edge.candidates[0])))
     with pytest.raises(ValueError, match="no live operation"):
         decisions.close(edge, edge.candidates[1])
-    with pytest.raises(ValueError, match="the last one of edge 0→2"):
+    with pytest.raises(
+        ValueError, match="the last one that an architecture may have on edge 0→2"
+    ):
         decisions.close(edge, edge.candidates[0])
     decided = decisions.close(edge, none)
     for after in (decided, decisions.decide(0, 0, DROPPED)):

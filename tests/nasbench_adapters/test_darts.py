@@ -168,7 +168,7 @@ FIRST = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, redu
             "darts",
             ", ('skip_connect', 4)]",
             "]",
-            "normal has 7 entries, not two for each of 4 nodes",
+            "normal has 7 entries; it must have two for each of 4 nodes",
         ),
         (
             "darts",
@@ -282,7 +282,7 @@ def test_the_imagenet_stem_has_the_cells_channels():
     [
         ({"stem": "imagnet"}, "did you mean 'imagenet'"),
         ({"layer": 8}, "did you mean 'layers'"),
-        ({"layers": 2}, "needs 3 layers or more, not 2"),
+        ({"layers": 2}, "needs at least 3 layers, not 2"),
         ({"channels": 0}, "at least 1, not 0"),
     ],
 )

@@ -77,14 +77,14 @@ def test_what_can_be_shown_is_a_label(label):
 @pytest.mark.parametrize(
     ("label", "said"),
     [
-        ("", "shows nothing"),
-        (" \u00a0 ", "shows nothing"),
+        ("", "is empty or blank"),
+        (" \u00a0 ", "is empty or blank"),
         ("a\nb", "line breaks"),
-        ("a\x1b[2J", r"cannot be seen ('a\u001b[2J')"),
+        ("a\x1b[2J", r"invisible letters ('a\u001b[2J')"),
         ("dar\u200bts", r"dar\u200bts"),
         ("a\u202eb", r"a\u202eb"),
-        (" a", "needless spaces"),
-        ("a  b", "needless spaces"),
+        (" a", "extra spaces"),
+        ("a  b", "extra spaces"),
         ("x" * 101, "has 101 letters: give it at most 100"),
     ],
 )

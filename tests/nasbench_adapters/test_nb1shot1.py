@@ -231,7 +231,7 @@ def test_a_cell_is_contained_exactly_if_some_architecture_is_it(space, other, se
 def test_what_is_not_in_the_space_is_a_user_error():
     with pytest.raises(
         UserError,
-        match="no cell of nb1shot1-1: its blocks and output have 1, 2, 2, 2 and 2 parents",
+        match="not a cell of nb1shot1-1, whose blocks and output have 1, 2, 2, 2 and 2 parents",
     ):
         SPACES[0].parse("010/001/000:maxpool3x3")
     with pytest.raises(

@@ -63,7 +63,7 @@ HUGE = {
     "columns": (
         pa.table({f"{n}": [0] for n in range(10_001)}),
         {},
-        "columns, and at most 10,000 are read",
+        "columns, more than 10,000",
     ),
 }
 

@@ -211,7 +211,9 @@ def test_a_malformed_cell_is_refused_with_the_place(name, text, message):
     [(0,) * 4, (0,) * 6, (0, 0, 0, 0, None), (0, 0, 0, 0, -1), (0, 0, 0, 0, 1)],
 )
 def test_only_a_decided_cell_of_the_space_has_a_text(choices):
-    with pytest.raises(ValueError, match="minimal:2-3=none decides all 5 edges"):
+    with pytest.raises(
+        ValueError, match="minimal:2-3=none needs an operation on all 5 edges"
+    ):
         get_space("minimal:2-3=none").format(Architecture((choices,)))
 
 
@@ -274,10 +276,7 @@ def test_every_restriction_has_one_name(name, data):
     else:
         with pytest.raises(UserError) as raised:
             get_space(text)
-        assert (
-            str(raised.value)
-            == f"space '{text}' has one name in all records: write '{own}'"
-        )
+        assert str(raised.value) == f"space '{text}' has a standard name: write '{own}'"
     assert get_space(own).cells[0].operations == tuple(
         tuple(dict(parts).get(edge, EIGHT)) for edge in edges
     )
@@ -306,7 +305,7 @@ def test_every_restriction_has_one_name(name, data):
         ("minimal:2-3=none+none", "edge 2-3 has none twice; write it once"),
         (
             "minimal:2-3=none,2-3=none",
-            "edge 2-3 comes twice; write its operations once, joined by '\\+'",
+            "edge 2-3 occurs twice; write it once, with its operations joined by '\\+'",
         ),
         ("minmal:2-3=none", "unknown space 'minmal': did you mean 'minimal'\\?"),
         *[
@@ -358,7 +357,7 @@ def test_a_table_of_a_restricted_space_is_read_again(tmp_path):
         and len(found.population[0]) == space.size
     )
     with pytest.raises(
-        UserError, match=r"is of space minimal:.*, which says nothing of minimal$"
+        UserError, match=r"is of space minimal:.*, which does not cover minimal$"
     ):
         found.within(get_space("minimal"))
 

@@ -65,7 +65,7 @@ MEAN_WEIGHT = Proxy(
         values="non-negative",
         undefined="the parameters are not finite",
         equal="no",
-        because="it reads parameters that are not at work, too",
+        because="it also reads parameters without effect",
     ),
 )
 

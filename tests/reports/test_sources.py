@@ -153,7 +153,7 @@ def test_a_surrogate_of_unknown_worth_says_so(folder):
     results = load(folder)
     assert set(accuracy_table(results).shown["Source"]) == {"predicted", "looked up"}
     assert any(
-        "how well was not measured here" in note
+        "agreement with trained networks was not measured here" in note
         for note in accuracy_table(results).notes
     )
 
@@ -162,7 +162,7 @@ def test_a_part_of_a_space_is_never_called_the_space(folder):
     change(folder, {"space_size": 10**18, "architectures": 500, **NO_RANDOM})
     page = page_text(folder)
     assert "500 of the 1.0e18 architectures of nb201" in page
-    assert "best of these" in page and "beside those that the truth holds" in page
+    assert "best of these" in page and "and of the part that the truth covers" in page
     (note,) = [
         note
         for note in accuracy_table(load(folder)).notes
@@ -219,10 +219,13 @@ def test_what_is_not_in_the_table_is_in_no_mean_and_said(folder):
         and found.loc["magnitude"]["mean"] == before.loc["magnitude"]["mean"]
     )
     notes = accuracy_table(load(folder)).notes
-    wanted = "not in the table, which has 500 of the 1.0e18 architectures of nb201; these runs are in no mean of it."
+    wanted = (
+        "selected architectures outside the table, which covers 500 of the 1.0e18 architectures of nb201; "
+        "no mean includes these runs."
+    )
     assert [note for note in notes if wanted in note] == [
-        f"digits/test/10 (nb201-digits): what 4 of 4 runs of random selected is {wanted}",
-        f"digits/test/10 (nb201-digits): what 1 of 4 runs of darts-pt selected is {wanted}",
+        f"digits/test/10 (nb201-digits): 4 of 4 runs of random {wanted}",
+        f"digits/test/10 (nb201-digits): 1 of 4 runs of darts-pt {wanted}",
     ]
     assert "digits/test/10: not in the table" in page_text(folder)
 
@@ -283,7 +286,7 @@ def test_final_trainings_have_accuracies_and_no_landscape(fake, tmp_path):
     assert set(shown[shown.Source == "trained"]["Mean rank ↓"]) == {"–"}
     assert TRUTH not in set(tau_table(load(root)).frame.truth)
     page = page_text(root)
-    assert "Trained here to the end" in page and "trained</p>" in page
+    assert "Final trainings of this study" in page and "trained</p>" in page
     assert [table.name for table in tables(load(root))] == ["tau", "accuracy", "time"]
 
 

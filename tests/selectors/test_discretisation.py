@@ -198,7 +198,7 @@ def test_random_inputs_have_the_operations_of_the_strongest_rule():
 
 
 def test_random_inputs_and_a_limit_of_skips_are_refused():
-    with pytest.raises(UserError, match="leave out inputs"):
+    with pytest.raises(UserError, match="leave out one of the two"):
         Magnitude(inputs="random", most_skips=2)
 
 

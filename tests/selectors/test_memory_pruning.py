@@ -144,7 +144,7 @@ def test_a_budget_below_any_architecture_is_this_runs_failure(kind):
 
 
 def test_a_recipe_that_moves_no_alphas_is_the_users_to_mend():
-    with pytest.raises(UserError, match='recipe = "darts" with epochs = 0'):
+    with pytest.raises(UserError, match='recipe = "darts" and epochs = 0'):
         RandomPruning(tune_epochs=1).select(real_task(recipe="spos"))
 
 
@@ -408,5 +408,5 @@ def test_a_node_without_enough_inputs_is_refused():
     decisions = space.undecided()
     for edge in space.edges[0][:1]:
         decisions = decisions.decide(edge.cell, edge.index, -2)
-    with pytest.raises(ValueError, match="keeps 2 inputs and has 1"):
+    with pytest.raises(ValueError, match="keeps 2 inputs but has only 1"):
         sample_within(space, decisions, np.random.default_rng(0))

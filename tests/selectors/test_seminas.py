@@ -167,9 +167,9 @@ def test_a_pool_is_ranked_whatever_is_proposed():
 
 
 def test_settings_that_contradict_each_other_are_refused():
-    with pytest.raises(UserError, match='"ridge" only ranks: set propose = "pool"'):
+    with pytest.raises(UserError, match='"ridge" can only rank: set propose = "pool"'):
         SemiNas(predictor="ridge")
-    with pytest.raises(UserError, match="set semi = false"):
+    with pytest.raises(UserError, match="semi = false"):
         SemiNas(matched_steps=False)
 
 

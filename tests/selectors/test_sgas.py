@@ -329,7 +329,7 @@ def test_perturbation_changes_the_operation_and_nothing_else(seed, norm, augment
 def test_alphas_that_do_not_move_are_the_users_to_mend():
     with pytest.raises(
         UserError,
-        match='a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0',
+        match='recipe learns alphas: set recipe = "darts" and epochs = 0',
     ):
         Sgas().select(WalkingTask(ThinSpace(), 0, step=0.0))
 

@@ -1,4 +1,4 @@
-"""Calls that are, or will be, jobs; and the arrays that the jobs are part of."""
+"""Calls, which are or become jobs, and the arrays that contain the jobs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class JobArray:
     """An array of jobs, or a single job.
 
     Attributes:
-        number: within the command.
-        calls: the names of its calls, in the order of its jobs.
-        id: Slurm's; None as long as it is not known.
+        number: number of the array within the command.
+        calls: names of its calls, in the order of its jobs.
+        id: Slurm's id; None while unknown.
     """
 
     number: int
@@ -24,17 +24,17 @@ class JobArray:
 
 @dataclass(eq=False)
 class SlurmCall:
-    """A call, and the job that does it.
+    """A call, and the job that runs it.
 
     Attributes:
-        name: of the call's files.
-        future: of its result.
-        array: that it was submitted in last.
-        index: of its job within the array.
-        tries: how often it was submitted.
-        missed: since when Slurm shows its job as ended, or not at all, as of
-            :func:`time.monotonic`; None if it shows the job otherwise.
-        state: in which its job ended; empty if that is not known.
+        name: name of the call's files.
+        future: future of its result.
+        array: the array in which it was last submitted.
+        index: index of its job within the array.
+        tries: number of submissions.
+        missed: time (:func:`time.monotonic`) since which Slurm shows its job as ended
+            or not at all; None if Slurm shows it as alive.
+        state: final state of its job; empty if unknown.
     """
 
     name: str
@@ -47,12 +47,12 @@ class SlurmCall:
 
     @property
     def array_id(self) -> str | None:
-        """Slurm's id of the array; None if it has none, or it is not known."""
+        """Slurm's id of the array; None if there is no array, or while unknown."""
         return None if self.array is None else self.array.id
 
     @property
     def job_id(self) -> str | None:
-        """Slurm's id of the job; None if it has none, or it is not known."""
+        """Slurm's id of the job; None if there is no job, or while unknown."""
         if self.array is None or self.array.id is None:
             return None
         if len(self.array.calls) == 1:

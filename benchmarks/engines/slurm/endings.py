@@ -1,12 +1,11 @@
-"""Messages for jobs that end without a result; each says what to do."""
+"""Messages for jobs that end without a result. Each says what to do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 NOT_ITS_FAULT = {"BOOT_FAIL", "LAUNCH_FAILED", "NODE_FAIL", "PREEMPTED", "REVOKED"}
-"""States in which a job ended for reasons that are not its own: it is submitted again.
-"""
+"""States of jobs that ended without their own fault. They are submitted again."""
 NEVER_START = {
     "AssocMaxWallDurationPerJobLimit",
     "BadConstraints",
@@ -24,20 +23,19 @@ NEVER_START = {
     "ReqNodeNotAvail",
     "launch_failed_requeued_held",
 }
-"""Reasons for which a job waits, and may wait for ever unless somebody does something.
-"""
+"""Reasons why a job waits, possibly for ever, until somebody acts."""
 
 _MESSAGES = {
     "BOOT_FAIL": "ended because its node did not start",
-    "CANCELLED": "was cancelled; run the command again",
-    "DEADLINE": "ended because its deadline passed; give a later one with --engine-set deadline=TIME",
+    "CANCELLED": "was cancelled: rerun the command",
+    "DEADLINE": "ended because its deadline passed: set a later one with --engine-set deadline=TIME",
     "FAILED": "failed",
-    "LAUNCH_FAILED": "could not be started on its node",
+    "LAUNCH_FAILED": "could not start on its node",
     "NODE_FAIL": "ended because its node failed",
-    "OUT_OF_MEMORY": "ran out of memory; give it more with --engine-set mem=SIZE, as mem=16G",
-    "PREEMPTED": "gave way to other jobs; name a partition or QOS whose jobs are not preempted",
+    "OUT_OF_MEMORY": "ran out of memory: set more with --engine-set mem=SIZE, such as mem=16G",
+    "PREEMPTED": "was preempted by other jobs: set a partition or QOS whose jobs are not preempted",
     "REVOKED": "was revoked",
-    "TIMEOUT": "ran into its time limit; give it more with --engine-set time=MINUTES",
+    "TIMEOUT": "reached its time limit: set more with --engine-set time=MINUTES",
 }
 
 
@@ -45,16 +43,16 @@ def ending_message(job: str, state: str, tries: int, log: Path) -> str:
     """Return the message for a job that ended without a result.
 
     Args:
-        job: its id.
-        state: in which it ended; empty if Slurm does not say.
-        tries: how often it was submitted.
-        log: what it wrote to, which may not be there.
+        job: id of the job.
+        state: final state of the job; empty if Slurm does not say.
+        tries: number of submissions.
+        log: log file of the job, which may be missing.
     """
     message = f"Slurm job {job} {_MESSAGES.get(state, 'ended without a result')}"
     if state:
         message += f" ({state})"
     if state in NOT_ITS_FAULT and tries > 1:
-        message += f", the last of {tries} times"
+        message += f", for the last of {tries} times"
     if log.is_file():
         return f"{message}; its log: {log}"
     return f"{message}; it left no log"

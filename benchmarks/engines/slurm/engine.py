@@ -17,13 +17,13 @@ from archselect.benchmarks.runtime.workers import Submit
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 PACE = Pace()
-"""The times that hold, unless a test sets others."""
+"""The waiting times, unless a test sets others."""
 
 
 def check_slurm(settings: dict[str, Any]) -> None:
-    """Raise UserError if Slurm's programs are missing, or a setting cannot be one.
+    """Raise UserError if Slurm's programs are missing, or a setting is not valid.
 
-    Slurm itself judges the values of settings.
+    Slurm itself checks the values of settings.
     """
     faults = Faults()
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
@@ -31,7 +31,7 @@ def check_slurm(settings: dict[str, Any]) -> None:
         names = ", ".join(missing)
         faults.add(
             UserError(
-                f"Slurm does not answer here: no {names}; run the command on a node that submits jobs"
+                f"Slurm is missing on this machine (no {names}): run the command on a node that can submit jobs"
             )
         )
     with faults.collect():
@@ -43,16 +43,16 @@ def check_slurm(settings: dict[str, Any]) -> None:
 def slurm_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """Open the engine; see :class:`.Engine`.
+    """Open the engine (:class:`.Engine`).
 
-    `workers` is how many jobs of an array run at once.
+    `workers` is the number of jobs of an array that run at the same time.
 
     Settings:
-        folder: on a file system that all nodes share, for the jobs' programs, results
-            and logs; "slurm" if left out.
+        folder: folder for the jobs' programs, results and logs, on a file system that
+            all nodes share; default "slurm".
         setup: commands that a job runs first, such as `module load cuda`.
-        others: long options of sbatch, as partition, time, mem, gres or account.
-            Without `time`, the partition's default holds.
+        others: long options of sbatch, such as partition, time, mem, gres or account.
+            Without `time`, the partition's default applies.
     """
     check_slurm(settings)
     folder = ExchangeFolder(read_options(settings, workers))

@@ -1,8 +1,8 @@
-"""The folder of one command, in which it and its jobs exchange files.
+"""The folder of one command, in which it exchanges files with its jobs.
 
-`calls/N` is call N, `arrays/A` lists the calls of array A in the order of its jobs,
-`A.sh` is its batch script, `results/N` is what came of call N, and `logs/A-K.log` is
-what job K of array A printed. Only its owner may enter the folder, for calls and
+`calls/N` is call N. `arrays/A` lists the calls of array A in the order of its jobs, and
+`A.sh` is its batch script. `results/N` is the outcome of call N, and `logs/A-K.log` is
+the output of job K of array A. Only its owner can open the folder, because calls and
 results are pickles.
 """
 
@@ -22,23 +22,23 @@ from archselect.benchmarks.engines.slurm.options import Options
 from archselect.nasbench_adapters.atomic_files import unwritable
 
 PREFIX = "archselect-"
-"""What the names of such folders begin with."""
+"""The prefix of the names of such folders."""
 TAIL = 20
-"""Lines of a log that a message quotes."""
+"""The number of lines of a log that a message quotes."""
 
 
 class ExchangeFolder:
-    """A new folder within the one that the settings name, locked by this process.
+    """A new folder within the folder in the settings, locked by this process.
 
     Args:
-        options: of the engine.
+        options: options of the engine.
 
     Attributes:
-        path: of the folder.
-        job_names: what the names of this command's jobs begin with, and no other's.
+        path: path of the folder.
+        job_names: prefix that only the names of this command's jobs have.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the folder cannot be written.
     """
 
     def __init__(self, options: Options) -> None:
@@ -61,7 +61,7 @@ class ExchangeFolder:
     def write_call(self, name: str, content: bytes) -> None:
         """Write a call for a job to read.
 
-        Raises UserError if the folder cannot take it.
+        Raises UserError if it cannot be written.
         """
         path = self.path / "calls" / name
         try:
@@ -70,9 +70,9 @@ class ExchangeFolder:
             raise unwritable(path, error) from error
 
     def write_array(self, number: int, calls: list[str]) -> Path:
-        """Write which calls an array does, and its batch script; return the script.
+        """Write the list of an array's calls and its batch script; return the script.
 
-        Raises UserError if the folder cannot take them.
+        Raises UserError if they cannot be written.
         """
         listed = self.path / "arrays" / str(number)
         script = self.path / f"{number}.sh"
@@ -91,7 +91,7 @@ class ExchangeFolder:
     def drop_array(self, number: int) -> None:
         """Remove what :meth:`write_array` wrote.
 
-        A job of the array that starts all the same has nothing to do.
+        A job of the array that starts nevertheless then has nothing to do.
         """
         (self.path / "arrays" / str(number)).unlink(missing_ok=True)
         (self.path / f"{number}.sh").unlink(missing_ok=True)
@@ -101,10 +101,10 @@ class ExchangeFolder:
 
         Raises OSError if the folder cannot be read.
         """
-        return os.listdir(self.path / "results")  # noqa: PTH208 (names are all that is needed, of thousands)
+        return os.listdir(self.path / "results")  # noqa: PTH208 (thousands of files, of which only names are needed)
 
     def refresh(self) -> None:
-        """Have a network file system show what nodes have written meanwhile."""
+        """Make a network file system show what nodes have written in the meantime."""
         with suppress(OSError):
             os.utime(self.path / "results")
 
@@ -113,17 +113,17 @@ class ExchangeFolder:
         return (self.path / "results" / name).read_bytes()
 
     def remove_call(self, name: str) -> None:
-        """Remove the files of a call that is settled."""
+        """Remove the files of a settled call."""
         for kind in ("calls", "results"):
             with suppress(OSError):
                 (self.path / kind / name).unlink()
 
     def log(self, array: int, index: int) -> Path:
-        """Return the file that a job writes to."""
+        """Return the log file of a job."""
         return self.path / "logs" / f"{array}-{index}.log"
 
     def close(self) -> None:
-        """Remove all files but the logs, and the folder if it has no logs."""
+        """Remove all files except logs, and the folder if it has no logs."""
         for name in ("calls", "arrays", "results"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         for path in [*self.path.glob("*.sh"), self.path / "owner"]:
@@ -155,9 +155,9 @@ class AbandonedFolder:
     """The folder of a command that was killed.
 
     Attributes:
-        path: of the folder.
-        host: on which the command ran.
-        job_names: what the names of its jobs begin with.
+        path: path of the folder.
+        host: machine on which the command ran.
+        job_names: prefix of the names of its jobs.
     """
 
     path: Path
@@ -170,7 +170,7 @@ class AbandonedFolder:
 
 
 def _lock(path: Path) -> FileLock | None:
-    """Lock a folder while this process lives; None if the file system has no locks."""
+    """Lock a folder while this process lives; return None if locks do not work."""
     lock = FileLock(path / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -182,7 +182,7 @@ def _lock(path: Path) -> FileLock | None:
 def _is_free(path: Path) -> bool:
     """Return whether no process has locked a folder.
 
-    False where the file system has no locks: a process may use the folder.
+    Returns False if the file system has no locks, because a process may use the folder.
     """
     try:
         with FileLock(path / ".lock", timeout=0):
@@ -192,9 +192,9 @@ def _is_free(path: Path) -> bool:
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines of a file; none if it cannot be read.
+    """Return the lines of a file; no lines if it cannot be read.
 
-    Its command may end at this moment, and remove it.
+    Its command may end at this moment, and remove the file.
     """
     with suppress(OSError, ValueError):
         return path.read_text(encoding="utf-8").splitlines()
@@ -202,7 +202,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def tail(path: Path) -> str:
-    """Return the last lines of a log; empty if there is none."""
+    """Return the last lines of a log; empty if there is no log."""
     with suppress(OSError):
         lines = path.read_text(errors="replace").strip().splitlines()
         return "\n".join(lines[-TAIL:])

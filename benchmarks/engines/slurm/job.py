@@ -1,4 +1,4 @@
-"""The program of a job: does one call, and writes its outcome for the command to read.
+"""The program of a job: run one call, and write its outcome for the command to read.
 
 python -m archselect.benchmarks.engines.slurm.job FOLDER ARRAY NUMBER
 """
@@ -14,18 +14,16 @@ from archselect.benchmarks.engines.base import attempt
 from archselect.nasbench_adapters.atomic_files import write_atomically
 
 LATE = 30.0
-"""Seconds after which a list of calls that is not there is taken to be removed: a file
-system may show it late.
-"""
+"""Seconds to wait for a list of calls, which a file system may show late."""
 
 
 def run(folder: Path, array: str, number: int, late: float = LATE) -> None:
-    """Do the call of one job of an array, if the command still waits for it.
+    """Run the call of one job of an array, if the command still waits for it.
 
     Args:
-        folder: of the command.
-        array: which one.
-        number: of the job within the array.
+        folder: folder of the command.
+        array: number of the array.
+        number: index of the job within the array.
         late: seconds to wait for the list of the array's calls.
 
     Raises UserError if the outcome cannot be written.
@@ -40,7 +38,7 @@ def run(folder: Path, array: str, number: int, late: float = LATE) -> None:
 
 
 def _wait_for(path: Path, seconds: float) -> bytes | None:
-    """Return the content of a file; None if it is not there after some seconds."""
+    """Return the content of a file; None if it is still missing after some seconds."""
     deadline = monotonic() + seconds
     while True:
         try:
@@ -52,7 +50,7 @@ def _wait_for(path: Path, seconds: float) -> bytes | None:
 
 
 def _outcome(call: bytes) -> bytes:
-    """Do a call and return its pickled outcome: (result, None) or (None, error)."""
+    """Run a call and return its pickled outcome: (result, None) or (None, error)."""
     try:
         start, function, arguments = pickle.loads(call)  # noqa: S301 (of this user's own command)
     except Exception as fault:
@@ -69,7 +67,7 @@ def _outcome(call: bytes) -> bytes:
 def _error_outcome(error: Exception) -> bytes:
     """Return the outcome of a call that raised an error.
 
-    It is the error itself, or its text where the error cannot be sent back.
+    It is the error, or its text if the error cannot be sent back.
     """
     try:
         outcome = pickle.dumps((None, error))

@@ -1,4 +1,4 @@
-"""A list of the calls of one command: which wait, and which Slurm has."""
+"""The list of the calls of one command: those that wait, and those in Slurm."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class CallLedger:
     """A list that keeps every call until its future is settled.
 
     Args:
-        folder: where calls and results are files.
-        notices: to tell the user something.
+        folder: folder with the files of calls and results.
+        notices: messages to the user.
         patience: seconds for which results may be unreadable.
 
     Attributes:
-        waiting: calls to be submitted.
+        waiting: calls that wait to be submitted.
         submitted: calls that were submitted, by name.
-        last_result: when a result was last read, as of :func:`time.monotonic`.
+        last_result: time of the last result (:func:`time.monotonic`).
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CallLedger:
         self._fault: Exception | None = None
 
     def add(self, call: SlurmCall) -> None:
-        """Have a call wait; fail it if all were given up."""
+        """Queue a call; fail it if all calls were given up."""
         with self._lock:
             fault = self._fault
             if fault is None:
@@ -53,7 +53,7 @@ class CallLedger:
             call.future.set_exception(fault)
 
     def give_up(self, fault: Exception) -> None:
-        """Fail all calls, and those to come."""
+        """Fail all calls, including future ones."""
         with self._lock:
             self._fault = fault
             calls = self._unsettled()
@@ -70,13 +70,13 @@ class CallLedger:
         return [*self.submitted.values(), *self.waiting]
 
     def array_ids(self, calls: Iterable[SlurmCall] | None = None) -> set[str]:
-        """Return Slurm's ids of the arrays of calls; by default of all submitted."""
+        """Return Slurm's ids of the arrays of calls; by default of submitted ones."""
         if calls is None:
             calls = self.submitted.values()
         return {call.array_id for call in calls if call.array_id is not None}
 
     def make_array(self, size: int) -> JobArray:
-        """Move calls, `size` at most, from those that wait into a new array."""
+        """Move at most `size` waiting calls into a new array."""
         array = JobArray(number=next(self._array_numbers), calls=[])
         for index in range(min(size, len(self.waiting))):
             call = self.waiting.popleft()
@@ -92,7 +92,7 @@ class CallLedger:
         return [self.submitted[name] for name in names]
 
     def take_back(self, array: JobArray) -> None:
-        """Have the calls of an array wait again, before all others.
+        """Queue the calls of an array again, before all others.
 
         Slurm does not have the array.
         """
@@ -104,25 +104,25 @@ class CallLedger:
         self.waiting.extendleft(reversed(calls))
 
     def fail_waiting(self, number: int, reason: str) -> None:
-        """Fail the calls that wait longest."""
+        """Fail the calls that have waited longest."""
         for _ in range(min(number, len(self.waiting))):
             call = self.waiting.popleft()
             self.folder.remove_call(call.name)
             call.future.set_exception(RuntimeError(reason))
 
     def fail(self, call: SlurmCall, reason: str) -> None:
-        """Fail a call that was submitted."""
+        """Fail a submitted call."""
         self._remove(call)
         call.future.set_exception(RuntimeError(reason))
 
     def wait_again(self, call: SlurmCall) -> None:
-        """Have a call that was submitted wait again, after all others."""
+        """Queue a submitted call again, after all others."""
         del self.submitted[call.name]
         self._remove_log(call)
         self.waiting.append(call)
 
     def collect(self) -> None:
-        """Settle the calls whose results are there.
+        """Settle the calls that have results.
 
         Raises UserError if the folder is unreadable for too long.
         """
@@ -131,7 +131,7 @@ class CallLedger:
         except OSError as error:
             if self._unreadable.note_failure(error):
                 raise UserError(
-                    f"cannot read the results of Slurm's jobs: {error}; the jobs are cancelled"
+                    f"cannot read the results of Slurm's jobs: {error}. The jobs are cancelled"
                 ) from error
             return
         self._unreadable.note_answer(str(self.folder.path))
@@ -144,7 +144,7 @@ class CallLedger:
         try:
             content = self.folder.read_result(call.name)
         except OSError:
-            # The next look tries again. If none can read it, the job counts as gone.
+            # Try again next time. If it stays unreadable, the job counts as lost.
             return
         self.last_result = monotonic()
         self._remove(call)

@@ -1,4 +1,4 @@
-"""The settings of the engine, and the batch script that they make."""
+"""The settings of the engine, and the batch script that they define."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BARRED = (
     "wait",
     "wrap",
 )
-"""Options of sbatch that the engine gives itself, or that would hide jobs from it."""
+"""Options of sbatch that the engine sets itself, or that would hide jobs from it."""
 DEFAULTS = {"cpus-per-task": 1, "open-mode": "append"}
 JOB = "archselect.benchmarks.engines.slurm.job"
 """The module that a job runs."""
@@ -34,12 +34,12 @@ class Options:
     """How jobs are submitted.
 
     Attributes:
-        folder: that all nodes share.
-        job_name: what the names of jobs begin with.
-        lines: sbatch's options, each as it stands in a script.
+        folder: folder that all nodes share.
+        job_name: prefix of the names of jobs.
+        lines: options of sbatch, as lines of a script.
         setup: commands that a job runs first.
-        parallel: how many jobs of an array run at once at most; None for as many as
-            Slurm starts.
+        parallel: maximal number of jobs of an array that run at once; None for as many
+            as Slurm starts.
     """
 
     folder: Path
@@ -52,11 +52,11 @@ class Options:
         """Return the batch script of an array, or of a single job.
 
         Args:
-            name: of the jobs.
-            jobs: how many; a single one is no array, because a Slurm may be set up
+            name: name of the jobs.
+            jobs: number of jobs. A single job is no array, because Slurm may be set up
                 without arrays.
-            log: the file that a job writes to; %a stands for its number in the array.
-            arguments: of the job's program; the number in the array is added.
+            log: log file of a job; %a stands for its index in the array.
+            arguments: arguments of the job's program; the index in the array is added.
         """
         lines = [
             f"--job-name={shlex.quote(name)}",
@@ -68,17 +68,16 @@ class Options:
             limit = "" if self.parallel is None else f"%{self.parallel}"
             lines.insert(0, f"--array=0-{jobs - 1}{limit}")
             number = '"$SLURM_ARRAY_TASK_ID"'
-        # With -P, files of the folder in which the command is typed do not hide
-        # modules.
+        # With -P, files in the current folder of the command do not hide modules.
         program = shlex.join([sys.executable, "-P", "-u", "-m", JOB, *arguments])
         head = ["#!/bin/bash", *(f"#SBATCH {line}" for line in lines)]
         return "\n".join([*head, *self.setup, f"exec {program} {number}", ""])
 
 
 def read_options(settings: dict[str, Any], workers: int | None) -> Options:
-    """Return the options that settings make.
+    """Return the options that the settings define.
 
-    Raises UserError for a setting that cannot be one.
+    Raises UserError for a setting that is not valid.
     """
     faults = Faults("engine slurm")
     values = {name.replace("_", "-"): value for name, value in settings.items()}
@@ -105,7 +104,7 @@ def read_options(settings: dict[str, Any], workers: int | None) -> Options:
         if not text.isprintable():
             faults.add(
                 UserError(
-                    f"{text!r} holds letters that cannot be printed: choose another name"
+                    f"{text!r} contains characters that cannot be printed: choose another name"
                 )
             )
     faults.raise_any()
@@ -113,22 +112,22 @@ def read_options(settings: dict[str, Any], workers: int | None) -> Options:
 
 
 def _lines(name: str, value: Any) -> list[str]:
-    """Return an option as it stands in a script; none if its value is false.
+    """Return an option as it stands in a script; nothing if its value is false.
 
-    Raises UserError if it cannot be one.
+    Raises UserError if it is not valid.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name):
         raise UserError(
-            f"setting {name!r} is no option of sbatch: write such as partition, time or gres"
+            f"setting {name!r} is not an option of sbatch: use names such as partition, time or gres"
         )
     if name in BARRED:
-        raise UserError(f"setting {name} cannot be given here: leave it out")
+        raise UserError(f"setting {name} is set by archselect: remove it")
     if value is False:
         return []
     if value is True:
         return [f"--{name}"]
     if isinstance(value, list | dict) or not str(value).isprintable():
         raise UserError(
-            f"setting {name} is {value!r}: write it as sbatch takes it, in one line"
+            f"setting {name} is {value!r}: write one line, as sbatch takes it"
         )
     return [f"--{name}={shlex.quote(str(value))}"]

@@ -1,4 +1,4 @@
-"""How often Slurm is asked, and how long each thing is waited for."""
+"""How often Slurm is asked, and how long the engine waits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Pace:
         poll: between two looks at the folder of results.
         look: between two questions to Slurm about jobs, and between two tries of a
             program that failed.
-        call: that one call of a program may take.
-        linger: that `sbatch` may still run when the command ends.
-        full: between two submissions while Slurm takes no more jobs.
-        grace: from when Slurm no longer has a job to when it counts as lost without a
-            result. A shared file system may show files late, and a job that is put back
-            into the queue may be away for a moment.
-        patience: that Slurm may be silent, before all jobs are given up.
-        cancel: for which cancelling jobs is tried again.
+        call: limit for one call of a program.
+        linger: for which `sbatch` may still run when the command ends.
+        full: between two submissions while Slurm accepts no more jobs.
+        grace: between the moment when Slurm no longer has a job and the moment when it
+            counts as lost without a result. A shared file system may show files late,
+            and a requeued job may disappear for a moment.
+        patience: for which Slurm may be silent before all jobs are given up.
+        cancel: for which the engine retries to cancel jobs.
     """
 
     poll: float = 2

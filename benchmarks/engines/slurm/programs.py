@@ -1,6 +1,6 @@
 """Calls of Slurm's programs.
 
-Every call has a time-out, and what goes wrong is one of three kinds of error.
+Every call has a time limit. An error is one of three kinds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NamedTuple
 from archselect.benchmarks.engines.slurm.pace import Pace
 
 PROGRAMS = ("sbatch", "squeue", "scancel")
-"""Those that must be there; `sacct` and `scontrol` are used where they are."""
+"""Programs that must exist; `sacct` and `scontrol` are used if they exist."""
 ENDED = {
     "BOOT_FAIL",
     "CANCELLED",
@@ -35,26 +35,21 @@ ENDED = {
     "REVOKED",
     "TIMEOUT",
 }
-"""States of a job that runs no more, unless Slurm puts it back into the queue. All
-others are of jobs to wait for.
-"""
+"""States of a job that no longer runs. All other states are waited for."""
 
 FOREVER = float("inf")
 STEP = 0.1
-"""Seconds between two looks at a program that runs."""
+"""Seconds between two checks of a running program."""
 LONGEST = 400
-"""Letters of a program's output that a message quotes."""
+"""The maximal number of characters of a program's output in a message."""
 MOST_IDS = 1000
-"""Ids that one call of `sacct` asks for."""
+"""The maximal number of ids in one call of `sacct`."""
 DEFAULT_LARGEST = 1000
-"""Jobs of the largest array where Slurm does not say: its own default allows one more.
-"""
+"""Number of jobs in the largest array, if Slurm does not say: Slurm's default."""
 _OTHERS_OPTIONS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SBATCH_WAIT")
-"""Variables of the environment that would change what the programs do or show."""
+"""Prefixes of environment variables that would change the programs' behaviour."""
 _JOB = re.compile(r"(\d[^|\s]*)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A line of `squeue`, in the form :data:`_FORM`. Ids of other kinds of jobs, such as
-12+0, match too.
-"""
+"""A line of `squeue`, in the form :data:`_FORM`. Ids such as 12+0 also match."""
 _FORM = "%i|%T|%r|%j"
 _LIMIT_REASON = re.compile(
     r"(?:Max|Grp)\w*Submit|temporarily unable to accept|Resource temporarily unavailable"
@@ -63,37 +58,36 @@ _LIMIT_REASON = re.compile(
 _MAYBE_LIMIT = re.compile(
     r"violates accounting/QOS policy|Invalid job array specification|MaxArraySize"
 )
-"""Words that stand for a limit on jobs, a limit on the length of an array, or for other
-refusals.
-"""
+"""Words of a limit on jobs or on the length of an array, or of other refusals."""
 _REASON = re.compile(r"\b(?:QOS|Assoc)[A-Z]\w+")
-"""The name that Slurm gives to the limit that a job violates."""
+"""The name of the limit that a job violates, as Slurm prints it."""
 _SILENT = re.compile(
     r"unable to contact|timed out|connect|communication|zero bytes|standby|transport|unexpected message|authentication"
     r"|munge|try again|temporarily|not responding",
     re.IGNORECASE,
 )
-"""Words of a refusal that is not Slurm's decision: its controller could not be asked,
-or could not answer.
+"""Words of a refusal that is not Slurm's decision.
+
+Its controller was not reached, or could not answer.
 """
 
 
 class NoAnswerError(Exception):
-    """A program hangs, fails, or gives an answer that makes no sense.
+    """A program hangs, fails, or gives an answer without meaning.
 
-    It may answer later, and it may have done what it was called for.
+    It may answer later, and it may have done its work.
     """
 
 
 class SubmissionRefusedError(Exception):
-    """Slurm refuses a submission, now and later; the message is that of `sbatch`."""
+    """Slurm refuses a submission for good; the message is that of `sbatch`."""
 
 
 class QueueFullError(Exception):
-    """Slurm takes no more jobs at present, or not as many at once.
+    """Slurm accepts no more jobs for now, or not as many at once.
 
     Args:
-        message: of `sbatch`.
+        message: message of `sbatch`.
         certain: whether the message can only be about a limit on jobs.
     """
 
@@ -103,7 +97,7 @@ class QueueFullError(Exception):
 
 
 class CommandEndedError(Exception):
-    """The command ends, and does not wait for the program."""
+    """The command ends without waiting for the program."""
 
 
 class Job(NamedTuple):
@@ -115,12 +109,12 @@ class Job(NamedTuple):
 
 
 def array_of(id: str) -> str:
-    """Return the id of a job's array, or its own if it is in none."""
+    """Return the id of a job's array, or its own id if it is in no array."""
     return id.partition("_")[0]
 
 
 def arrays_named(prefix: str, jobs: dict[str, Job]) -> set[str]:
-    """Return the ids of the arrays whose jobs wait or run under names with a prefix."""
+    """Return the ids of the arrays whose live jobs have names with a prefix."""
     live = [
         id
         for id, job in jobs.items()
@@ -131,7 +125,7 @@ def arrays_named(prefix: str, jobs: dict[str, Job]) -> set[str]:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The output of a program, and its exit code: None if it did not end in time."""
+    """The output of a program, and its exit code; None if it did not end in time."""
 
     program: str
     code: int | None
@@ -161,10 +155,11 @@ class Slurm:
     """The Slurm of this machine, with the jobs of this user.
 
     Args:
-        pace: how long a program may take.
-        closed: set when the command ends; programs are no longer waited for.
-        meanwhile: called while a program runs, as often as the pace says that results
-            are looked for.
+        pace: limit for the time of a program.
+        closed: event that is set when the command ends; then programs are no longer
+            waited for.
+        meanwhile: function that is called while a program runs, as often as results are
+            looked for.
     """
 
     def __init__(
@@ -185,11 +180,13 @@ class Slurm:
 
         Raises:
             QueueFullError: a limit is reached.
-            SubmissionRefusedError: it is refused for another reason.
-            NoAnswerError: `sbatch` fails otherwise. The job may be in the queue all the
-                same.
-            CommandEndedError: the command ends meanwhile. The job may be in the queue
-                all the same.
+            SubmissionRefusedError: Slurm refuses it for another reason.
+            NoAnswerError: `sbatch` fails in another way. The job may nevertheless be in
+            the
+                queue.
+            CommandEndedError: the command ends in the meantime. The job may
+            nevertheless be
+                in the queue.
         """
         answer = self._run("sbatch", str(script), linger=self._pace.linger)
         match = re.search(r"Submitted batch job (\d+)", answer.out)
@@ -200,11 +197,11 @@ class Slurm:
     def jobs(self) -> dict[str, Job]:
         """Return this user's jobs by id, such as 12 or 12_3.
 
-        They are those that wait or run, and those that ended a short while ago.
+        They are the jobs that wait or run, and those that ended recently.
 
         Raises:
             NoAnswerError: `squeue` fails, or shows something else than jobs.
-            CommandEndedError: the command ends meanwhile.
+            CommandEndedError: the command ends in the meantime.
         """
         answer = self._run(
             "squeue", "-h", "-r", "-u", str(os.getuid()), "-t", "all", "-o", _FORM
@@ -219,21 +216,21 @@ class Slurm:
                 jobs[id] = Job(*rest)
             elif line.strip():
                 raise NoAnswerError(
-                    f"squeue shows no jobs but {line.strip()[:LONGEST]!r}"
+                    f"squeue shows something else than jobs: {line.strip()[:LONGEST]!r}"
                 )
         return jobs
 
     def past_states(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the states of jobs by id, as the accounting has them.
+        """Return the states of jobs by id, from Slurm's accounting.
 
-        There are none where there is no accounting.
+        Without accounting, the result is empty.
 
         Args:
-            ids: of jobs or arrays.
+            ids: ids of jobs or arrays.
 
         Raises:
             NoAnswerError: `sacct` fails.
-            CommandEndedError: the command ends meanwhile.
+            CommandEndedError: the command ends in the meantime.
         """
         if not self._has_accounting:
             return {}
@@ -252,16 +249,16 @@ class Slurm:
             for line in answer.out.splitlines():
                 row = line.strip().split("|")
                 if len(row) == 2 and row[1].strip():
-                    # More may follow a state, as in "CANCELLED by 1000".
+                    # Text can follow a state, as in "CANCELLED by 1000".
                     states[row[0]] = row[1].split()[0]
         return states
 
     def largest_array(self) -> int:
-        """Return how many jobs an array may have; 1 where there are no arrays.
+        """Return the maximal number of jobs in an array; 1 if there are no arrays.
 
-        It is a usual number if Slurm does not say.
+        If Slurm does not say, it is a usual number.
 
-        Raises CommandEndedError if the command ends meanwhile.
+        Raises CommandEndedError if the command ends in the meantime.
         """
         try:
             answer = self._run("scontrol", "show", "config")
@@ -273,7 +270,7 @@ class Slurm:
         return max(min(int(match[1]), DEFAULT_LARGEST), 1)
 
     def cancel(self, *what: str) -> None:
-        """Cancel jobs, also when the command ends.
+        """Cancel jobs, even while the command ends.
 
         Args:
             what: arguments of `scancel`, such as ids.
@@ -290,16 +287,16 @@ class Slurm:
     def _run(
         self, *command: str, limit: float | None = None, linger: float = 0
     ) -> _Answer:
-        """Run a program to its end, or kill it when its time is up.
+        """Run a program until it ends, or kill it after its time limit.
 
         Args:
             command: the program and its arguments.
-            limit: seconds that it may take, the pace's if left out.
-            linger: seconds that it may still run when the command ends.
+            limit: time limit in seconds; None for that of the pace.
+            linger: seconds for which it may still run when the command ends.
 
         Raises:
             NoAnswerError: it cannot be started.
-            CommandEndedError: the command ended meanwhile, and the program did not.
+            CommandEndedError: the command ended before the program.
         """
         program = command[0]
         deadline = monotonic() + (self._pace.call if limit is None else limit)
@@ -324,10 +321,10 @@ class Slurm:
 
 @contextmanager
 def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program that Ctrl-C and the user's variables do not reach.
+    """Start a program that Ctrl-C and the user's variables do not affect.
 
-    What is left of it at the end of the block is killed with all that it started: it
-    may be a script around the real program.
+    At the end of the block, the program and all that it started are killed: it may be a
+    script around the real program.
 
     Raises NoAnswerError if it cannot be started.
     """
@@ -347,7 +344,7 @@ def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
         )
     except OSError as error:
         raise NoAnswerError(
-            f"{command[0]} cannot be started: {error.strerror or error}"
+            f"cannot start {command[0]}: {error.strerror or error}"
         ) from error
     try:
         yield process
@@ -355,7 +352,7 @@ def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
         if process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            # One that waits for a file system that is gone cannot be killed; then it is
+            # A process that waits for a lost file system cannot be killed; then it is
             # left behind.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
@@ -382,7 +379,7 @@ def _refusal(answer: _Answer) -> Exception:
 
 
 def _are_gone(answer: _Answer) -> bool:
-    """Return whether `scancel` complains only of jobs that are there no longer."""
+    """Return whether `scancel` complains only about jobs that no longer exist."""
     lines = [line for line in answer.err.splitlines() if line.strip()]
     return bool(lines) and all(
         re.search(r"Invalid job id|already complet", line) for line in lines

@@ -1,6 +1,6 @@
-"""The jobs of one command, which a thread looks after.
+"""The jobs of one command, which a thread manages.
 
-It submits them, reads their results, asks Slurm about them, and cancels them.
+The thread submits jobs, reads their results, asks Slurm about them, and cancels them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 class JobQueue:
-    """A queue that does calls as jobs, and gives futures of their results.
+    """A queue that runs calls as jobs, and returns futures of their results.
 
     Args:
-        folder: where files are exchanged with jobs.
-        start: what a job does before its call.
-        pace: how often Slurm is asked, and how long things are waited for.
+        folder: folder in which files are exchanged with jobs.
+        start: function that a job calls before its call.
+        pace: how often Slurm is asked, and how long the engine waits.
     """
 
     def __init__(self, folder: ExchangeFolder, start: Start, pace: Pace) -> None:
@@ -61,7 +61,7 @@ class JobQueue:
         self._thread.start()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Return the future of a call, which is submitted at the next look.
+        """Return the future of a call, which is submitted soon.
 
         Raises UserError if its file cannot be written.
         """
@@ -79,13 +79,13 @@ class JobQueue:
         return call.future
 
     def close(self) -> None:
-        """Cancel the jobs of what is not done."""
+        """Cancel the jobs of calls that are not done."""
         self._closed.set()
         try:
             self._wait_for_thread()
         finally:
-            # If the user would not wait, the next command with this folder cancels what
-            # is left.
+            # If the user does not wait, the next command with this folder cancels the
+            # jobs that are left.
             if not self._thread.is_alive():
                 for future in self._ledger.futures():
                     future.cancel()
@@ -95,7 +95,7 @@ class JobQueue:
         try:
             self._thread.join()
         except KeyboardInterrupt:
-            # The thread is cancelling jobs: only one more interrupt leaves them.
+            # The thread is cancelling jobs: only a second interrupt stops that.
             self._thread.join()
             raise
 
@@ -116,10 +116,9 @@ class JobQueue:
             self._cancel(doubtful_arrays)
 
     def _submit(self) -> None:
-        """Submit what waits.
+        """Submit the waiting calls.
 
-        If sbatch does not answer, Slurm has time until the next look to have the jobs
-        or not.
+        If sbatch does not answer, Slurm has until the next look to show the jobs.
         """
         sure = self._submitter.unconfirmed is None
         self._submitter.submit()
@@ -127,7 +126,7 @@ class JobQueue:
             self._next_look = monotonic() + self._pace.look
 
     def _look(self) -> None:
-        """Ask Slurm about the jobs, if it is time to."""
+        """Ask Slurm about the jobs, if it is time."""
         nothing_to_ask = (
             not self._ledger.submitted and self._submitter.unconfirmed is None
         )
@@ -143,7 +142,7 @@ class JobQueue:
     def _ask(self) -> dict[str, Job] | None:
         """Return this user's jobs; None if squeue does not answer.
 
-        Raises UserError if it has not for too long.
+        Raises UserError if it has been silent for too long.
         """
         try:
             jobs = self._slurm.jobs()
@@ -158,12 +157,12 @@ class JobQueue:
     def _check_patience(self, fault: NoAnswerError) -> None:
         """Raise UserError if Slurm has been silent for too long.
 
-        It has not if a job has given a result meanwhile.
+        A result of a job counts as a sign of life.
         """
         if self._silence.note_failure(fault, self._ledger.last_result):
             raise UserError(
-                f"Slurm has not answered for {self._silence.limit} ({fault}), and no result has come; the jobs are "
-                "cancelled; run the command again when Slurm answers"
+                f"Slurm has not answered for {self._silence.limit} ({fault}), and no result has come. The jobs are "
+                "cancelled: rerun the command when Slurm answers"
             ) from fault
 
     def _cancel_strays(self, jobs: dict[str, Job]) -> None:
@@ -180,7 +179,7 @@ class JobQueue:
         """Cancel the jobs of killed commands; return whether that is done.
 
         Such commands had the same setting `folder`, and ran on this machine. Their jobs
-        would do what this command submits.
+        would repeat the work of this command.
         """
         if self._cleared or monotonic() < self._next_look:
             return self._cleared
@@ -208,7 +207,7 @@ class JobQueue:
             if ids:
                 self._slurm.cancel(*sorted(ids))
                 self._notices.show(
-                    f"cancelled what a killed command left in Slurm's queue: {', '.join(sorted(ids))}"
+                    f"cancelled the jobs that a killed command left in Slurm's queue: {', '.join(sorted(ids))}"
                 )
         except NoAnswerError as fault:
             self._check_patience(fault)
@@ -218,7 +217,7 @@ class JobQueue:
         return True
 
     def _cancel(self, ids: set[str]) -> None:
-        """Cancel all jobs that are not done, and those of other arrays."""
+        """Cancel all jobs that are not done, and the given arrays."""
         self._closed.set()
         every = sorted(ids | self._watch.doubtful_arrays | self._ledger.array_ids())
         if every:
@@ -228,7 +227,7 @@ class JobQueue:
             self._keep_cancelling("-u", str(os.getuid()), "-n", name)
 
     def _keep_cancelling(self, *what: str) -> None:
-        """Cancel jobs; try for a while, and then say how to do it by hand."""
+        """Cancel jobs; retry for a while, then tell the user how to do it."""
         deadline = monotonic() + self._pace.cancel
         while True:
             try:
@@ -237,10 +236,10 @@ class JobQueue:
             except NoAnswerError as fault:
                 if monotonic() >= deadline:
                     self._notices.show(
-                        f"cannot cancel Slurm's jobs ({fault}); do it by hand: scancel {' '.join(what)}"
+                        f"cannot cancel Slurm's jobs ({fault}): run scancel {' '.join(what)}"
                     )
                     return
-                line = f"{fault}; trying for {self._pace.cancel:.3g} seconds to cancel the jobs"
+                line = f"{fault}; archselect tries for {self._pace.cancel:.3g} seconds to cancel the jobs"
                 self._notices.show_once("scancel", line)
             sleep(self._pace.poll)
 
@@ -248,6 +247,6 @@ class JobQueue:
 def _of_another_host(folder: AbandonedFolder) -> str:
     """Return the message for a folder whose command may still run."""
     return (
-        f"{folder.path} is left by a command on {folder.host}; if that has ended, cancel its jobs, whose names begin "
-        f"with {folder.job_names}, and remove the folder"
+        f"{folder.path} belongs to a command on {folder.host}. If the command has ended, cancel its jobs (names start "
+        f"with {folder.job_names}) and remove the folder"
     )

@@ -1,4 +1,4 @@
-"""Submits calls in job arrays, as long and as many as Slurm takes."""
+"""Submit calls in job arrays, as long and as many as Slurm accepts."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from archselect.nasbench_adapters.errors import UserError
 
 
 class Submitter:
-    """A submitter of waiting calls, which learns how long an array may be.
+    """A submitter of waiting calls, which learns how long an array can be.
 
     Args:
-        ledger: of the calls.
-        slurm: to submit to.
-        notices: to tell the user something.
-        pace: how often it is tried again.
+        ledger: list of the calls.
+        slurm: Slurm.
+        notices: messages to the user.
+        pace: how often submission is retried.
 
     Attributes:
-        ids: Slurm's, of all arrays that it has taken.
-        unconfirmed: the array of which `sbatch` did not say whether Slurm has it; until
-            that is known no other is submitted.
+        ids: Slurm's ids of all arrays that it accepted.
+        unconfirmed: an array for which `sbatch` did not say whether Slurm has it. Until
+            that is known, no other array is submitted.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Submitter:
         self._silent_for_long = False
 
     def submit(self) -> None:
-        """Submit the calls that wait, if it is time to.
+        """Submit the waiting calls, if it is time.
 
         Raises:
-            UserError: Slurm refuses the first of all submissions.
-            CommandEndedError: the command ends meanwhile.
+            UserError: Slurm refuses the first submission.
+            CommandEndedError: the command ends in the meantime.
         """
         if self.unconfirmed is not None or monotonic() < self._next_try:
             return
@@ -66,13 +66,13 @@ class Submitter:
                 return
 
     def _submit_array(self) -> bool:
-        """Submit an array of the calls that wait longest.
+        """Submit an array of the calls that have waited longest.
 
-        Returns whether the next one can follow at once.
+        Returns whether the next array can follow at once.
         """
         array = self._ledger.make_array(self._size)
         script = self._ledger.folder.write_array(array.number, array.calls)
-        # Until sbatch has answered, Slurm may have the array or not.
+        # Until sbatch has answered, Slurm may or may not have the array.
         self.unconfirmed = array
         try:
             id = self._slurm.submit(script)
@@ -91,15 +91,16 @@ class Submitter:
         return True
 
     def confirm(self, jobs: dict[str, Job]) -> None:
-        """Find out whether Slurm has the array of which `sbatch` said nothing.
+        """Find out whether Slurm has the unconfirmed array.
 
         Does nothing if there is no such array.
 
         Args:
-            jobs: those that Slurm has, by id.
+            jobs: Slurm's jobs, by id.
 
         Raises:
-            UserError: `sbatch` has been silent for too long, and Slurm has never taken
+            UserError: `sbatch` has been silent for too long, and Slurm has never
+            accepted
                 an array.
         """
         array = self.unconfirmed
@@ -133,9 +134,9 @@ class Submitter:
         self._ledger.take_back(array)
 
     def _make_room(self, size: int, full: QueueFullError) -> bool:
-        """Make arrays shorter after one of a size was refused.
+        """Make arrays shorter after an array of this size was refused.
 
-        Returns whether the next one can follow at once; if not, it waits.
+        Returns whether the next array can follow at once; if not, it waits.
         """
         if size > 1:
             self._size = size // 2
@@ -144,16 +145,16 @@ class Submitter:
             self._fail(1, f"Slurm refuses the job: {full}")
             return True
         number = len(self._ledger.waiting)
-        line = f"Slurm takes no more jobs for now ({full}); {number} wait until others have ended"
+        line = f"Slurm accepts no more jobs for now ({full}); {number} jobs wait until others have ended"
         self._notices.show_once("full", line)
         self._next_try = monotonic() + self._pace.full
         return False
 
     def _fail(self, number: int, reason: str) -> None:
-        """Fail the calls that wait longest.
+        """Fail the calls that have waited longest.
 
-        Raises UserError if Slurm has not taken a single job of this command.
+        Raises UserError if Slurm has not accepted a single job of this command.
         """
         if not self.ids:
-            raise UserError(f"{reason}; change settings with --engine-set NAME=VALUE")
+            raise UserError(f"{reason}: change settings with --engine-set NAME=VALUE")
         self._ledger.fail_waiting(number, reason)

@@ -1,4 +1,4 @@
-"""A watch on the jobs of calls: finds out which are gone without a result, and why."""
+"""Watch the jobs of calls: find jobs that are gone without a result, and why."""
 
 from __future__ import annotations
 
@@ -23,22 +23,20 @@ from archselect.benchmarks.engines.slurm.programs import (
 )
 
 TRIES = 3
-"""How often a job is submitted that ends for reasons that are not its own, as where
-nodes fail or others go first.
-"""
+"""The maximal number of submissions of a job that ends without its own fault."""
 
 
 class JobWatch:
-    """A comparison of the calls that were submitted with the jobs that Slurm has.
+    """A comparison of the submitted calls with the jobs that Slurm has.
 
     Args:
-        ledger: of the calls.
-        slurm: whose accounting is asked.
-        notices: to tell the user something.
+        ledger: list of the calls.
+        slurm: Slurm, whose accounting is asked.
+        notices: messages to the user.
         pace: how long a job must be gone.
 
     Attributes:
-        doubtful_arrays: ids of arrays with jobs that counted as gone though Slurm did
+        doubtful_arrays: ids of arrays with jobs that counted as gone although Slurm did
             not say how they ended.
     """
 
@@ -55,15 +53,15 @@ class JobWatch:
         """Settle the calls whose jobs have been gone for a while.
 
         Args:
-            jobs: those that Slurm has, by id.
+            jobs: Slurm's jobs, by id.
 
         Raises:
-            CommandEndedError: the command ends meanwhile.
+            CommandEndedError: the command ends in the meantime.
         """
         self._compare(jobs)
         if not self._missing():
             return
-        # A result may be there by now.
+        # The result may have arrived by now.
         self._ledger.folder.refresh()
         self._ledger.collect()
         for call in self._ended(self._missing()):
@@ -71,13 +69,13 @@ class JobWatch:
                 self._settle(call)
 
     def _compare(self, jobs: dict[str, Job]) -> None:
-        """Note of each call whether its job has ended, is gone, or still comes."""
+        """Note for each call whether its job has ended, is gone, or is alive."""
         pending: Counter[str] = Counter()
         for call in self._ledger.submitted.values():
             if call.job_id is None:
                 continue
-            # Jobs of an array that were cancelled before they started are shown as one,
-            # with the array's id.
+            # Jobs of an array that were cancelled before they started are shown as one
+            # job with the array's id.
             job = jobs.get(call.job_id) or jobs.get(str(call.array_id))
             if job is None or job.state in ENDED:
                 call.missed = call.missed or monotonic()
@@ -88,7 +86,7 @@ class JobWatch:
                 reason = job.reason.split(",")[0]
                 pending[reason] += job.state == "PENDING"
         for reason in sorted(NEVER_START & pending.keys()):
-            line = f"Slurm jobs may never start: {reason}; look at them with 'squeue --me', and cancel them if need be"
+            line = f"Slurm jobs may never start: {reason}; see 'squeue --me', and cancel them if necessary"
             self._notices.show_once(reason, line)
 
     def _missing(self) -> list[SlurmCall]:
@@ -97,10 +95,10 @@ class JobWatch:
         return [call for call in calls if _is_missed_for(call, self._pace.grace)]
 
     def _ended(self, calls: list[SlurmCall]) -> list[SlurmCall]:
-        """Return those of some calls whose jobs have ended.
+        """Return the calls whose jobs have ended.
 
-        Slurm's accounting may show that others have not, or say nothing of them. After
-        a long time all count as ended.
+        Slurm's accounting may show that some have not ended, or may not list them.
+        After a long time, all count as ended.
         """
         unknown = [call for call in calls if not call.state]
         ended = [
@@ -113,7 +111,7 @@ class JobWatch:
         try:
             states = self._slurm.past_states(self._ledger.array_ids(unknown))
         except NoAnswerError as fault:
-            line = f"{fault}; how jobs ended is not known yet"
+            line = f"{fault}; it is not known yet how jobs ended"
             self._notices.show_once("sacct", line)
             return ended
         for call in unknown:
@@ -125,7 +123,7 @@ class JobWatch:
         return ended
 
     def _settle(self, call: SlurmCall) -> None:
-        """Fail a call, or submit it again if its job ended for reasons not its own."""
+        """Fail a call, or submit it again if its job ended without its own fault."""
         if call.state in NOT_ITS_FAULT and call.tries < TRIES:
             line = f"Slurm job {call.job_id} ended with {call.state}; such jobs are submitted up to {TRIES} times"
             self._notices.show_once(call.state, line)

@@ -1,1 +1,1 @@
-"""Penalties of the alphas: one file each."""
+"""Penalties on the alphas, one file each."""

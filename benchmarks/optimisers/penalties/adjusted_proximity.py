@@ -1,6 +1,6 @@
-"""The penalty on the distance to the discrete architecture, adjusted (DARTS-PRIME).
+"""The adjusted penalty on the distance to the discrete architecture (DARTS-PRIME).
 
-Maile et al. 2021, arXiv 2106.11655, and its released code; names as in
+Maile et al. 2021, arXiv 2106.11655, and its released code. The symbols are those of
 :mod:`.proximity`.
 """
 
@@ -16,27 +16,29 @@ from archselect.benchmarks.optimisers.penalties.base import AlphaView, Penalty
 from archselect.nasbench_adapters.setting_types import NonNegative
 
 SMALLEST_WEIGHT = 1e-4
-"""Weights count as this much at least where their logarithm is taken."""
+"""The smallest weight of which a logarithm is taken; lower weights are raised."""
 
 
 class AdjustedProximity(Penalty):
     """rho/2 ‖(a - D) ⊙ ((1 - p) 4 (a^(log_K 2) - 1/2)² + p)‖₂.
 
-    An edge of K operations that is still undecided, a = 1/K, is left alone at first.
+    At first, the penalty does not act on an undecided edge of K operations, a = 1/K.
     """
 
     name: ClassVar[str] = "proxadj"
-    summary: ClassVar[str] = "the same, sparing operations that are undecided"
+    summary: ClassVar[str] = (
+        "distance to the discrete architecture, lower for undecided edges"
+    )
     setting: ClassVar[str] = 'proximity = "proxadj"'
 
     rho: NonNegative = 0.1
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`AdjustedProximity`."""
+        """Return the penalty, summed over cell types."""
         total = view.zero()
         by_cell = zip(view.tables, view.discrete, view.operations, strict=True)
         for table, discrete, is_operation in by_cell:
-            # An edge of one operation is decided whatever the exponent.
+            # An edge with one operation is decided for any exponent.
             count = is_operation.sum(-1, keepdim=True).clamp_min(2)
             exponent = math.log(2) / count.to(table.dtype).log()
             power = table.clamp(SMALLEST_WEIGHT, 1) ** exponent

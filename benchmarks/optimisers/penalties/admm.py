@@ -1,4 +1,4 @@
-"""ADMM as a penalty (DARTS-PRIME, arXiv 2106.11655), in Boyd et al.'s names."""
+"""ADMM as a penalty (DARTS-PRIME, arXiv 2106.11655), in Boyd et al.'s symbols."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class Admm(Penalty):
-    """rho/2 ‖(a - Z + U) ⊙ alive‖₂; Z begins as the alphas, U as zero.
+    """rho/2 ‖(a - Z + U) ⊙ alive‖₂; Z starts as the alphas, U as zero.
 
     After every `period` steps of the alphas, Z becomes the discrete architecture of the
-    activation of alpha + U, and U becomes U + alpha - Z where operations are alive.
+    activation of alpha + U, and U becomes U + alpha - Z for live operations.
 
     Settings:
-        period: 10 in the paper's settings; 9 is what the released code does.
+        period: alpha steps between updates; 10 in the paper, 9 in the released code.
     """
 
     name: ClassVar[str] = "admm"
@@ -30,14 +30,14 @@ class Admm(Penalty):
     period: PositiveInt = 10
 
     def begin(self, view: AlphaView) -> None:
-        """See :meth:`.Penalty.begin`."""
+        """Write the initial Z and U into the memory."""
         view.memory["admm steps"] = 0.0
         for cell, alpha in enumerate(view.alphas):
             view.memory[f"admm Z {cell}"] = alpha.detach().clone()
             view.memory[f"admm U {cell}"] = torch.zeros_like(alpha)
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`Admm`."""
+        """Return the penalty, summed over cell types."""
         total = view.zero()
         for cell, table in enumerate(view.tables):
             gap = table - view.tensor(f"admm Z {cell}") + view.tensor(f"admm U {cell}")
@@ -45,7 +45,7 @@ class Admm(Penalty):
         return self.rho / 2 * total
 
     def finish_step(self, view: AlphaView) -> None:
-        """Count a step of the alphas; renew Z and U when their turn comes."""
+        """Count a step of the alphas; update Z and U if it is time."""
         steps = (int(view.number("admm steps")) + 1) % self.period
         view.memory["admm steps"] = float(steps)
         if steps:

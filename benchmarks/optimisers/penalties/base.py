@@ -1,7 +1,6 @@
-"""What a penalty is: a term of the alphas' loss, never of the weights'.
+"""The base class of penalties: terms of the alphas' loss, not of the weights' loss.
 
-A penalty is a file of its own. It is an immutable value; settings are fields with
-defaults::
+Each penalty is a file. It is an immutable value; settings are fields with defaults::
 
     class Entropy(Penalty):
         name: ClassVar[str] = "entropy"
@@ -13,9 +12,9 @@ defaults::
                 total = total - torch.xlogy(table, table).sum()
             return total
 
-A study names it as `penalty = "my_penalty.py:Entropy"`, and weighs it by
-`penalty_weight`; an installed package declares it under the entry-point group
-`archselect.penalties`.
+A study names your own penalty as `penalty = "my_penalty.py:Entropy"`, and sets its
+weight as `penalty_weight`. An installed package declares penalties in the entry-point
+group `archselect.penalties`.
 """
 
 from __future__ import annotations
@@ -41,17 +40,16 @@ from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
 class AlphaView:
-    """What a penalty sees of a training.
+    """The state of a training that a penalty can read.
 
     Args:
-        space: of the alphas.
-        activation: maps alphas to weights.
-        decisions: which edges are decided; their weights are one-hot constants.
+        space: space of the alphas.
+        activation: function from alphas to weights.
+        decisions: decided edges; their weights are constant and one-hot.
         alphas: (edges, operations) per cell type.
-        clock: share of the training that is done, from above 0 to 1; see
-            :attr:`.Trainer.clock`.
-        progress: share of the epochs that are done; see :attr:`.Trainer.progress`.
-        memory: of the training.
+        clock: share of the training that is done, in (0, 1] (:attr:`.Trainer.clock`).
+        progress: share of the epochs that are done (:attr:`.Trainer.progress`).
+        memory: memory of the training.
 
     Attributes:
         tables: weights of the operations, (edges, operations) per cell type, with
@@ -78,7 +76,7 @@ class AlphaView:
         self.tables = self.activate(alphas)
 
     def activate(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the tables of weights of alphas."""
+        """Return the tables of weights of some alphas."""
         live = close_alphas(alphas, self._decisions)
         tables = self._activation.tables(self.space, live)
         return decided_tables(tables, self._decisions)
@@ -90,7 +88,7 @@ class AlphaView:
 
     @cached_property
     def operations(self) -> tuple[Tensor, ...]:
-        """Which entries are operations that have a weight, (edges, operations).
+        """Masks of operations that have a weight, (edges, operations) per cell type.
 
         Closed operations have none.
         """
@@ -108,7 +106,7 @@ class AlphaView:
 
     @cached_property
     def alive(self) -> tuple[Tensor, ...]:
-        """Which operations are alive, (edges, operations) per cell type."""
+        """Masks of the operations that are alive, (edges, operations) per cell type."""
         living = self._activation.living(close_alphas(self.alphas, self._decisions))
         return self.operations if living is None else tuple(living)
 
@@ -130,12 +128,12 @@ class AlphaView:
 
 
 class Penalty(BaseModel, ABC):
-    """Base of all penalties: fields are settings.
+    """Base of all penalties; fields are settings.
 
     Attributes:
-        name: what it is called.
-        summary: what it adds, in a line.
-        setting: with which a study chooses it, if that is not `penalty`.
+        name: name of the penalty.
+        summary: what it adds to the loss, in one line.
+        setting: setting with which a study chooses it, if not `penalty`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -145,11 +143,11 @@ class Penalty(BaseModel, ABC):
     setting: ClassVar[str] = ""
 
     def begin(self, view: AlphaView) -> None:
-        """Write what the penalty keeps into the memory of a new training."""
+        """Write the initial state of the penalty into the memory of a new training."""
 
     @abstractmethod
     def __call__(self, view: AlphaView) -> Tensor:
-        """Return what is added to the alphas' loss, a scalar with a gradient."""
+        """Return the term of the alphas' loss, a scalar with a gradient."""
 
     def finish_step(self, view: AlphaView) -> None:
-        """Change what the penalty keeps, after a step of the alphas."""
+        """Update the state of the penalty, after a step of the alphas."""

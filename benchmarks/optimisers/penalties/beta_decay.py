@@ -17,11 +17,11 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 class BetaDecay(Penalty):
     """decay · progress · mean over edges of log Σ_k exp(alpha_k), summed over cells.
 
-    The weight grows with the share of epochs that is done. The released code grows it
-    with epoch/100 whatever the number of epochs, which is the same for 100 epochs.
+    The weight grows with the share of epochs that are done. In the released code, it
+    grows with epoch/100 for any number of epochs, which is the same for 100 epochs.
 
     Settings:
-        decay: the weight after the last epoch; 50 in the paper.
+        decay: weight after the last epoch; 50 in the paper.
     """
 
     name: ClassVar[str] = "beta-decay"
@@ -31,7 +31,7 @@ class BetaDecay(Penalty):
     decay: NonNegative = 50.0
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`BetaDecay`."""
+        """Return the penalty, summed over cell types."""
         total = view.zero()
         for alpha, is_operation in zip(view.alphas, view.operations, strict=True):
             masked = alpha.masked_fill(~is_operation, -torch.inf)

@@ -19,7 +19,7 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 class DirichletAnchor(Penalty):
     """anchor · Σ KL(Dirichlet(elu(alpha) + 1) ‖ Dirichlet(1)), over all edges.
 
-    Edges of one group have one distribution.
+    All edges of a group share one distribution.
     """
 
     name: ClassVar[str] = "dirichlet-anchor"
@@ -29,7 +29,7 @@ class DirichletAnchor(Penalty):
     anchor: NonNegative = 1e-3
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`DirichletAnchor`."""
+        """Return the penalty, summed over cell types."""
         total = view.zero()
         by_cell = zip(view.space.cells, view.alphas, view.operations, strict=True)
         for cell, alpha, is_operation in by_cell:
@@ -44,11 +44,11 @@ def divergences(concentration: Tensor, is_live: Tensor) -> Tensor:
     """Return KL(Dirichlet(b) ‖ Dirichlet(1)) of each row b, (rows,).
 
     Args:
-        concentration: b, (rows, entries); zero where an entry is none of the row's.
-        is_live: (rows, entries), which entries are.
+        concentration: b, (rows, entries); zero for entries that are not in the row.
+        is_live: (rows, entries), whether an entry is in the row.
     """
     sums = concentration.sum(-1, keepdim=True)
-    # Entries of one add nothing.
+    # Entries with value 1 add nothing.
     safe = torch.where(is_live, concentration, 1)
     terms = (safe - 1) * (safe.digamma() - sums.digamma()) - safe.lgamma()
     counts = is_live.sum(-1).to(concentration.dtype)

@@ -1,7 +1,7 @@
-"""The penalty of latency-aware search: the cost that the weights stand for.
+"""The penalty of latency-aware search: the expected cost under the weights.
 
-Xu et al. 2020, arXiv 2001.06392. Layers, encoding and weights of the paper are not
-known: the form here is archselect's own (docs/fidelity.md).
+Xu et al. 2020, arXiv 2001.06392. The paper does not give layers, encoding and weights:
+the form here is archselect's own (docs/fidelity.md).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 class ExpectedCost(Penalty):
     """cost_weight · (c(a) - min) / (max - min), for a cost c and the weights a.
 
-    Minimum and maximum are over the cells of the space, so that the weight has no unit.
+    Minimum and maximum are over the cells of the space, so the weight has no unit.
     """
 
     model_config = ConfigDict(
@@ -34,7 +34,7 @@ class ExpectedCost(Penalty):
     cost_weight: NonNegative
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`ExpectedCost`."""
+        """Return the penalty."""
         cost = self.cost(view.tables)
         low, high = self.cost.limits
         return self.cost_weight * (cost - low) / (high - low)

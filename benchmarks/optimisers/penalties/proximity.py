@@ -1,8 +1,8 @@
 """The penalty on the distance to the discrete architecture (DARTS-PRIME).
 
 Maile et al. 2021, arXiv 2106.11655, and its released code. a is the table of weights of
-a cell type, D the one-hot table that it stands for; the penalty is the sum over cell
-types. The norm is not squared.
+a cell type, D the one-hot table of its strongest operations. The penalty is the sum
+over cell types. The norm is not squared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Proximity(Penalty):
     rho: NonNegative = 0.1
 
     def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`Proximity`."""
+        """Return the penalty, summed over cell types."""
         total = view.zero()
         for table, discrete in zip(view.tables, view.discrete, strict=True):
             distance = torch.linalg.vector_norm(table - discrete)

@@ -1,6 +1,6 @@
-"""The penalties by name: archselect's, and those of packages and of users' files.
+"""The penalties by name: built-in ones, and those of packages and of users' files.
 
-A study chooses archselect's own by settings; see :mod:`.alpha_settings`.
+A study chooses built-in penalties by their own settings (:mod:`.alpha_settings`).
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ registry: UserClasses[Penalty] = UserClasses(
     "__call__(self, view)",
     require_defaults,
 )
-"""The penalties here, and those of installed packages and of users' files."""
+"""The built-in penalties, and those of installed packages and of users' files."""
 
 
 def get_penalty(name: str) -> type[Penalty]:
     """Return the penalty class of a name, or of FILE.py:CLASS.
 
-    Raises UserError, saying where, if there is none.
+    Raises UserError, which says where, if there is none.
     """
     return registry.get(name)

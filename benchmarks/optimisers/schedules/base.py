@@ -1,4 +1,4 @@
-"""What a schedule is: it says, for every batch, whether the alphas are stepped."""
+"""The base class of schedules, which decide for every batch whether alphas step."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from archselect.benchmarks.optimisers.memory import Memory
 
 BATCH = "batch"
-"""Name in the memory of the number of the present batch within its epoch, from 0."""
+"""Name in the memory for the index of the current batch in its epoch, from 0."""
 
 
 class Schedule(ABC):
-    """Base of all schedules: immutable values.
+    """Base of all schedules, which are immutable values.
 
     Args:
-        steps: the setting `schedule_steps`, 1 or more.
-        as_released: the setting of that name.
+        steps: setting `schedule_steps`, at least 1.
+        as_released: setting `as_released`.
     """
 
     name: ClassVar[str]
@@ -29,18 +29,18 @@ class Schedule(ABC):
 
     @abstractmethod
     def begin(self, memory: Memory) -> None:
-        """Write what the schedule keeps into the memory of a new training."""
+        """Write the initial state of the schedule into the memory of a new training."""
 
     @abstractmethod
     def is_due(self, memory: Memory) -> bool:
-        """Return whether the alphas are stepped before the present batch's weights."""
+        """Return whether the alphas are stepped before the weights on this batch."""
 
     @abstractmethod
     def observe(self, grad_norm: Tensor, stepped: bool, memory: Memory) -> None:
-        """Take note of a batch, after its gradient by the weights.
+        """Update the state after the gradient by the weights on a batch.
 
         Args:
             grad_norm: norm of that gradient before clipping, a scalar.
-            stepped: whether the alphas were due.
-            memory: of the training.
+            stepped: whether the alphas were stepped.
+            memory: memory of the training.
         """

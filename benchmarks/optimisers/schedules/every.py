@@ -1,4 +1,4 @@
-"""The schedule of DARTS: every batch, or every so many."""
+"""The schedule of DARTS: step the alphas on every batch, or on every n-th batch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from archselect.benchmarks.optimisers.schedules.base import BATCH, Schedule
 
 
 class EveryStep(Schedule):
-    """Every `steps`-th batch of an epoch: DARTS for 1."""
+    """Every `steps`-th batch of an epoch; 1 is DARTS."""
 
     name: ClassVar[str] = "every"
 
     def begin(self, memory: Memory) -> None:
-        """Keep nothing."""
+        """Write nothing: this schedule has no state."""
 
     def is_due(self, memory: Memory) -> bool:
-        """See :class:`EveryStep`."""
+        """Return whether the index of the batch is due."""
         batch = int(memory[BATCH])
         return (batch + 1) % self.steps == 0
 
     def observe(self, grad_norm: Tensor, stepped: bool, memory: Memory) -> None:
-        """Take note of nothing, so that no batch waits for the device."""
+        """Ignore the gradient, so that no batch waits for the device."""

@@ -13,7 +13,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def get_schedule(name: str) -> type[Schedule]:
-    """Return a schedule by name. Raise UserError for an unknown one."""
+    """Return a schedule by name. Raise UserError for an unknown name."""
     if name not in SCHEDULES:
         raise unknown("schedule", name, SCHEDULES)
     return SCHEDULES[name]

@@ -1,7 +1,7 @@
-"""The schema of a folder of records, one file per kind. No torch here.
+"""The schema of a folder of records, one file per kind.
 
-Scales, scores of operations and edges, and decisions are those of selections; a
-surrogate's agreement is that of ground truths.
+Scales, scores of operations and edges, and decisions are defined with selections, and a
+surrogate's agreement with ground truths. This package does not import torch.
 """
 
 from archselect.benchmarks.store.records.accuracy import Accuracy

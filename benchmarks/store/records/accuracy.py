@@ -1,4 +1,4 @@
-"""What a ground truth says of the selected architecture."""
+"""The accuracy of the selected architecture."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from archselect.benchmarks.store.ranges import (
 
 
 class Accuracy(Fact):
-    """Accuracy, in per cent, of the selected architecture and of all that were scored.
+    """Accuracy, in per cent, of the selected architecture and of all scored ones.
 
     `landscape` is the id of the ground truth's :class:`.Landscape`. `source` says where
-    the numbers are from: a table of measurements, a model that predicts them, or our
-    own final trainings of the architecture (one trial per seed, its test accuracy after
-    the last epoch). A table of a part of its space may not have what was selected: then
+    the numbers come from: a table of measurements, a model that predicts them, or our
+        own
+    final trainings of the architecture (one trial per seed: the test accuracy after the
+    last epoch). A table of a part of its space may lack the selected architecture: then
     `source` says so, `trials` is empty and `mean` is None.
 
-    `mean` is that of the trials. `rank` is 1 + the number of architectures of the
-    landscape with a strictly higher mean, None where there are no others.
-    `surrogate_tau` is, for a prediction, the model's cross-validated Kendall's tau-b,
-    None where it is not known. `scored` has, for each entry of the record's
-    architecture_scores, the mean accuracy in the same ground truth, None where it has
-    none; it is empty where only the selected architecture was judged.
+    `mean` is the mean of the trials. `rank` is 1 + the number of architectures of the
+    landscape with a strictly higher mean; None if there are no others. `surrogate_tau`
+    is, for a prediction, the model's cross-validated Kendall tau-b; None if unknown.
+    `scored` has the mean accuracy for each entry of the record's architecture_scores,
+    in the same ground truth; None if it has none. It is empty if only the selected
+    architecture was judged.
     """
 
     landscape: Id
@@ -44,16 +45,16 @@ class Accuracy(Fact):
     scored: list[float | None]
 
     def per_cents(self) -> list[float]:
-        """Return every accuracy that is known."""
+        """Return every known accuracy."""
         accuracies = (self.mean, *self.trials, *self.scored)
         return [value for value in accuracies if value is not None]
 
     def check_as(self, who: str, architectures: int) -> None:
-        """Raise Impossible for a number that no accuracy has.
+        """Raise Impossible for a number that no accuracy can have.
 
         Args:
-            who: whose accuracy it is, in words, for the message.
-            architectures: how many the run has scored.
+            who: text that says whose accuracy it is, for the message.
+            architectures: number of architectures that the run has scored.
         """
         check_numbers(f"accuracy{who}", self.per_cents(), 0, PER_CENT)
         check_number(f"rank{who}", self.rank, 1, MOST_COUNTED)

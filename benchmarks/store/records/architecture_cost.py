@@ -1,4 +1,4 @@
-"""What the selected architecture costs, and all that were scored."""
+"""The costs of the selected architecture, and of all scored ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from archselect.benchmarks.store.ranges import (
 
 
 class CostFit(Fact):
-    """How well a fitted cost predicts cells of its table that it has not seen.
+    """How well a fitted cost predicts held-out cells of its table.
 
-    `cells` is how many it was fitted on, `held_out` on how many it was judged. `mape`
-    is the mean absolute error in per cent of the measured cost, `rank_correlation`
-    Spearman's, None where it is not defined.
+    `cells` is the number of cells that it was fitted on, `held_out` the number of cells
+    that it was tested on. `mape` is the mean absolute error in per cent of the measured
+    cost. `rank_correlation` is Spearman's; None if it is undefined.
     """
 
     cells: int
@@ -27,7 +27,7 @@ class CostFit(Fact):
     rank_correlation: float | None
 
     def check_as(self, who: str) -> None:
-        """Raise Impossible for a number that no fit has."""
+        """Raise Impossible for a number that no fit can have."""
         check_number(f"fit.cells{who}", self.cells, 1, MOST_COUNTED)
         check_number(f"fit.held_out{who}", self.held_out, 0, MOST_COUNTED)
         check_number(f"fit.mape{who}", self.mape)
@@ -40,13 +40,13 @@ class CostFit(Fact):
 
 
 class ArchitectureCost(Fact):
-    """One cost of the selected architecture, and of all that were scored.
+    """One cost of the selected architecture, and of all scored ones.
 
-    `name` is the study's name for it, `of` the text that opened it and `unit` that of
-    the numbers. `origin` says in words how the numbers come about. `value` is the cost
-    of the selected architecture, None where the table does not hold it. `scored` has,
-    for each entry of the record's architecture_scores, the same; it is empty where only
-    the selected architecture was judged. `fit` is None for a cost that is not fitted.
+    `name` is the study's name for it, `of` the text that opened it, and `unit` the unit
+    of the numbers. `origin` says where the numbers come from. `value` is the cost of
+    the selected architecture; None if the table lacks it. `scored` has the same for
+    each entry of the record's architecture_scores; it is empty if only the selected
+    architecture was judged. `fit` is None for a cost that is not fitted.
     """
 
     name: str
@@ -59,19 +59,19 @@ class ArchitectureCost(Fact):
 
     @property
     def lowest(self) -> float:
-        """Lowest number that it can have; only a fitted cost can be below zero."""
+        """Lowest possible cost; only a fitted cost can be below zero."""
         return 0.0 if self.fit is None else -LARGEST
 
     def amounts(self) -> list[float]:
-        """Return every cost that is known."""
+        """Return every known cost."""
         return [value for value in (self.value, *self.scored) if value is not None]
 
     def check_as(self, who: str, architectures: int) -> None:
-        """Raise Impossible for a number that no cost has.
+        """Raise Impossible for a number that no cost can have.
 
         Args:
-            who: whose cost it is, in words, for the message.
-            architectures: how many the run has scored.
+            who: text that says whose cost it is, for the message.
+            architectures: number of architectures that the run has scored.
         """
         check_numbers(f"costs.{self.name}{who}", self.amounts(), self.lowest)
         if self.scored:

@@ -1,4 +1,4 @@
-"""What a run or a final training cost: seconds, counts, memory, machine."""
+"""The cost of a run or a final training: seconds, counts, memory, machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from archselect.benchmarks.store.ranges import check_number, check_numbers
 
 
 class Counts(Fact):
-    """Hardware-free cost of a phase.
+    """Cost of a phase, independent of hardware.
 
-    `images` counts each image once per forward. A backward counts twice the FLOPs of
-    its forward.
+    `images` counts each image once per forward pass. A backward pass counts twice the
+    FLOPs of its forward pass.
     """
 
     forwards: int = 0
@@ -29,9 +29,9 @@ class Counts(Fact):
 
 
 class Time(Fact):
-    """Seconds of a phase, with a device synchronise at each boundary.
+    """Seconds of a phase; the device synchronises at each boundary.
 
-    `calls` is how often the phase was entered.
+    `calls` is the number of times that the phase was entered.
     """
 
     seconds: float
@@ -55,8 +55,8 @@ class SearchCost(Fact):
 
     Phases: data (drawing minibatches), supernet (training, shared by all selectors of
     the seed), score, tune, validate, select (the selector's own work). `warmup` is the
-    first use of the device and the reading of the images, in seconds, apart from the
-    phases. `peak_memory` is in bytes, of `memory_kind`.
+    time of the first use of the device and of reading the images, in seconds, outside
+    the phases. `peak_memory` is in bytes, measured as `memory_kind` says.
     """
 
     phases: dict[str, Time]
@@ -82,8 +82,8 @@ def check_cost(who: str, cost: SearchCost | TrainingCost) -> None:
     """Raise Impossible for seconds or counts that are not finite or below zero.
 
     Args:
-        who: whose cost it is, in words, for the message.
-        cost: of a run or a final training.
+        who: text that says whose cost it is, for the message.
+        cost: cost of a run or a final training.
     """
     check_number(f"warmup{who}", cost.warmup)
     check_number(f"peak_memory{who}", cost.peak_memory)
@@ -95,17 +95,19 @@ def check_cost(who: str, cost: SearchCost | TrainingCost) -> None:
 
 
 def dump_counts(cost: SearchCost | TrainingCost) -> dict[str, Any]:
-    """Return the counts of each phase, for JSON: all of a cost that does not vary."""
+    """Return the counts of each phase for JSON: the part that does not vary."""
     return {phase: counts.model_dump() for phase, counts in cost.counts.items()}
 
 
 class TrainingCost(Fact):
-    """Cost of a final training; see :class:`SearchCost`.
+    """Cost of a final training, like :class:`SearchCost`.
 
-    Phases: train, test, and compile where code was made. `warmup` is making the network
-    and reading the checkpoint. The auxiliary head is in the times and in no count.
-    `sessions` is how often the training was started: after an interruption it resumes
-    from its last checkpoint, and what came after that checkpoint is not counted.
+    Phases: train, test, and compile if the network was compiled. `warmup` is the time
+    to make the network and read the checkpoint. The auxiliary head is included in the
+    times, but in no count. `sessions` is the number of times that the training was
+    started: after an interruption it resumes from its last checkpoint, and work after
+        that checkpoint is
+    not counted.
     """
 
     phases: dict[str, Time]

@@ -1,4 +1,4 @@
-"""What a ground truth and a cost say together of a whole space: its true front."""
+"""The true front of a ground truth and a cost over a whole space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archselect.benchmarks.store.ranges import (
 
 
 class FrontPoint(Fact):
-    """A point of a true front, and how many cells have its accuracy and its cost.
+    """A point of a true front, and how many cells have its accuracy and cost.
 
     `architecture` is the first of these cells.
     """
@@ -31,20 +31,22 @@ class FrontPoint(Fact):
 
 
 class TrueFront(Fact):
-    """The cells of a space that no other one dominates, by one truth and one cost.
+    """The cells of a space that no other cell dominates, by a ground truth and a cost.
 
     Accuracies are those of the landscape, in per cent: means of trials. `cost` is the
-    text that opened the cost, `unit` and `origin` are the cost's; a record's cost with
-    the same three is the same. `cells` have an accuracy and a cost, `without_cost` have
-    an accuracy alone and are in no number here.
+    text that opened the cost; `unit` and `origin` are the cost's. A record's cost with
+    the same three values is the same cost. `cells` counts the cells with an accuracy
+    and a cost. `without_cost` counts those with only an accuracy; no other number
+    includes them.
 
     `points` are in order of cost. `hypervolume` is the area that they dominate, down to
-    an accuracy of 0 and up to `reference_cost`, the largest cost of the space.
+    an accuracy of 0 and up to `reference_cost`, the highest cost in the space.
 
-    `random_shares` are the parts of it that `random_cells` cells dominate on average,
-    drawn as the random selector draws them. They are exact, with `random_errors` of 0,
-    where `repetitions` is 0, else means of so many simulated repetitions with their
-    standard errors. All are empty where it is not known how likely each cell is drawn.
+    `random_shares` are the shares of it that `random_cells` cells dominate on average,
+    if drawn as the random selector draws them. If `repetitions` is 0, they are exact,
+    with `random_errors` of 0; otherwise they are means of that many simulated
+    repetitions, with their standard errors. All are empty if the probabilities of cells
+    are unknown.
     """
 
     schema_version: Literal[1] = 1
@@ -64,7 +66,7 @@ class TrueFront(Fact):
     repetitions: int
 
     def check(self) -> None:
-        """Raise Impossible for what no front can be."""
+        """Raise Impossible for values that no front can have."""
         for key in ("cells", "without_cost", "repetitions"):
             check_number(key, getattr(self, key), 0, MOST_COUNTED)
         check_number("reference_cost", self.reference_cost, -LARGEST)
@@ -82,12 +84,12 @@ class TrueFront(Fact):
         if not self.points:
             raise Impossible("points is empty")
         if not (_do_rise(accuracies) and _do_rise(costs)):
-            raise Impossible("points do not rise in accuracy and in cost")
+            raise Impossible("points do not increase in accuracy and in cost")
 
     def _check_random(self) -> None:
         """Raise Impossible unless there is one share per number of random cells."""
         if self.random_cells and not _do_rise([0, *self.random_cells]):
-            raise Impossible("random_cells do not rise from 1 on")
+            raise Impossible("random_cells do not increase from 1")
         for key in ("random_shares", "random_errors"):
             numbers = getattr(self, key)
             check_same_length(key, numbers, "random_cells", self.random_cells)

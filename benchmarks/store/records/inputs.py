@@ -1,4 +1,4 @@
-"""What determines a run; the hash of it is the record's name."""
+"""The inputs that determine a run; their hash is the record's name."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from archselect.benchmarks.store.facts import (
 class DataInputs(Fact):
     """Images of a run: the data set, a checksum of its arrays, and their use.
 
-    `split` says how training images were split in two halves, `augment` how they were
-    augmented.
+    `split` says how training images were divided into two halves, `augment` how they
+    were augmented.
     """
 
     name: str
@@ -34,10 +34,12 @@ class DataInputs(Fact):
 class SupernetInputs(Fact):
     """How a supernet is trained, and the settings of its skeleton.
 
-    `recipe` is the name of the optimiser, `settings` are all of its settings. `source`
-    says where code that is not archselect's own comes from: the hash of the optimiser's
-    file, and package and version of plugins (the optimiser, the space); None if there
-    is no such code.
+    `recipe` is the name of the optimiser, `settings` are all its settings. `source`
+    names
+    the origin of code that is not built in: the hash of the optimiser's file, and
+        package
+    and version of plugins (the optimiser, the space). It is None if all code is built
+    in.
     """
 
     recipe: str
@@ -47,16 +49,16 @@ class SupernetInputs(Fact):
 
 
 NO_SUPERNET = "none"
-"""What a run without a supernet has in place of the optimiser's name."""
+"""The recipe of a run without a supernet."""
 
 
 class TrainedInputs(Fact):
-    """How networks are trained that answer queries.
+    """How queries train networks.
 
     `graph` is the name of the data set whose nodes they classify, and `checksum` that
-    of its arrays. `sharing` says which weights a network takes over from those trained
-    before it in the same run. `formulation` is that of the networks and of their
-    training; all else are settings.
+    of its arrays. `sharing` says which weights a network inherits from networks that
+    the same run trained before. `formulation` is the number of the networks and their
+    training; all other fields are settings.
     """
 
     graph: str
@@ -74,19 +76,20 @@ class TrainedInputs(Fact):
 
 
 class RewardInputs(Fact):
-    """What answers the queries of a run, and how many it has.
+    """What answers the queries of a run, and how many queries it has.
 
-    `source` is "table", a column of a ground truth, "supernet", the accuracy on the
-    validation images with one operation per edge, or "training", the accuracy on the
-    validation nodes of a network that each query trains. `landscape` is the id of the
-    column's :class:`.Landscape`; None elsewhere. `trial` says how the trials of a
-    column make one number: their "mean", or the "first" alone. `norm` is the batch-norm
-    mode of a supernet; None elsewhere. `training` says how each query is trained; None
-    elsewhere.
+    `source` is "table" (a column of a ground truth), "supernet" (the accuracy on the
+    validation images with one operation per edge) or "training" (the accuracy on the
+    validation nodes of a network that each query trains). `landscape` is the id of the
+    column's :class:`.Landscape`. `trial` says how the trials of a column become one
+    number: their "mean", or only the "first". `norm` is the batch-norm mode of a
+        supernet.
+    `training` says how each query is trained. Fields of other sources are None.
 
-    `counting` says what costs a query: each class of architectures of equal function,
-    or each text. `queries` is the budget. `is_reported` says that the study reports
-    the reward's own column, too: what is selected was then chosen by what judges it.
+    `counting` says what counts as a query: each class of architectures that compute the
+    same function, or each text. `queries` is the budget. `is_reported` says that the
+    study also reports the reward's own column: then selections are judged by what they
+    were chosen by.
     """
 
     source: Literal["table", "supernet", "training"]
@@ -100,12 +103,12 @@ class RewardInputs(Fact):
 
 
 class SelectorInputs(Fact):
-    """A selector by name, label (unique within a study) and settings.
+    """A selector: its name, label (unique within a study) and settings.
 
-    `source` says where code that is not archselect's own comes from: the hash of the
-    selector's file or of its predictor's, and package and version of plugins (the
-    selector, its space, proxies and predictors that it names); None if there is no such
-    code.
+    `source` names the origin of code that is not built in: the hash of the selector's
+    file or its predictor's, and package and version of plugins (the selector, its
+    space, and the proxies and predictors that it names). It is None if all code is
+    built in.
     """
 
     name: str
@@ -115,11 +118,10 @@ class SelectorInputs(Fact):
 
 
 class Formulations(Fact):
-    """Formulation numbers of archselect's own components in a run.
+    """Formulation numbers of the built-in components in a run (:mod:`.formulations`).
 
-    See :mod:`.formulations`. `supernet` has those of the optimiser, the space, the
-    networks and the images, `selector` those of the selector and of the proxies that it
-    may ask for.
+    `supernet` has the numbers of the optimiser, the space, the networks and the images.
+    `selector` has the numbers of the selector and of the proxies that it can use.
     """
 
     supernet: FormulationNumbers
@@ -127,14 +129,13 @@ class Formulations(Fact):
 
 
 class Inputs(Fact):
-    """All that determines a run on one kind of device; its hash is the record's name.
+    """Everything that determines a run on a kind of device; its hash names the record.
 
     The version of archselect is not part of it: formulation numbers say what changed,
     and a release that changes no number keeps all results.
 
-    A run without a supernet has :data:`NO_SUPERNET` as the supernet's recipe; its
-    `supernet_seed` is a seed of the selection, like the other. `reward` is None where
-    the selector queries nothing.
+    A run without a supernet has :data:`NO_SUPERNET` as its recipe; its `supernet_seed`
+    is another seed of the selection. `reward` is None if the selector makes no queries.
     """
 
     space: str
@@ -150,8 +151,8 @@ class Inputs(Fact):
     def id(self) -> str:
         """Hash of the inputs, 16 hexadecimal digits: the name of the run.
 
-        What a run does without is no part of it: its id stays when new things can be
-        asked of others.
+        Inputs that a run does not use are left out, so that its id does not change when
+        new inputs are added for other runs.
         """
         inputs = self.model_dump(mode="json")
         if self.reward is None:
@@ -162,7 +163,7 @@ class Inputs(Fact):
 
     @property
     def supernet_id(self) -> str:
-        """Name of the supernet that the selector reads."""
+        """Id of the supernet that the selector reads."""
         return supernet_id(
             self.space,
             self.supernet,
@@ -179,7 +180,7 @@ def supernet_id(
     seed: int,
     formulations: FormulationNumbers,
 ) -> str:
-    """Return the name of a supernet: the hash of all that determines it."""
+    """Return the id of a supernet: the hash of everything that determines it."""
     return content_id(
         {
             "space": space,

@@ -1,4 +1,4 @@
-"""What a ground truth says of a whole space."""
+"""The statistics of a ground truth over a whole space."""
 
 from __future__ import annotations
 
@@ -24,38 +24,42 @@ from archselect.nasbench_adapters.yardstick import Yardstick
 
 
 class Landscape(Fact):
-    """What one ground truth says of a whole space, in per cent.
+    """The statistics of one ground truth over a whole space, in per cent.
 
-    The accuracy of an architecture is the mean of its trials. A ground truth may have a
-    part of its space only: then it has `architectures` of the `space_size` (None for
-    all of it). Of a surrogate, all but the name is of the table that it was fitted on,
-    and `agreement` is its cross-validation, None where it is not known. `provenance` is
-    of the accuracies: a table may hold predictions, too.
+    The accuracy of an architecture is the mean of its trials. A ground truth may have
+    only
+    a part of its space: then it has `architectures` of the `space_size` (None if it has
+        the
+    whole space). For a surrogate, everything except the name describes the table that
+    it was fitted on, and `agreement` is its cross-validation (None if unknown).
+    `provenance`
+    says whether the accuracies are measured: a table can also hold predictions.
 
-    `mean`, `std` and `mean_rank` are of a cell drawn as the random selector draws it:
-    the exact expectation and standard deviation of its accuracy, and the exact
-    expectation of its rank. They are None where they are not known: of a surrogate, of
-    a part of a space, and of a space that does not tell how likely each draw is.
+    `mean`, `std` and `mean_rank` are for a cell drawn by the random selector: the exact
+    expectation and standard deviation of its accuracy, and the exact expectation of its
+    rank. They are None if unknown: for a surrogate, for a part of a space, and for a
+        space
+    with unknown probabilities of draws.
 
-    `optimum` is the highest mean of trials, which noise makes too high.
+    `optimum` is the highest mean of trials; noise makes it too high.
     `optimum_corrected` estimates the accuracy of the truly best cell.
-    `optimum_left_out` takes the cell that is best by all trials but one, and is its
-    accuracy in the trial left out. Both are None where no architecture has two trials.
+    `optimum_left_out` selects the best cell by all trials except one, and is its
+    accuracy in the left-out trial. Both are None if no architecture has two trials.
 
-    `yardsticks` are the architectures that the space names as such; records of earlier
+    `yardsticks` are reference architectures that the space names; records of earlier
     versions have none.
 
-    `operations[c][e]` are the names of the operations on edge e of cell type c,
+    `operations[c][e]` are the names of the operations on edge e of cell type c, and
     `operation_parameters[c][e]` their numbers of parameters. `quantiles` are at 0, 0.5,
     …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
-    trials) with operation k on edge e, `oracle_mean` the mean over those cells.
+    trials) with operation k on edge e, and `oracle_mean` the mean over those cells.
     `noise_std` is the mean over architectures of the standard deviation between trials.
     `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half` between
-    means of two halves of the trials: no predictor of one trial (or half) can be
-    expected to do better.
+    means of two halves of the
+    trials: no predictor of one trial (or half) can be expected to do better.
 
-    Where only what was selected is judged, by final trainings, `architectures` is 0 and
-    all statistics are missing.
+    If only selected architectures are judged, by final trainings, `architectures` is 0
+    and all statistics are missing.
     """
 
     schema_version: Literal[1] = 1
@@ -91,10 +95,10 @@ class Landscape(Fact):
     ceiling_half: float | None
 
     def check(self) -> None:
-        """Raise Impossible for what no ground truth can say."""
+        """Raise Impossible for values that no ground truth can have."""
         self._check_numbers()
         if self.mean is not None and self.std is None:
-            raise Impossible("mean is there, and std is not")
+            raise Impossible("mean is present, but std is missing")
         if self.agreement is not None:
             _check_agreement("agreement", self.agreement)
         if self.architectures:
@@ -116,7 +120,7 @@ class Landscape(Fact):
         check_numbers("quantiles", self.quantiles, 0, PER_CENT)
 
     def _check_statistics(self) -> None:
-        """Raise Impossible if statistics of a space are missing or in contradiction."""
+        """Raise Impossible if statistics of a space are missing or contradictory."""
         if len(self.quantiles) != QUANTILES or not _are_in_order(self.quantiles):
             raise Impossible(f"quantiles are not {QUANTILES} accuracies in order")
         if self.optimum is None:
@@ -134,7 +138,7 @@ class Landscape(Fact):
 
 
 def _are_in_order(accuracies: Sequence[float]) -> bool:
-    """Return whether none is lower than the one before, up to rounding."""
+    """Return whether each accuracy is at least the one before, up to rounding."""
     return all(after >= before - ROUNDING for before, after in pairwise(accuracies))
 
 

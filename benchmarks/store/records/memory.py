@@ -1,4 +1,4 @@
-"""What a training step takes of a memory, and how good what fits is."""
+"""The memory of a training step, and the accuracies of what fits in it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class SubSpaceAccuracy(Fact):
-    """Accuracies, in per cent, of the architectures of live operations in a truth.
+    """Accuracies, in per cent, of the architectures that live operations allow.
 
-    `landscape` is the id of the truth's :class:`.Landscape`. `architectures` is how
-    many were looked at: all that a table holds, or so many draws where `drawn`. `mean`
-    and `best` are theirs; None where there is none.
+    `landscape` is the id of the ground truth's :class:`.Landscape`. `architectures` is
+    the
+    number considered: all that a table has, or this many draws if `drawn`. `mean` and
+        `best`
+    are over them; None if there are none.
     """
 
     landscape: Id
@@ -34,7 +36,7 @@ class SubSpaceAccuracy(Fact):
     best: float | None
 
     def check_as(self, who: str) -> None:
-        """Raise Impossible for a number that no accuracy has."""
+        """Raise Impossible for a number that no accuracy can have."""
         count = f"memory.sub_spaces.architectures{who}"
         check_number(count, self.architectures, 0, MOST_COUNTED)
         for key in ("mean", "best"):
@@ -43,13 +45,13 @@ class SubSpaceAccuracy(Fact):
 
 
 class StepMemoryFacts(Fact):
-    """Memory of a training step of what a run searched, beside its budget.
+    """Memory of a training step in what a run searched, and its budget.
 
     All bytes are counted, not measured (:class:`.StepMemoryCounter`), for `batch_size`
-    images: `budget` is what a step could take, `whole` what one of the whole supernet
-    takes, and `step` what one of the operations that were left takes. `live` of
-    `operations` were left, of all edges of all cell types. `closings` are those that
-    were closed one by one; `sub_spaces` has an entry per ground truth.
+    images. `budget` is the limit of a step, `whole` the memory of a step of the whole
+    supernet, and `step` that of the remaining operations. `live` of `operations`
+    remained, over all edges of all cell types. `closings` are the operations that were
+    closed one by one. `sub_spaces` has one entry per ground truth.
     """
 
     budget: Bytes
@@ -62,7 +64,7 @@ class StepMemoryFacts(Fact):
     sub_spaces: list[SubSpaceAccuracy]
 
     def check_as(self, who: str) -> None:
-        """Raise Impossible for what no step takes."""
+        """Raise Impossible for values that no step can have."""
         check_number(f"memory.batch_size{who}", self.batch_size, 1, MOST_COUNTED)
         check_number(f"memory.operations{who}", self.operations, 1, MOST_COUNTED)
         check_number(f"memory.live{who}", self.live, 1, self.operations)
@@ -73,7 +75,7 @@ class StepMemoryFacts(Fact):
 
 
 class MemoryRefusal(Fact):
-    """Bytes that a training step `needed`, more than its `budget`."""
+    """Bytes that a training step `needed`, which exceed its `budget`."""
 
     needed: Bytes
     budget: Bytes

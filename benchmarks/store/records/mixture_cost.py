@@ -1,4 +1,4 @@
-"""What the final weights of a supernet cost, beside cells that are drawn from them."""
+"""The cost of the final weights of a supernet, and of cells drawn from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archselect.benchmarks.store.ranges import (
 
 
 class SupernetMixtureCost(Fact):
-    """The cost that a supernet's training takes note of, at its final weights.
+    """The cost that a supernet's training records, at its final weights.
 
-    `of` is the text that names the cost, `unit` that of the numbers. `mixture` is the
-    cost of the weights, `drawn` the mean and `drawn_sd` the standard deviation of
-    `draws` cells that are drawn edge by edge from them. `low` and `high` are the least
-    and the largest cost of the space, by which the penalty is scaled.
+    `of` is the text that names the cost, `unit` the unit of the numbers. `mixture` is
+    the cost of the weights. `drawn` is the mean, and `drawn_sd` the standard deviation,
+    over `draws` cells that are drawn edge by edge from the weights. `low` and `high`
+    are the lowest and highest cost of the space, by which the penalty is scaled.
     """
 
     of: str
@@ -31,7 +31,7 @@ class SupernetMixtureCost(Fact):
 
     @property
     def gap(self) -> float:
-        """Cost of the weights, less that of the drawn cells."""
+        """Cost of the weights minus that of the drawn cells."""
         return self.mixture - self.drawn
 
     def numbers(self) -> list[float]:
@@ -39,6 +39,6 @@ class SupernetMixtureCost(Fact):
         return [self.mixture, self.drawn, self.drawn_sd, self.low, self.high]
 
     def check_as(self, who: str) -> None:
-        """Raise Impossible for a number that no cost has."""
+        """Raise Impossible for a number that no cost can have."""
         check_numbers(f"mixture_cost{who}", self.numbers(), -LARGEST, LARGEST)
         check_number(f"mixture_cost.draws{who}", self.draws, 1, MOST_COUNTED)

@@ -1,4 +1,4 @@
-"""What queries of a reward can find in a space: random architectures, and the best."""
+"""What queries of a reward find in a space: random search, and the best."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archselect.benchmarks.store.ranges import (
 _MARKS = (10, 50, 100, 300, 500)
 _PER_DECADE = 20
 _EVERY = 20
-"""Up to this number of queries, there is a value for each."""
+"""Up to this number of queries, a curve has a value for each."""
 
 Counting = Literal["classes", "texts"]
 Drawn = Literal["equally likely", "as the space draws"]
@@ -39,7 +39,7 @@ def query_marks(budget: int) -> list[int]:
 
 
 def query_numbers(budget: int) -> list[int]:
-    """Return the numbers of queries of a curve up to a budget, its marks among them."""
+    """Return the numbers of queries of a curve up to a budget, including its marks."""
     numbers = set(range(1, min(budget, _EVERY) + 1))
     place = 0
     while (number := round(10 ** (place / _PER_DECADE))) < budget:
@@ -49,15 +49,15 @@ def query_numbers(budget: int) -> list[int]:
 
 
 class RandomQueries(Fact):
-    """What random search has found on average, at each number of queries.
+    """What random search finds on average, at each number of queries.
 
     `drawn` says how likely each architecture is. `is_random_search` says that the
-    selector `random-search` draws so where it counts as the population does. `rewards`
-    are those of the best by reward, `reported` its reported accuracies, `highest` the
-    highest reported accuracies of any architecture asked for; the last two are empty
-    where architectures lack one. The expectations are exact, with errors of 0, where
-    `repetitions` is 0, else means of so many simulated searches with their standard
-    errors.
+    selector `random-search` draws in this way, if it counts like the population.
+    `rewards` are those of the best architecture by reward, and `reported` its reported
+    accuracies. `highest` are the highest reported accuracies of any queried
+    architecture. The last two are empty if some architectures lack a reported accuracy.
+    If `repetitions` is 0, expectations are exact, with errors of 0; otherwise they are
+    means of that many simulated searches, with their standard errors.
     """
 
     drawn: Drawn
@@ -92,11 +92,11 @@ class RandomQueries(Fact):
 class QueriedPopulation(Fact):
     """The architectures that have a reward, and the best of them.
 
-    They are texts, or one representative of each class of architectures of equal
-    function. `best_architecture` is the first that has the highest reward, and
-    `best_count` says how many have it; `best_reported` is the mean of their reported
-    accuracies, None where one has none. `highest_reported` is the highest accuracy that
-    is reported of any, None where none has one.
+    They are texts, or one representative per class of architectures that compute the
+    same function. `best_architecture` is the first one with the highest reward,
+    `best_count` is how many have it, and `best_reported` is the mean of their reported
+    accuracies; None if one has none. `highest_reported` is the highest reported
+    accuracy of all; None if none has one.
     """
 
     over: Counting
@@ -109,7 +109,7 @@ class QueriedPopulation(Fact):
     random: list[RandomQueries]
 
     def check_as(self, queries: list[int]) -> None:
-        """Raise Impossible for what no population can have."""
+        """Raise Impossible for values that no population can have."""
         check_number("architectures", self.architectures, 1, MOST_COUNTED)
         check_number("best_count", self.best_count, 1, self.architectures)
         check_number("best_reward", self.best_reward, -FINITE, FINITE)
@@ -119,14 +119,14 @@ class QueriedPopulation(Fact):
             random.check_as(queries)
 
     def equally_likely(self) -> RandomQueries | None:
-        """Return what equally likely architectures have found on average."""
+        """Return what equally likely architectures give on average."""
         for random in self.random:
             if random.drawn == "equally likely":
                 return random
         return None
 
     def random_search(self) -> RandomQueries | None:
-        """Return what the selector `random-search` finds on average, if it is known."""
+        """Return what `random-search` finds on average; None if unknown."""
         for random in self.random:
             if random.is_random_search:
                 return random
@@ -137,13 +137,15 @@ class QueryBaseline(Fact):
     """What queries of one reward can find, judged by one reported accuracy.
 
     `reward` and `report` are the ids of two landscapes of one space. The reward is the
-    mean of the reward's trials, or the `trial` "first" alone. `is_whole_space` is false
-    where the reward knows a part of its space only: then all numbers are of that part.
-    `unreported` counts the architectures that have a reward and no reported accuracy,
-    `unrepresented` the classes of which some have a reward and the representative has
-    none: they cannot be queried.
-    `queries` are the numbers of queries, up to the budget. `populations` are the
-    classes, and the texts where there are more of them.
+    mean of the reward's trials, or only the first trial if `trial` is "first".
+    `is_whole_space` is false if the reward covers only a part of its space: then all
+    numbers are for that part. `unreported` counts the architectures with a reward but
+    no reported accuracy. `unrepresented` counts the classes in which some architectures
+    have a reward but the
+    representative has none: they cannot be queried. `queries` are the numbers of
+        queries,
+    up to the budget. `populations` are the classes, and the texts if there are more
+    texts.
     """
 
     schema_version: Literal[1] = 1
@@ -159,20 +161,20 @@ class QueryBaseline(Fact):
     populations: list[QueriedPopulation]
 
     def check(self) -> None:
-        """Raise Impossible for what no space can hold."""
+        """Raise Impossible for values that no space can have."""
         check_number("budget", self.budget, 1, MOST_COUNTED)
         check_number("unreported", self.unreported, 0, MOST_COUNTED)
         check_number("unrepresented", self.unrepresented, 0, MOST_COUNTED)
         rising = pairwise([0, *self.queries])
         if not self.queries or not all(after > before for before, after in rising):
-            raise Impossible("queries do not rise from 1 on")
+            raise Impossible("queries do not increase from 1")
         if not self.populations:
             raise Impossible("populations is empty")
         for population in self.populations:
             population.check_as(self.queries)
 
     def population(self, over: Counting) -> QueriedPopulation:
-        """Return the texts or the classes; the classes where texts are no more."""
+        """Return the texts or the classes; the classes if there are no more texts."""
         for population in self.populations:
             if population.over == over:
                 return population

@@ -1,4 +1,4 @@
-"""The record of a run that finished, and the record of one that failed."""
+"""The record of a finished run, and the record of a failed one."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from archselect.selectors.selection import (
 class Record(Fact):
     """A finished run.
 
-    `accuracies` say how good the selected architecture is, `costs` what it costs as far
-    as the study asks, and `cost` what the run itself cost. `mixture_cost` is that of
-    the supernet's weights, where its training takes note of one; `memory` that of a
-    training step, where supernet or selector have a budget of it.
-    `code_version` and `commit` are the version and the commit of the archselect that
-    made it, `supernet_commit` is the commit that made the supernet: None where it is
-    not known, or where several commits had a part in it. See :func:`.machine.commit`.
+    `accuracies` are the accuracies of the selected architecture, `costs` the costs of
+    it that the study asks for, and `cost` the cost of the run itself. `mixture_cost` is
+    the cost of the supernet's weights, if its training records one; `memory` is the
+    memory of a training step, if supernet or selector have a memory budget.
+    `code_version` and `commit` are the version and the commit of archselect that made
+    the record, `supernet_commit` is the commit that made the supernet. A commit is None
+    if it is unknown or if several commits took part (:func:`.machine.commit`).
     """
 
     schema_version: Literal[3] = 3
@@ -67,7 +67,7 @@ class Record(Fact):
     supernet_commit: str | None = None
 
     def check(self) -> None:
-        """Raise Impossible for what no run can have measured."""
+        """Raise Impossible for values that no run can have measured."""
         _check_record(self)
         selected = self.selected
         limits = safe_limits(selected.operations)
@@ -88,7 +88,7 @@ class Record(Fact):
     def facts(self) -> dict[str, Any]:
         """Return what is the same on every repetition on the CPU.
 
-        That is all but times, memory, machine, version and commits.
+        This is everything except times, memory, machine, version and commits.
         """
         apart = {"cost", "code_version", "commit", "supernet_commit"}
         dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)
@@ -96,10 +96,10 @@ class Record(Fact):
 
 
 def check_records(records: Sequence[Record]) -> None:
-    """Raise Impossible for what no run can have measured, in the first such record.
+    """Raise Impossible for the first record with values that no run can have measured.
 
-    Records come by the thousand. So they are first checked all together; one by one
-    only where that finds a fault, to name it.
+    There can be thousands of records. So all are checked together first, and one by one
+    only after a fault, to name it.
     """
     if not _are_possible(records):
         for record in records:
@@ -132,7 +132,7 @@ def _check_record(record: Record) -> None:
 
 
 def _check_rows(records: Sequence[Record]) -> None:
-    """Raise Impossible for a score or decision of no edge or operation."""
+    """Raise Impossible for a score or decision of a missing edge or operation."""
     selected = [record.selected for record in records]
     counts = OperationCounts.of_records([each.operations for each in selected])
     operation_scores = [each.operation_scores for each in selected]
@@ -149,7 +149,7 @@ def _check_rows(records: Sequence[Record]) -> None:
 
 
 def _are_possible(records: Sequence[Record]) -> bool:
-    """Return whether :func:`_check_record` refuses none of some records."""
+    """Return whether :func:`_check_record` accepts all records."""
     if not _have_possible_cells(records):
         return False
     numbers = _Numbers()
@@ -169,7 +169,7 @@ def _have_possible_cells(records: Sequence[Record]) -> bool:
     seen = set()
     for record in records:
         selected = record.selected
-        # Records that are read from one file share their cells.
+        # Records read from one file share their cells.
         parts = (selected.operations, selected.edges, selected.graph)
         cells = tuple(map(id, parts))
         if cells in seen:
@@ -218,7 +218,7 @@ def _has_possible_memory(record: Record) -> bool:
 
 
 def _has_matching_lists(record: Record) -> bool:
-    """Return whether lists that belong together are of one length."""
+    """Return whether lists that belong together have the same length."""
     architectures = len(record.selected.architecture_scores)
     for cost in record.costs:
         if cost.scored and len(cost.scored) != architectures:
@@ -243,7 +243,7 @@ class _Numbers:
     fitted: list[float] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
-        """Add those of a record."""
+        """Add the numbers of a record."""
         for accuracy in record.accuracies:
             self.per_cents += accuracy.per_cents()
             if accuracy.rank is not None:
@@ -275,10 +275,10 @@ class _Numbers:
 
 
 class Failure(Fact):
-    """A run that raised an error; the study's command repeats it.
+    """A run that raised an error; rerunning the study's command repeats it.
 
-    `commit`: see :class:`Record`. `memory` is what was needed where there was too
-    little.
+    `commit` is that of :class:`Record`. `memory` is the memory that was needed, if
+    there was too little.
     """
 
     schema_version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""What proxies say of a population, and scorers of the operations of a space."""
+"""Proxies' scores of a population, and scorers' scores of operations."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class ScorerFacts(Fact):
 
 
 class Population(Fact):
-    """Architectures that proxies score, and what is known of them.
+    """Architectures that proxies score, with their known accuracies.
 
-    `source` says in words which they are. `trials[i]` are the accuracies of
-    architecture i in per cent; `truth` describes the ground truth that they are from,
-    and says so if it predicts them. It is None, and `trials` empty, without a ground
-    truth. `published` has, by proxy, the scores that the file of the architectures
-    gives.
+    `source` is text that says which they are. `trials[i]` are the accuracies of
+    architecture i in per cent; `truth` describes the ground truth of the accuracies,
+    and says so if they are predicted. Without a ground truth, `truth` is None and
+    `trials` is empty. `published` has, by proxy, the scores in the file of the
+    architectures.
     """
 
     space: str
@@ -47,13 +47,14 @@ class Population(Fact):
 
 
 class ScoringInputs(Fact):
-    """All that determines the scores of a population on one kind of device.
+    """Everything that determines the scores of a population on one kind of device.
 
     `norm` is the batch-norm mode; "own" is that of each proxy's definition.
-    `fresh_batches` says whether every architecture is scored on minibatches of its own,
-    or all of a seed on the same. `supernet_operations` says whether networks have the
-    supernet's operations (normalisation without scale and shift, poolings normalised).
-    `population` is the hash of its architectures.
+    `fresh_batches` says whether every architecture has its own minibatches; otherwise
+    all architectures of a seed share them. `supernet_operations` says whether networks
+    have the supernet's operations (normalisation without scale and shift, normalised
+    poolings). `population` is the hash of its architectures. `source` says which files
+    or packages the proxies come from; None if all are built-in.
     """
 
     space: str
@@ -67,10 +68,11 @@ class ScoringInputs(Fact):
     supernet_operations: bool
     population: str
     formulations: FormulationNumbers
+    source: str | None = None
 
 
 class Scoring(Fact):
-    """Content of a folder of scores: its inputs, its seeds and how many architectures.
+    """Content of a folder of scores: its inputs, seeds and number of architectures.
 
     `command` resumes the scoring.
     """
@@ -85,7 +87,7 @@ class Scoring(Fact):
 class Score(Fact):
     """One proxy's score of one architecture.
 
-    `value` is None where the score is not defined; `reason` then says why, in words.
+    `value` is None if the score is undefined; `reason` is then text that says why.
     """
 
     value: float | None
@@ -96,8 +98,8 @@ class Score(Fact):
 class Scored(Fact):
     """Scores of some architectures with one seed.
 
-    `scores[i]` has, by proxy, those of architecture `start` + i of the population. For
-    `code_version` and `commit` see :class:`.Record`.
+    `scores[i]` has, by proxy, the scores of architecture `start` + i of the population.
+    `code_version` and `commit` are as in :class:`.Record`.
     """
 
     schema_version: Literal[2] = 2
@@ -109,6 +111,6 @@ class Scored(Fact):
     commit: str | None = None
 
     def check(self) -> None:
-        """Raise Impossible for seconds that no scoring takes."""
+        """Raise Impossible for seconds that no scoring can take."""
         for by_proxy in self.scores:
             check_numbers("seconds", [score.seconds for score in by_proxy.values()])

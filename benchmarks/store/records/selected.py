@@ -1,4 +1,4 @@
-"""What a run selected, and the scores and decisions that led to it."""
+"""The selection of a run, and the scores and decisions that led to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ArchitectureScore(NamedTuple):
 class CellGraph(Fact):
     """A cell as a graph that can be drawn.
 
-    Its nodes are 0 .. nodes - 1, the inputs first; its edges are (source, target,
+    Its nodes are 0 .. nodes - 1, inputs first; its edges are (source, target,
     operation).
     """
 
@@ -39,12 +39,11 @@ class CellGraph(Fact):
 class Selected(Fact):
     """The selected architecture, and all scores that led to it.
 
-    `architecture` is its text, `canonical` the text that stands for all architectures
-    of the same function, `graph` its cells. `operations[c][e]` names the operations of
-    edge e of cell type c, `edges[c][e]` is (source, target). A scale is None where the
-    selector gives no such scores. `uniform` says that the architecture was drawn as the
-    space draws one, so that a ground truth of the whole space knows its expected
-    accuracy.
+    `architecture` is its text, `canonical` the text of its class of equal functions,
+    and `graph` its cells. `operations[c][e]` names the operations of edge e of cell
+    type c; `edges[c][e]` is (source, target). A scale is None if the selector gives no
+    such scores. `uniform` says that the architecture was drawn as the space draws
+    architectures; then a ground truth of the whole space knows its expected accuracy.
     """
 
     architecture: str
@@ -66,7 +65,7 @@ class Selected(Fact):
         # A drawing may show several cell types in one graph.
         if not 1 <= len(self.graph) <= len(self.operations):
             raise Impossible(
-                f"graph has {len(self.graph)} cells and operations {len(self.operations)}"
+                f"graph has {len(self.graph)} cells, but operations has {len(self.operations)}"
             )
         for cell, graph in enumerate(self.graph):
             graph.check_as(f"graph.{cell}")

@@ -1,4 +1,4 @@
-"""Which study a folder is of."""
+"""The study of a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archselect.benchmarks.store.facts import Fact, Id
 class Reproduced(Fact):
     """Published numbers to compare a selector with: a paper's table, for one method.
 
-    `space` is the study's space, where the published rows have another name for it.
+    `space` is the study's space, if the published rows use another name for it.
     """
 
     paper: str
@@ -26,12 +26,12 @@ class StudyInfo(Fact):
     """The study of a folder.
 
     `labels` are those of its selectors, in order; `runs` are the ids of all its runs.
-    `command` is what the user typed, `source` the TOML text of the study. `differences`
-    lists, in words, the settings in which it differs from the study `variant_of`.
-    `references` are labels of selectors that the others are compared with; without any,
-    they are compared with the best. `notes` are sentences that every reader of the
-    accuracies must know, such as that supernets are of another size than the truth's
-    networks.
+    `command` is the user's command, and `source` the TOML text of the study.
+    `differences` lists, as text, the settings in which it differs from the study
+    `variant_of`. `references` are labels of selectors with which the others are
+    compared; without any, they are compared with the best. `notes` are sentences that
+    every reader of the accuracies must know, for example that supernets have another
+    size than the ground truth's networks.
     """
 
     schema_version: Literal[1] = 1

@@ -42,7 +42,7 @@ class TrainingData(Fact):
 
 
 class TrainingInputs(Fact):
-    """All that determines a final training on one kind of device.
+    """Everything that determines a final training on one kind of device.
 
     Its hash is the training's name.
     """
@@ -63,11 +63,11 @@ class TrainingInputs(Fact):
 
 
 class TrainingEpoch(Fact):
-    """One epoch of a final training: what was set and what was measured.
+    """One epoch of a final training: its settings and measurements.
 
-    Accuracies are in per cent. `train_loss` is what was minimised, label smoothing and
-    auxiliary head included. Both training numbers are of augmented images, taken while
-    the weights moved; the test numbers are taken after the epoch.
+    Accuracies are in per cent. `train_loss` is the minimised loss, including label
+    smoothing and auxiliary head. Both training numbers are for augmented images,
+    measured while the weights changed; the test numbers are measured after the epoch.
     """
 
     learning_rate: float
@@ -89,12 +89,12 @@ class TrainingEpoch(Fact):
 class Trained(Fact):
     """A finished final training of an architecture.
 
-    `overrides` are the settings that are not the protocol's own. `parameters` are
-    without the auxiliary head; `flops` are of one image's forward, two per
+    `overrides` are the settings that differ from the protocol. `parameters` excludes
+    the auxiliary head. `flops` are those of one image's forward pass, two per
     multiply-add. `last_accuracy` is the test accuracy after the last epoch, in per
     cent. `best_accuracy` is the highest after any epoch, first reached after epoch
-    `best_epoch` (from 1), and so chosen on the test images; papers often report it. For
-    `code_version` and `commit` see :class:`.Record`.
+    `best_epoch` (from 1); it is therefore chosen on the test images, but papers often
+    report it. `code_version` and `commit` are as in :class:`.Record`.
     """
 
     schema_version: Literal[2] = 2
@@ -113,7 +113,7 @@ class Trained(Fact):
     commit: str | None = None
 
     def check(self) -> None:
-        """Raise Impossible for what no training can have measured."""
+        """Raise Impossible for values that no training can have measured."""
         for cell, graph in enumerate(self.graph):
             graph.check_as(f"graph.{cell}")
         for place, epoch in enumerate(self.epochs):
@@ -130,7 +130,7 @@ class Trained(Fact):
     def facts(self) -> dict[str, Any]:
         """Return what is the same on every repetition on the CPU.
 
-        That is all but times, memory, machine, version and commit.
+        This is everything except times, memory, machine, version and commit.
         """
         apart = {"cost", "code_version", "commit"}
         dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)

@@ -1,4 +1,4 @@
-"""Activations: from architecture weights, the alphas, to the mixture's tables."""
+"""Activations: functions from alphas (architecture parameters) to mixture weights."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def new_alphas(
     device: torch.device,
     scale: float = 1e-3,
 ) -> tuple[Tensor, ...]:
-    """Return alphas of the softmax; see :meth:`.Activation.new_alphas`."""
+    """Return initial alphas for the softmax, like :meth:`.Activation.new_alphas`."""
     return SOFTMAX.new_alphas(space, generator, device, scale)

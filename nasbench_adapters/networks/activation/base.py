@@ -1,8 +1,8 @@
-"""What an activation is: the map from alphas to the mixture's tables.
+"""The base class of activations: functions from alphas to mixture weights.
 
-An activation is a value that a way of training owns. The trainer and every selector
-read the alphas through the same one, so that they compare edges on the same scale.
-Shapes: alphas and tables are (edges, operations) per cell type.
+An optimiser chooses the activation. Its trainer and every selector use the same one, so
+that they compare edges on the same scale. Shapes: alphas and tables of weights are
+(edges, operations) per cell type.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Activation(ABC):
     """Base of all activations: immutable values without settings.
 
     Attributes:
-        name: what it is called in studies.
-        sums_to_one: whether an edge's weights (or those of a group of edges) sum to
-            one, so that they are probabilities.
-        sparse: whether weights become exactly zero. Zero entries are not computed; the
-            host has to read the table for that, so that every mixture waits for the
-            device once.
+        name: name in studies.
+        sums_to_one: whether the weights of an edge (or of a group of edges) sum to one,
+            so that they are probabilities.
+        sparse: whether weights can become exactly zero. The supernet does not compute
+            such operations. To find them, the host reads the table, so every mixture
+            waits for the device once.
         normalised_sums: whether the supernet normalises the sum that enters a node.
-        weighs_none: whether `none` has a weight; else its entry is always zero.
-        starts_by_itself: whether alphas begin at 1/K, so that no mean may be added.
+        weighs_none: whether `none` has a weight; if not, its entry is always zero.
+        starts_by_itself: whether alphas start at 1/K, so that no other mean can be set.
     """
 
     name: ClassVar[str]
@@ -49,7 +49,7 @@ class Activation(ABC):
 
         Args:
             cell: the cell type.
-            alpha: (edges, operations).
+            alpha: alphas of the cell type, (edges, operations).
         """
 
     def tables(
@@ -71,7 +71,7 @@ class Activation(ABC):
         return weighed_mask(cell.operations, columns, self.weighs_none, device)
 
     def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """Return the weights, divided such that each edge's, or group's, sum to one.
+        """Return the weights, scaled so that those of each edge (or group) sum to one.
 
         An edge without a weight above zero has zeros.
 
@@ -88,15 +88,15 @@ class Activation(ABC):
         noise: Tensor,
         temperature: float,
     ) -> Tensor:
-        """Return a table near one-hot, for Gumbel noise and a temperature.
+        """Return an almost one-hot table, for Gumbel noise and a temperature.
 
         It is softmax((log p + g) / T) of the probabilities p (Maddison et al., ICLR
         2017, equation 10).
 
         Args:
             cell: the cell type.
-            alpha: (edges, operations).
-            noise: g, of the same shape.
+            alpha: alphas of the cell type, (edges, operations).
+            noise: Gumbel noise g, of the same shape.
             temperature: T, above zero.
         """
         return self.table(cell, (alpha + noise) / temperature)
@@ -109,10 +109,10 @@ class Activation(ABC):
         scale: float,
         mean: float = 0.0,
     ) -> tuple[Tensor, ...]:
-        """Return initial alphas: `scale` times normal, plus a mean.
+        """Return initial alphas: `scale` times standard normal numbers, plus `mean`.
 
-        They are drawn on the generator's device, so that the same seed gives the same
-        alphas wherever they are used.
+        They are drawn on the generator's device, so that a seed gives the same alphas
+        on every device.
         """
         alphas = []
         for index, cell in enumerate(space.cells):
@@ -125,11 +125,11 @@ class Activation(ABC):
         return tuple(alphas)
 
     def _start(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """Return the initial alphas of a cell type, from noise around the mean."""
+        """Return the initial alphas of a cell type, given noise around the mean."""
         return alpha
 
     def living(self, alphas: Sequence[Tensor]) -> list[Tensor] | None:
-        """Return which operations are alive; None where none can die.
+        """Return which operations are alive; None if operations cannot die.
 
         The masks are (edges, operations) per cell type.
         """
@@ -143,11 +143,12 @@ class Activation(ABC):
     ) -> None:
         """Set the alphas of dead operations to zero, in place, after a step.
 
-        An operation is alive if it was before the step and its alpha is above zero.
+        An operation is alive if it was alive before the step and its alpha is above
+        zero.
 
         Args:
-            alphas: (edges, operations) per cell type.
-            alive: what :meth:`living` said before the step.
+            alphas: alphas, (edges, operations) per cell type.
+            alive: result of :meth:`living` before the step.
         """
         if alive is None:
             return

@@ -14,11 +14,11 @@ from archselect.nasbench_adapters.space import Cell
 
 
 class ClippedAlphas(Activation):
-    """clamp(alpha, 0, 1), from 1/K plus noise on, for K operations of the edge.
+    """clamp(alpha, 0, 1). Alphas start at 1/K plus noise, for K operations of the edge.
 
     Operations do not compete, and `none` has no weight. An operation whose alpha falls
-    to zero is dead: it is not computed, and stays dead. An edge whose operations are
-    all dead carries nothing. The sum that enters a node is normalised by the batch.
+    to zero is dead: it is no longer computed, and stays dead. An edge whose operations
+    are all dead adds nothing. The sum that enters a node is normalised by the batch.
     """
 
     name: ClassVar[str] = "crb"
@@ -29,17 +29,17 @@ class ClippedAlphas(Activation):
     starts_by_itself: ClassVar[bool] = True
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :class:`ClippedAlphas`."""
+        """Return alphas clipped to 0..1, (edges, operations)."""
         return alpha.clamp(0, 1) * self.weighed(cell, alpha.shape[1], alpha.device)
 
     def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :meth:`.Activation.probabilities`."""
+        """Return the weights, scaled to a sum of one per edge or group."""
         return divide_by_sums(cell, self.table(cell, alpha))
 
     def relaxed(
         self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
-        """See :meth:`.Activation.relaxed`."""
+        """Return an almost one-hot table, for Gumbel noise and a temperature."""
         return soften(cell, self.table(cell, alpha), noise, temperature)
 
     def _start(self, cell: Cell, alpha: Tensor) -> Tensor:
@@ -48,5 +48,5 @@ class ClippedAlphas(Activation):
         return (1 / counts + alpha) * weighed
 
     def living(self, alphas: Sequence[Tensor]) -> list[Tensor]:
-        """See :meth:`.Activation.living`."""
+        """Return which operations have an alpha above zero."""
         return [alpha.detach() > 0 for alpha in alphas]

@@ -17,7 +17,7 @@ def concentrations(alpha: Tensor) -> Tensor:
     """Return elu(alpha) + 1, above zero unless alpha is minus infinity.
 
     Args:
-        alpha: (edges, operations).
+        alpha: alphas of a cell type, (edges, operations).
     """
     below = alpha.clamp(max=0).exp()
     return torch.where(alpha > 0, alpha + 1, below)
@@ -32,12 +32,12 @@ class DirichletMean(Activation):
     name: ClassVar[str] = "dirichlet"
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :class:`DirichletMean`."""
+        """Return the mean of each edge's (or group's) Dirichlet distribution."""
         weighed = self.weighed(cell, alpha.shape[1], alpha.device)
         return divide_by_sums(cell, concentrations(alpha) * weighed)
 
     def relaxed(
         self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
-        """See :meth:`.Activation.relaxed`."""
+        """Return an almost one-hot table, for Gumbel noise and a temperature."""
         return soften(cell, self.table(cell, alpha), noise, temperature)

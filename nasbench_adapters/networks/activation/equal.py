@@ -19,7 +19,7 @@ class EqualLiveShares(Activation):
     name: ClassVar[str] = "equal-live"
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See the class. Closed operations have an alpha of minus infinity."""
+        """Return equal weights; closed operations have an alpha of minus infinity."""
         weighed = self.weighed(cell, alpha.shape[1], alpha.device)
         is_live = weighed & (alpha > -torch.inf)
         return divide_by_sums(cell, is_live.to(alpha.dtype))
@@ -27,22 +27,25 @@ class EqualLiveShares(Activation):
     def relaxed(
         self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
-        """See :meth:`.Activation.relaxed`."""
+        """Return an almost one-hot table, for Gumbel noise and a temperature."""
         return soften(cell, self.table(cell, alpha), noise, temperature)
 
 
 class EqualShares(EqualLiveShares):
-    """1/K for each live operation, of K that the edge, or group, had at first."""
+    """1/K for each live operation; K is the number of operations before any closing.
+
+    K counts the operations of the edge, or of the group of edges.
+    """
 
     name: ClassVar[str] = "equal"
     sums_to_one: ClassVar[bool] = False
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See the class. Closed operations have an alpha of minus infinity."""
+        """Return equal weights; closed operations have an alpha of minus infinity."""
         weighed = self.weighed(cell, alpha.shape[1], alpha.device)
         shares = divide_by_sums(cell, weighed.to(alpha.dtype))
         return shares * (alpha > -torch.inf)
 
     def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :meth:`.Activation.probabilities`."""
+        """Return the weights, scaled to a sum of one per edge or group."""
         return super().table(cell, alpha)

@@ -1,6 +1,6 @@
-"""Which entries of a cell type's table are operations, and which share a sum.
+"""Masks of a cell type's table: which entries are operations, and which share a sum.
 
-The masks are kept, because a training step must not wait for small copies to the
+The masks are cached, so that a training step need not wait for small copies to the
 device.
 """
 
@@ -20,9 +20,9 @@ from archselect.nasbench_adapters.space import (
 
 
 def count_columns(space: SearchSpace, cell: int) -> int:
-    """Return the columns of a cell type's mixture.
+    """Return the number of columns of a cell type's mixture.
 
-    They are as many as the edge with the most operations allows.
+    It is the largest number of operations of an edge.
     """
     operations = space.cells[cell].operations
     return max(len(names) for names in operations)
@@ -61,7 +61,7 @@ def group_masks(
     columns: int,
     device: torch.device,
 ) -> Tensor:
-    """Return which entries are of a group of edges, (groups, edges * operations)."""
+    """Return which entries belong to each group, (groups, edges * operations)."""
     allowed = _allowed_entries(operations, columns)
     group_of_edge = torch.tensor(groups)
     masks = []
@@ -84,12 +84,12 @@ def _allowed_entries(
 def rows_of_groups(cell: Cell, table: Tensor) -> Tensor:
     """Return a table with one row per group, (groups, edges * operations).
 
-    Entries of other groups are zero. Without groups the table is returned as it is,
+    Entries of other groups are zero. Without groups, the table is returned unchanged,
     with one row per edge.
 
     Args:
         cell: the cell type.
-        table: (edges, operations).
+        table: table of the cell type, (edges, operations).
     """
     if not cell.groups:
         return table
@@ -98,11 +98,11 @@ def rows_of_groups(cell: Cell, table: Tensor) -> Tensor:
 
 
 def divide_by_sums(cell: Cell, table: Tensor) -> Tensor:
-    """Return a table whose edges, or groups of edges, sum to one, or to zero.
+    """Return a table in which the weights of each edge (or group) sum to one or zero.
 
     Args:
         cell: the cell type.
-        table: weights of zero or more, (edges, operations).
+        table: weights that are not negative, (edges, operations).
     """
     tiny = torch.finfo(table.dtype).tiny
     if not cell.groups:

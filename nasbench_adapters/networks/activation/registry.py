@@ -17,7 +17,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def get_activation(name: str) -> Activation:
-    """Return an activation by name. Raise UserError for an unknown one."""
+    """Return the activation with a name; raise UserError if it is unknown."""
     if name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]

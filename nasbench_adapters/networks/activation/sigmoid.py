@@ -14,10 +14,10 @@ from archselect.nasbench_adapters.space import Cell
 
 
 class Sigmoid(Activation):
-    """sigmoid(alpha) of each operation, so that those of an edge do not compete.
+    """sigmoid(alpha) of each operation, so that operations of an edge do not compete.
 
-    `none` has no weight: its output is zero whatever it weighs, so that no loss would
-    move its alpha. The paper's space has no `none`.
+    `none` has no weight: its output is zero for any weight, so no loss would change its
+    alpha. The paper's space has no `none`.
     """
 
     name: ClassVar[str] = "sigmoid"
@@ -25,16 +25,16 @@ class Sigmoid(Activation):
     weighs_none: ClassVar[bool] = False
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :class:`Sigmoid`."""
+        """Return the sigmoid of the alphas, (edges, operations)."""
         weights = torch.sigmoid(alpha)
         return weights * self.weighed(cell, alpha.shape[1], alpha.device)
 
     def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :meth:`.Activation.probabilities`."""
+        """Return the weights, scaled to a sum of one per edge or group."""
         return divide_by_sums(cell, self.table(cell, alpha))
 
     def relaxed(
         self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
-        """See :meth:`.Activation.relaxed`."""
+        """Return an almost one-hot table, for Gumbel noise and a temperature."""
         return soften(cell, self.table(cell, alpha), noise, temperature)

@@ -18,14 +18,14 @@ from archselect.nasbench_adapters.space import Cell
 class Softmax(Activation):
     """softmax(alpha) of each edge, or of each group of edges (DARTS, section 2.2).
 
-    Edges of one group share the softmax: all their entries together sum to one
+    Edges of one group share a softmax: all their weights together sum to one
     (NAS-Bench-1Shot1, section 3.2).
     """
 
     name: ClassVar[str] = "softmax"
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
-        """See :class:`Softmax`."""
+        """Return the softmax of the alphas, (edges, operations)."""
         columns = alpha.shape[1]
         if cell.groups:
             members = group_masks(cell.operations, cell.groups, columns, alpha.device)
@@ -37,8 +37,9 @@ class Softmax(Activation):
 
 
 def _softmax_by_group(members: Tensor, alpha: Tensor) -> Tensor:
-    """Return the softmax of alphas (edges, operations) within each group of edges."""
-    # One row per group; every entry is of one group and has no weight in the others.
+    """Return the softmax of alphas (edges, operations) in each group of edges."""
+    # One row per group. Every entry belongs to one group, and has weight zero in the
+    # rows of other groups.
     flat = alpha.flatten()
     by_group = flat.masked_fill(~members, -torch.inf)
     soft = torch.softmax(by_group, dim=-1)
@@ -52,16 +53,17 @@ SOFTMAX = Softmax()
 def soften(cell: Cell, table: Tensor, noise: Tensor, temperature: float) -> Tensor:
     """Return softmax((log w + g) / T) of weights w; zeros stay zero.
 
-    Weights need not sum to one: a common factor of an edge, or group, has no effect.
+    Weights need not sum to one, because a common factor of an edge (or group) has no
+    effect.
 
     Args:
         cell: the cell type.
-        table: w of zero or more, (edges, operations).
-        noise: g, of the same shape.
+        table: weights w that are not negative, (edges, operations).
+        noise: noise g, of the same shape.
         temperature: T, above zero.
     """
     is_alive = table > 0
-    # The logarithm of one stands in for that of zero, whose gradient is undefined.
+    # Replace zeros by ones, because the gradient of log 0 is undefined.
     logarithms = torch.where(is_alive, table, 1).log()
     noisy = (logarithms + noise) / temperature
     masked = noisy.masked_fill(~is_alive, torch.finfo(noisy.dtype).min)

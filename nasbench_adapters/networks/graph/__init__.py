@@ -1,4 +1,4 @@
 """Networks of NAS-Bench-Graph that train, built on PyTorch Geometric (torch).
 
-The library is optional: see :func:`.library.check_installed`.
+The library is optional (:func:`.library.check_installed`).
 """

@@ -1,8 +1,8 @@
 """The layers of NAS-Bench-Graph: nine operations on the features of nodes.
 
-They are those of PyTorch Geometric, with the settings of the benchmark's code: a
-Chebyshev polynomial of two terms, one linear map in a GIN layer, the library's defaults
-elsewhere.
+They come from PyTorch Geometric, with the settings of the benchmark's code: a Chebyshev
+polynomial with two terms, one linear map in a GIN layer, and otherwise the library's
+defaults.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from archselect.nasbench_adapters.spaces.nbgraph import OPERATIONS, SKIP
 
 Attention = Literal["learned", "degrees", "constant", "none"]
-"""What weighs a neighbour: a function that is learned, the degrees of both nodes, one
-constant for all neighbours, or nothing where no neighbour is read.
+"""Source of a neighbour's weight: a learned function, the degrees of both nodes, one
+constant for all neighbours, or none if no neighbour is read.
 """
 
 
 class OperationFacts(NamedTuple):
-    """Facts about an operation that sharing looks at.
+    """Facts about an operation that decide about sharing.
 
     Attributes:
-        attention: what weighs a neighbour. AGNN names the kinds; which operation has
-            which is read off the operations' formulas.
-        weights: the name of every parameter in the library, by its role. Parameters
-            with one role do the same in different operations.
+        attention: source of a neighbour's weight. AGNN defines the kinds; the kind of
+            each operation follows from its formula.
+        weights: name of every parameter in the library, by role. Parameters with one
+            role have the same function in different operations.
     """
 
     attention: Attention
@@ -69,17 +69,17 @@ FACTS = {
     "fc": OperationFacts("none", {"neighbours": "weight", "bias": "bias"}),
     "skip": OperationFacts("none", {}),
 }
-"""The facts about each operation. `fc` maps the node as others map their neighbours."""
+"""Facts about each operation. `fc` maps a node like others map their neighbours."""
 
 
 def new_operation(operation: int, inputs: int, outputs: int, heads: int) -> nn.Module:
     """Return the module of an operation, with weights from torch's random state.
 
     Args:
-        operation: place in :data:`.spaces.nbgraph.OPERATIONS`.
-        inputs: features that it reads.
-        outputs: features that it computes; a skip has as many as it reads.
-        heads: of attention, over which `gat` divides its outputs.
+        operation: index in :data:`.spaces.nbgraph.OPERATIONS`.
+        inputs: number of input features.
+        outputs: number of output features; a skip has as many as its input.
+        heads: number of attention heads, over which `gat` divides its outputs.
     """
     from torch_geometric import nn as library  # optional, and slow to import
 
@@ -87,7 +87,7 @@ def new_operation(operation: int, inputs: int, outputs: int, heads: int) -> nn.M
     if name == "gat":
         return library.GATConv(inputs, outputs // heads, heads)
     if name == "gcn":
-        return library.GCNConv(inputs, outputs, cached=True)  # of one graph alone
+        return library.GCNConv(inputs, outputs, cached=True)  # there is only one graph
     if name == "gin":
         return library.GINConv(nn.Linear(inputs, outputs))
     if name == "cheb":
@@ -104,18 +104,18 @@ def new_operation(operation: int, inputs: int, outputs: int, heads: int) -> nn.M
 
 
 class GraphLayer(nn.Module):
-    """One layer: an operation, behind what prepares the features for it.
+    """One layer: an operation, and the preparation of its input.
 
-    That is normalisation, ReLU and dropout where it reads hidden features, and nothing
-    where it reads those of the data set.
+    The preparation is normalisation, ReLU and dropout for hidden features, and nothing
+    for the data set's features.
 
     Args:
-        operation: place in :data:`.spaces.nbgraph.OPERATIONS`.
-        inputs: features that it reads.
-        outputs: features that it computes, unless it is a skip.
-        reads_hidden: whether it reads hidden features, and not those of the data set.
-        dropout: share of the features that training leaves out.
-        heads: of attention.
+        operation: index in :data:`.spaces.nbgraph.OPERATIONS`.
+        inputs: number of input features.
+        outputs: number of output features, unless it is a skip.
+        reads_hidden: whether the input are hidden features, not the data set's.
+        dropout: share of the features that training drops.
+        heads: number of attention heads.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class GraphLayer(nn.Module):
         self.operation = new_operation(operation, inputs, outputs, heads)
 
     def forward(self, features: Tensor, edges: Tensor) -> Tensor:
-        """Return the features of the layer (nodes, outputs).
+        """Return the features of the layer, (nodes, outputs).
 
         Args:
-            features: (nodes, inputs).
-            edges: int64 (2, edges), from the first row to the second.
+            features: input features, (nodes, inputs).
+            edges: edges from the first row to the second, int64 (2, edges).
         """
         if self.norm is not None:
             features = self.dropout(self.norm(features).relu())
@@ -150,6 +150,6 @@ class GraphLayer(nn.Module):
         return self.operation(features)
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """Return the parameters of the operation by their role."""
+        """Return the parameters of the operation by role."""
         parameters = dict(self.operation.named_parameters())
         return {role: parameters[name] for role, name in self.facts.weights.items()}

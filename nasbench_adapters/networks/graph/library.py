@@ -1,4 +1,4 @@
-"""PyTorch Geometric, the library whose layers graph networks are built of."""
+"""PyTorch Geometric, the library with the layers of graph networks."""
 
 from __future__ import annotations
 

@@ -21,21 +21,21 @@ from archselect.nasbench_adapters.spaces.nbgraph import (
 )
 
 FORMULATION = 1
-"""Raised when what graph networks compute, or how they are trained, changes on purpose.
-"""
+"""Number to raise when you change graph networks or their training on purpose."""
 
 
 @dataclass(frozen=True)
 class GraphNetworkSettings:
-    """The settings around the four layers, which the benchmark tuned per data set.
+    """Settings around the four layers, which the benchmark tuned per data set.
 
     Attributes:
-        hidden: features of a layer.
-        layers_before: linear layers between the features and the four layers, 0 or 1.
-        layers_after: linear layers behind the one that joins them, 0 or 1.
-        heads: of `gat`, which divide `hidden`. The benchmark's list of operations says
-            2; copies of its networks that others published have 4.
-        dropout: share of features that training leaves out.
+        hidden: number of features of a layer.
+        layers_before: number of linear layers between the features and the four layers,
+            0 or 1.
+        layers_after: number of linear layers after the layer that joins them, 0 or 1.
+        heads: number of heads of `gat`, a divisor of `hidden`. The benchmark's list of
+            operations has 2; copies of its networks that others published have 4.
+        dropout: share of features that training drops.
     """
 
     hidden: int = 64
@@ -48,26 +48,26 @@ class GraphNetworkSettings:
 def check_graph_space(space: SearchSpace) -> None:
     """Raise UserError unless the architectures of a space are graph networks."""
     if not isinstance(space, NasBenchGraph):
-        raise UserError(f"space {space.name} has no graph networks: take space nbgraph")
+        raise UserError(f"space {space.name} has no graph networks: use space nbgraph")
 
 
 class GraphNetwork(nn.Module):
     """A network that classifies the nodes of a graph.
 
-    The features are dropped out and, with `layers_before`, mapped to `hidden` ones.
-    Each of the four layers reads them or a layer before it. The layers that no other
-    reads are joined, rectified and mapped to the classes, by way of `hidden` features
-    with `layers_after`. It is the network of the representative of the architecture's
-    class.
+    The features pass dropout and, with `layers_before`, a linear layer to `hidden`
+    features. Each of the four layers reads these or an earlier layer. The layers that
+    no other layer reads are concatenated, rectified and mapped to the classes; with
+    `layers_after`, first to `hidden` features. The network is that of the
+    representative of the architecture's class.
 
     Args:
-        space: `nbgraph`.
-        architecture: of it.
-        settings: around the layers.
-        features: of a node.
-        classes: number of logits.
-        seed: of the initial weights, which are the library's; the global random state
-            is left alone.
+        space: the space `nbgraph`.
+        architecture: an architecture of the space.
+        settings: settings around the layers.
+        features: number of features of a node.
+        classes: number of classes.
+        seed: seed of the initial weights, which the library draws; the global random
+            state does not change.
 
     Raises UserError if the library is missing, or heads do not divide hidden features.
     """
@@ -91,8 +91,8 @@ class GraphNetwork(nn.Module):
         architecture = space.canonical(architecture)
         self.links = links_of(architecture)
         self.dropout = nn.Dropout(settings.dropout)
-        # The library's layers draw weights when they are made; the caller's random
-        # state must not move.
+        # The library's layers draw weights when they are created; the caller's random
+        # state must not change.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._build(operations_of(architecture), settings, features, classes)
@@ -104,7 +104,7 @@ class GraphNetwork(nn.Module):
         features: int,
         classes: int,
     ) -> None:
-        """Make the layers, each for the width of what it reads."""
+        """Create the layers, each for the width of its input."""
         hidden = settings.hidden
         self.before: nn.Module = nn.Identity()
         width = features
@@ -125,7 +125,7 @@ class GraphNetwork(nn.Module):
             )
             self.layers.append(layer)
             widths.append(layer.outputs)
-            # A skip of the data set's features passes on just these.
+            # A skip returns its input, which can be the data set's features.
             is_hidden.append(is_hidden[source] or bool(layer.facts.weights))
         joined = sum(widths[place] for place in self.leaves)
         self.classifier = nn.Linear(
@@ -142,7 +142,7 @@ class GraphNetwork(nn.Module):
 
     @property
     def leaves(self) -> list[int]:
-        """The layers that no other reads, from 1."""
+        """Numbers, from 1, of the layers that no other layer reads."""
         places = range(1, 1 + len(self.links))
         return [place for place in places if place not in self.links]
 
@@ -150,8 +150,8 @@ class GraphNetwork(nn.Module):
         """Return the logits (nodes, classes).
 
         Args:
-            features: float32 (nodes, features).
-            edges: int64 (2, edges), from the first row to the second.
+            features: features of the nodes, float32 (nodes, features).
+            edges: edges from the first row to the second, int64 (2, edges).
         """
         results = [self.before(self.dropout(features))]
         for source, layer in zip(self.links, self.layers, strict=True):

@@ -1,8 +1,8 @@
-"""Weights that a graph network takes over from networks trained before it.
+"""Weight sharing between graph networks: a new one inherits from trained ones.
 
 Zhou et al., "Auto-GNN" (AGNN), Frontiers in Big Data 2022: constrained parameter
-sharing. A network inherits layer by layer, from the latest earlier one whose layer at
-the same place is allowed to lend.
+sharing. Each layer of a network inherits from the latest trained network whose layer at
+the same place may share.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ SharingName = Literal["none", "free", "homogeneous"]
 
 
 class SharedLayer(NamedTuple):
-    """What sharing looks at, and what is shared, of a layer.
+    """The properties and weights of a layer for sharing.
 
     Attributes:
-        attention: what weighs a neighbour; see :class:`.layers.OperationFacts`.
-        nonlinearity: that the layer applies to what it reads.
-        weights: the tensors by their role.
+        attention: kind of attention, as in :class:`.layers.OperationFacts`.
+        nonlinearity: nonlinearity that the layer applies to its input.
+        weights: tensors by role.
     """
 
     attention: str
@@ -33,12 +33,12 @@ class SharedLayer(NamedTuple):
 
 
 def may_share(first: SharedLayer, second: SharedLayer) -> bool:
-    """Return whether two layers are homogeneous, so that one may lend to the other.
+    """Return whether two layers are homogeneous, so that they may share weights.
 
-    That is where their tensors have equal shapes, role by role, and attention and
-    activation are equal (AGNN, constrained parameter sharing). What aggregates the
-    neighbours may differ: a mean and a sum may share. Batch normalisation and skip
-    connections are no part of a layer here, and never share.
+    They are if their tensors have equal shapes, role by role, and equal attention and
+    activation (AGNN, constrained parameter sharing). The aggregation of neighbours may
+    differ, for example mean and sum. Batch normalisation and skip connections do not
+    belong to a layer here, and are never shared.
     """
     if first.attention != second.attention:
         return False
@@ -48,15 +48,15 @@ def may_share(first: SharedLayer, second: SharedLayer) -> bool:
 
 
 def _shapes(layer: SharedLayer) -> dict[str, torch.Size]:
-    """Return the shape of every tensor of a layer, by its role."""
+    """Return the shape of every tensor of a layer by role."""
     return {role: tensor.shape for role, tensor in layer.weights.items()}
 
 
 def shared_layers(network: GraphNetwork) -> dict[str, SharedLayer]:
-    """Return what could be shared of a network by its place, without normalisation.
+    """Return the layers of a network that can share, by place, without normalisation.
 
     Places are `layer 1` to `layer 4`, and the linear layers around these. The tensors
-    are the network's own.
+    are not copies.
     """
     layers = {}
     for place, layer in enumerate(network.graph_layers, start=1):
@@ -72,28 +72,28 @@ def shared_layers(network: GraphNetwork) -> dict[str, SharedLayer]:
 
 
 class Sharing(Protocol):
-    """A rule of sharing, with the weights of the networks trained so far.
+    """A rule for sharing, with the weights of the networks trained so far.
 
     Attributes:
-        remembers: whether what it lends depends on what was trained before.
+        remembers: whether shared weights depend on earlier trainings.
     """
 
     remembers: ClassVar[bool]
 
     def lend(self, network: GraphNetwork) -> int:
-        """Overwrite weights of a new network; return how many tensors it took over."""
+        """Overwrite weights of a new network; return the number of new tensors."""
 
     def keep(self, network: GraphNetwork) -> None:
         """Keep a copy of the weights of a trained network."""
 
 
 class NoSharing:
-    """Every network begins with its own initial weights."""
+    """Rule without sharing: every network starts with its initial weights."""
 
     remembers: ClassVar[bool] = False
 
     def lend(self, network: GraphNetwork) -> int:
-        """Leave the network as it is."""
+        """Do not change the network."""
         del network
         return 0
 
@@ -103,10 +103,10 @@ class NoSharing:
 
 
 class FreeSharing:
-    """Every tensor is taken over from the latest one of its place, role and shape.
+    """Rule where a tensor inherits from the latest one with its place, role and shape.
 
-    The operation makes no difference, and normalisation is shared, too: with its
-    running statistics.
+    The operation does not matter. Normalisation is shared, too, with its running
+    statistics.
     """
 
     remembers: ClassVar[bool] = True
@@ -115,7 +115,7 @@ class FreeSharing:
         self._kept: dict[tuple[str, str, torch.Size], Tensor] = {}
 
     def lend(self, network: GraphNetwork) -> int:
-        """See :class:`Sharing`."""
+        """Overwrite tensors of a new network; return how many."""
         lent = 0
         for place, role, tensor in _all_tensors(network):
             kept = self._kept.get((place, role, tensor.shape))
@@ -125,13 +125,13 @@ class FreeSharing:
         return lent
 
     def keep(self, network: GraphNetwork) -> None:
-        """See :class:`Sharing`."""
+        """Keep a copy of every tensor of a trained network."""
         for place, role, tensor in _all_tensors(network):
             self._kept[place, role, tensor.shape] = tensor.detach().clone()
 
 
 class HomogeneousSharing:
-    """A layer is taken over as a whole, where :func:`may_share` allows it."""
+    """Rule where a whole layer inherits, if :func:`may_share` allows it."""
 
     remembers: ClassVar[bool] = True
 
@@ -139,7 +139,7 @@ class HomogeneousSharing:
         self._kept: dict[str, list[SharedLayer]] = {}
 
     def lend(self, network: GraphNetwork) -> int:
-        """See :class:`Sharing`."""
+        """Overwrite layers of a new network; return the number of tensors."""
         lent = 0
         for place, layer in shared_layers(network).items():
             for kept in self._kept.get(place, []):
@@ -150,7 +150,7 @@ class HomogeneousSharing:
         return lent
 
     def keep(self, network: GraphNetwork) -> None:
-        """See :class:`Sharing`. Of layers that may share, the latest is kept."""
+        """Keep a copy of the network's layers; later copies come first."""
         for place, layer in shared_layers(network).items():
             copies = {
                 role: tensor.detach().clone() for role, tensor in layer.weights.items()
@@ -162,7 +162,7 @@ class HomogeneousSharing:
 
 
 def new_sharing(name: SharingName) -> Sharing:
-    """Return a rule of sharing by its name, with nothing kept yet."""
+    """Return a new sharing rule, given its name."""
     kinds: dict[SharingName, Callable[[], Sharing]] = {
         "none": NoSharing,
         "free": FreeSharing,
@@ -172,7 +172,7 @@ def new_sharing(name: SharingName) -> Sharing:
 
 
 def _all_tensors(network: GraphNetwork) -> Iterator[tuple[str, str, Tensor]]:
-    """Yield place, role and tensor of all that can be shared, with normalisation."""
+    """Yield place, role and tensor of everything that can be shared."""
     for place, layer in shared_layers(network).items():
         for role, tensor in layer.weights.items():
             yield place, role, tensor

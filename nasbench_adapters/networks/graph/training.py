@@ -1,4 +1,4 @@
-"""Trains graph networks: all training nodes at once, for a fixed number of epochs."""
+"""Training of graph networks: all training nodes at once, for a number of epochs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace
 
 @dataclass(frozen=True)
 class GraphTrainingSettings:
-    """How a graph network is trained: Adam, cross-entropy, one step per epoch.
+    """Settings of the training: Adam, cross-entropy, one step per epoch.
 
-    The learning rate stays as it is. What is measured is the network after the last
-    epoch, never the best of the epochs.
+    The learning rate is constant. The accuracy is that of the network after the last
+    epoch, not the best over the epochs.
     """
 
     epochs: int
@@ -35,9 +35,9 @@ class GraphOnDevice:
 
     Attributes:
         dataset: the graph as arrays.
-        features: float32 (nodes, features).
-        edges: int64 (2, edges).
-        labels: int64 (nodes,).
+        features: features of the nodes, float32 (nodes, features).
+        edges: edges, int64 (2, edges).
+        labels: class of each node, int64 (nodes,).
     """
 
     def __init__(self, dataset: GraphDataset, device: torch.device) -> None:
@@ -51,7 +51,7 @@ class GraphOnDevice:
             self._parts[split] = torch.from_numpy(dataset.part(split)).to(device)
 
     def part(self, split: str) -> Tensor:
-        """Return the numbers of the nodes of `train`, `valid` or `test`."""
+        """Return the numbers of the nodes in `train`, `valid` or `test`."""
         return self._parts[split]
 
 
@@ -65,11 +65,11 @@ def new_graph_network(
     """Return a network of an architecture for a graph, on the graph's device.
 
     Args:
-        space: `nbgraph`.
-        architecture: of it.
-        settings: around the layers.
-        graph: that it will read.
-        seed: of the initial weights.
+        space: the space `nbgraph`.
+        architecture: an architecture of the space.
+        settings: settings around the layers.
+        graph: the graph that the network reads.
+        seed: seed of the initial weights.
     """
     dataset = graph.dataset
     network = GraphNetwork(
@@ -89,13 +89,13 @@ def train_graph_network(
     settings: GraphTrainingSettings,
     seed: int,
 ) -> None:
-    """Train a network in place, from the weights that it has.
+    """Train a network in place, starting from its current weights.
 
     Args:
-        network: to train.
-        graph: whose training nodes it learns.
-        settings: of the training.
-        seed: of dropout; the global random state is left alone.
+        network: the network to train.
+        graph: the graph with the training nodes.
+        settings: settings of the training.
+        seed: seed of dropout; the global random state does not change.
     """
     optimizer = torch.optim.Adam(
         network.parameters(),
@@ -117,7 +117,7 @@ def train_graph_network(
 
 
 def count_right_nodes(network: GraphNetwork, graph: GraphOnDevice, split: str) -> int:
-    """Return how many nodes of a part a network classifies as they are labelled."""
+    """Return the number of nodes of a part that a network classifies correctly."""
     nodes = graph.part(split)
     network.eval()
     with torch.no_grad():

@@ -156,7 +156,10 @@ def test_another_data_set_in_place_of_the_studys(
         ("[[data]]", '[[data]]\nname = "svhn"\ntrain = "tiny"\n\n[[data]]')
     )
     code, _, err = archselect("run", two, "--data", "digits", "--device", "cpu")
-    assert code == 2 and "--data stands for one data set, and study small has 2" in err
+    assert (
+        code == 2
+        and "--data replaces the only data set of a study, but study small has 2" in err
+    )
 
 
 def test_seeds_are_named_one_by_one_or_as_ranges(
@@ -189,7 +192,7 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(
         )
     assert code == 1
     *failed, last = err.splitlines()
-    assert last == "2 runs failed; see x/failures. Rerun the command to try them again."
+    assert last == "2 runs failed: see x/failures. Rerun the command to try again."
     said = "failed: magnitude on nb201, seeds {} and 0: RuntimeError: broken; log: x/logs/{}.jsonl"
     failures = list(Folder(tmp_path / "x").read_all(Failure))
     assert sorted(failed) == sorted(
@@ -252,6 +255,7 @@ def test_operation_scores_of_a_file(archselect, tmp_path):
         "operation-scores.csv",
         "operation-scores.md",
         "operation-scores.tex",
+        "operation-scores.typ",
     ]
     assert archselect("operation-scores", "scores.csv")[0] == 2
     assert (
@@ -295,7 +299,7 @@ def test_the_home_folder_in_paths(archselect, tmp_path, monkeypatch, small_truth
     code, _, err = archselect(
         "draw", CELL, "--space", "nb201", "--out=~nobody-here/cell.svg"
     )
-    assert code == 2 and "cannot tell which folder ~nobody-here/cell.svg is" in err
+    assert code == 2 and "cannot find the home folder of ~nobody-here/cell.svg" in err
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 

@@ -47,7 +47,7 @@ def test_import_list_lookup_and_fit(archselect, costs):
     assert out.startswith("9.5 ms\n") and "the tests, from costs.csv" in out
     code, out, _ = archselect("cost", "lookup", "additive:mine/folded@100", CELL)
     assert code == 0 and out.startswith("9.5 ms\n")
-    assert "5 near zero" in out and "mean error on" in out
+    assert "5 near zero" in out and "Mean error of the fit on" in out
     code, out, _ = archselect(
         "cost", "fit", "additive:mine/fast@50", "mlp:mine/fast@50"
     )
@@ -78,7 +78,7 @@ def test_a_file_of_another_length_is_one_line(archselect, tmp_path):
     torch.save([1.0, 2.0], path)
     code, out, err = archselect("cost", "import", path, "--name", "two", *OPTIONS)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "phone.pt has 2 numbers, and the space has 15,625 architectures" in err
+    assert "phone.pt has 2 numbers, but the space has 15,625 architectures" in err
 
 
 def test_counted_costs(archselect):

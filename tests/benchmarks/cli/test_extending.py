@@ -42,11 +42,10 @@ def test_a_selector_that_fails_is_told_what_to_fix(archselect):
         "check", f"{BAD}:SetsAlphas", "--space", "nb201", "--device", "cpu"
     )
     assert (code, err) == (1, "")
+    assert "offered: it may use only what `Task` offers, and set nothing" in out
     assert (
-        "offered: only what `Task` offers may be used of the task, and nothing be set"
-        in out
+        "  nb201: it sets task.alphas, but a selector must not change its task" in out
     )
-    assert "  nb201: it sets task.alphas; the task is shared, and not its own" in out
 
 
 def test_what_no_trial_reaches_is_one_line(archselect, tmp_path):
@@ -61,7 +60,7 @@ def test_what_no_trial_reaches_is_one_line(archselect, tmp_path):
     assert len(unreached) == 1
     assert unreached[0].startswith("not reached: complete, ")
     assert unreached[0].endswith(" (they need `finishes`)")
-    assert "finishes: `select` must return a Selection, with any settings" in out
+    assert "finishes: `select` must return a Selection, for all settings" in out
     assert "RuntimeError: always (with default settings" in out
 
 
@@ -107,7 +106,7 @@ def test_a_new_study_is_a_copy_that_can_be_read_under_its_own_name(
     ("words", "message"),
     [
         (("mine.toml", "--from", "quickstar"), "did you mean 'quickstart'"),
-        (("mine.py",), "name it like my_study.toml"),
+        (("mine.py",), "choose a name such as my_study.toml"),
     ],
 )
 def test_a_new_study_that_cannot_be_written_is_refused(archselect, words, message):

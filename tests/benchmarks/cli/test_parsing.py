@@ -21,7 +21,7 @@ def test_seeds(text, seeds):
 
 @pytest.mark.parametrize("text", ["", "1,", "3-1", "-1", "a", "1-2-3", "٣"])
 def test_what_names_no_seeds(text):
-    with pytest.raises(UserError, match="names no seeds: write 0,1,2 or 0-3"):
+    with pytest.raises(UserError, match="is not a list of seeds: write 0,1,2 or 0-3"):
         parse_seeds(text)
 
 

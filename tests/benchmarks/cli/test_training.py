@@ -45,7 +45,7 @@ MISTAKES = {
     "cell": ((CELL[:-9], *NB201), "malformed NAS-Bench-201 cell"),
     "protocol of another space": (
         (CELL, "--protocol", "darts-svhn", "--space", "nb201"),
-        "protocol darts-svhn is not for space nb201; for that there is nb201, tiny",
+        "protocol darts-svhn is not for space nb201; protocols for it: nb201, tiny",
     ),
     "data": ((CELL, *NB201, "--data", "digit"), "did you mean 'digits'?"),
     "device": ((CELL, *NB201[:-1], "gpu"), "unknown device 'gpu'"),
@@ -55,7 +55,7 @@ MISTAKES = {
     ),
     "too few images": (
         (CELL, *NB201, "--set", "limit=32"),
-        "batch_size 64 is more than there are (32 training images",
+        "batch_size 64 exceeds the number of training images (32 in 'digits')",
     ),
     "epochs": (
         (CELL, *NB201, "--epochs", 0),
@@ -116,7 +116,7 @@ def test_a_diverging_training_says_so(train):
     )
     assert (
         code == 2
-        and "the training diverged (the training loss is nan in epoch 1); lower learning_rate"
+        and "the training diverged (the training loss is nan in epoch 1): lower learning_rate"
         in err
     )
 

@@ -100,8 +100,8 @@ def test_a_later_score_decides():
 @pytest.mark.parametrize(
     ("closing", "message"),
     [
-        (Closing(0, 0, 0, 9, 1), "which there is not"),
-        (Closing(0, 0, 0, 0, 9), "which the edge does not allow"),
+        (Closing(0, 0, 0, 9, 1), "which does not exist"),
+        (Closing(0, 0, 0, 0, 9), "which the edge does not have"),
         (Closing(0, 0, 0, 2, 0), "it selects operation 0 of edge 1→2"),
     ],
 )

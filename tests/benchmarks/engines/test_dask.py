@@ -155,7 +155,8 @@ def test_a_call_that_is_blamed_in_company_is_done_again_alone(opened):
     assert len(cluster.handed) == 4
     alone.end("error", killed(MOST_DEATHS - 1))
     with pytest.raises(
-        WorkerDied, match=f"^{MOST_DEATHS} workers died of it: killed, or out of memory"
+        WorkerDied,
+        match=f"^{MOST_DEATHS} workers died during this call: killed, or out of memory",
     ):
         deadly.result(HANG)
     cluster.promise(4).end()
@@ -171,11 +172,13 @@ def test_a_call_fails_only_of_deaths_that_it_alone_can_have_caused(opened):
     for attempt in range(1 + MOST_DEATHS):
         assert not deadly.done()
         cluster.promise(attempt).end("error", killed(0))
-    with pytest.raises(WorkerDied, match=f"^{MOST_DEATHS} workers died of it"):
+    with pytest.raises(
+        WorkerDied, match=f"^{MOST_DEATHS} workers died during this call"
+    ):
         deadly.result(HANG)
 
 
-GONE = "^the Dask scheduler at tcp://there:1 is gone; what is done is kept: start a scheduler and workers, and run the"
+GONE = "^the Dask scheduler at tcp://there:1 is gone. Finished work is kept: start a scheduler and workers, and rerun"
 
 
 def test_every_call_fails_where_the_scheduler_is_lost(opened):
@@ -202,7 +205,7 @@ def test_a_cluster_that_cannot_do_anything_ends_the_command(opened):
     cluster.promise(0).end("error", ModuleNotFoundError("No module named 'archselect'"))
     with pytest.raises(
         UserError,
-        match="cannot do anything: ModuleNotFoundError: No module named 'archselect'; install",
+        match="cannot run calls: ModuleNotFoundError: No module named 'archselect': install",
     ):
         future.result(HANG)
 
@@ -235,32 +238,32 @@ def test_what_is_not_done_by_the_end_is_dropped(opened):
 ADDRESS = "tcp://127.0.0.1:9"
 TLS = "tls://127.0.0.1:9"
 WRONG = {
-    "number": ({"scheduler": 8786}, "scheduler of engine dask: 8786 is no text"),
-    "empty": ({"scheduler": ""}, "scheduler of engine dask: '' is no text"),
+    "number": ({"scheduler": 8786}, "scheduler of engine dask: 8786 is not a text"),
+    "empty": ({"scheduler": ""}, "scheduler of engine dask: '' is not a text"),
     "no scheme": (
         {"scheduler": "127.0.0.1:9"},
-        "is no address: write tcp://HOST:PORT or tls://HOST:PORT",
+        "is not an address: write tcp://HOST:PORT or tls://HOST:PORT",
     ),
     "no port": ({"scheduler": "tcp://127.0.0.1"}, "is no address"),
     "no number": ({"scheduler": "tcp://127.0.0.1:port"}, "is no address"),
     "large port": ({"scheduler": "tcp://127.0.0.1:99999"}, "is no address"),
     "other scheme": ({"scheduler": "http://127.0.0.1:9"}, "is no address"),
-    "never": ({"timeout": 0}, "timeout of engine dask: 0 is no number of seconds"),
+    "never": ({"timeout": 0}, "timeout of engine dask: 0 is not a number of seconds"),
     "for ever": (
         {"timeout": float("inf")},
-        "timeout of engine dask: inf is no number of seconds",
+        "timeout of engine dask: inf is not a number of seconds",
     ),
     "truth value": (
         {"timeout": True},
-        "timeout of engine dask: True is no number of seconds",
+        "timeout of engine dask: True is not a number of seconds",
     ),
     "plain": (
         {"scheduler": ADDRESS, "tls_cert": "x"},
-        "tls_cert of engine dask is of use with a scheduler=tls://HOST",
+        "tls_cert of engine dask needs scheduler=tls://HOST",
     ),
     "here": (
         {"tls_key": "x"},
-        "tls_key of engine dask is of use with a scheduler=tls://HOST",
+        "tls_key of engine dask needs scheduler=tls://HOST",
     ),
     "no files": (
         {"scheduler": TLS},

@@ -118,7 +118,7 @@ BAD = {
     "seconds": (
         "dask",
         {"timeout": "soon"},
-        "timeout of engine dask: 'soon' is no number of seconds",
+        "timeout of engine dask: 'soon' is not a number of seconds",
     ),
     "nobody": (
         "dask",
@@ -149,7 +149,8 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
 def test_a_machine_without_slurm_is_told(monkeypatch, quick, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        UserError, match="Slurm does not answer here: no sbatch, squeue, scancel"
+        UserError,
+        match=r"Slurm is missing on this machine \(no sbatch, squeue, scancel\)",
     ):
         run_study(quick, tmp_path / "out", device="cpu", engine="slurm")
 

@@ -98,7 +98,7 @@ def test_a_job_that_somebody_cancels_is_told(opened, tmp_path):
         slurm_says("scancel", id)
         with pytest.raises(
             RuntimeError,
-            match=rf"Slurm job {id} was cancelled; run the command again \(CANCELLED\)",
+            match=rf"Slurm job {id} was cancelled: rerun the command \(CANCELLED\)",
         ):
             future.result(timeout=HANG)
     assert len(list(tmp_path.glob(f"{FOLDER}/*/logs/0-0.log"))) == 1
@@ -186,6 +186,6 @@ def test_sigterm_cancels_the_jobs_of_a_command(opened, write_quick, tmp_path):
 def test_a_job_that_runs_into_its_time_limit_is_told(overdue):
     with pytest.raises(
         RuntimeError,
-        match=r"ran into its time limit; give it more with --engine-set time=MINUTES",
+        match=r"reached its time limit: set more with --engine-set time=MINUTES",
     ):
         overdue.result(timeout=HANG)

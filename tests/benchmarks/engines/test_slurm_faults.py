@@ -218,7 +218,7 @@ def is_alive(pid):
 FAULTS = {
     "fail": "Unable to contact slurm controller",
     "hang": "squeue hangs",
-    "garbage": "squeue shows no jobs but '<html>",
+    "garbage": "squeue shows something else than jobs: '<html>",
 }
 
 
@@ -247,7 +247,7 @@ def test_squeue_goes_wrong_for_a_while(cluster, opened, pace, clock, recwarn, ho
         )
     failing, mended = told(recwarn)
     assert FAULTS[how] in failing and failing.endswith(
-        "; jobs go on, and it is tried again for 100 minutes"
+        "; jobs continue, and archselect tries again for 100 minutes"
     )
     assert mended == "squeue answers again"
     assert cluster.fake.calls("scancel") == []
@@ -273,7 +273,7 @@ def test_the_command_line_tells_each_fault_in_one_line(
     fault = "squeue: error: Unable to contact slurm controller (connect failure)"
     assert (code, err) == (
         0,
-        f"archselect: {fault}; jobs go on, and it is tried again for 10 minutes\n",
+        f"archselect: {fault}; jobs continue, and archselect tries again for 10 minutes\n",
     )
     assert f"{len(list(finished.glob('records/*.json')))} runs made, 0 kept" in out
 
@@ -402,7 +402,7 @@ def test_a_limit_on_jobs_makes_calls_wait(cluster, opened, recwarn):
             assert results(futures) == [k**2 for k in range(10)]
     (line,) = told(recwarn)
     assert (
-        "Slurm takes no more jobs for now" in line
+        "Slurm accepts no more jobs for now" in line
         and "QOSMaxSubmitJobPerUserLimit" in line
     )
     assert len(cluster.fake.jobs()) == 10
@@ -430,7 +430,7 @@ def test_limits_in_other_words(cluster, opened, recwarn, words):
         with cluster.running():
             assert results([first, second]) == [4, 9]
     (line,) = told(recwarn)
-    assert line.startswith("Slurm takes no more jobs for now (sbatch: error: ")
+    assert line.startswith("Slurm accepts no more jobs for now (sbatch: error: ")
 
 
 def test_a_limit_that_other_jobs_of_the_user_reach_is_waited_for(cluster, opened):
@@ -554,9 +554,9 @@ def test_calls_fail_when_sbatch_is_given_up(cluster, opened, pace, accepted):
 
 
 ENDINGS = {
-    "TIMEOUT": r"ran into its time limit; give it more with --engine-set time=MINUTES \(TIMEOUT\)",
-    "OUT_OF_MEMORY": "ran out of memory; give it more with --engine-set mem=SIZE",
-    "CANCELLED": r"was cancelled; run the command again \(CANCELLED\)",
+    "TIMEOUT": r"reached its time limit: set more with --engine-set time=MINUTES \(TIMEOUT\)",
+    "OUT_OF_MEMORY": "ran out of memory: set more with --engine-set mem=SIZE",
+    "CANCELLED": r"was cancelled: rerun the command \(CANCELLED\)",
     "FAILED": r"failed \(FAILED\)",
     "COMPLETED": r"ended without a result \(COMPLETED\)",
     "DEADLINE": "ended because its deadline passed",
@@ -664,7 +664,7 @@ def test_the_third_such_end_is_the_last(cluster, opened):
             cluster.fake.change(id, state="PREEMPTED")
         with pytest.raises(
             RuntimeError,
-            match=r"gave way to other jobs; .* \(PREEMPTED\), the last of 3 times",
+            match=r"was preempted by other jobs: .* \(PREEMPTED\), for the last of 3 times",
         ):
             future.result(timeout=HANG)
 
@@ -782,7 +782,7 @@ def test_scancel_is_tried_again(cluster, opened, recwarn):
     thread.join()
     assert {job["state"] for job in cluster.fake.jobs().values()} == {"CANCELLED"}
     (line,) = told(recwarn)
-    assert "trying for 60 seconds to cancel the jobs" in line
+    assert "archselect tries for 60 seconds to cancel the jobs" in line
 
 
 @pytest.mark.parametrize("how", ["fail", "hang"])
@@ -792,7 +792,7 @@ def test_what_cannot_be_cancelled_is_told(cluster, opened, pace, recwarn, how):
         submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
         cluster.fake.fault("scancel", how)
-    assert told(recwarn)[-1].endswith(f"do it by hand: scancel {id}")
+    assert told(recwarn)[-1].endswith(f"run scancel {id}")
 
 
 def test_jobs_that_are_there_no_longer_need_no_cancelling(cluster, opened, recwarn):
@@ -832,7 +832,7 @@ def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(
     assert cluster.fake.calls("scancel") == [["scancel", "70"]]
     assert cluster.fake.jobs()["71"]["state"] == "RUNNING"
     assert told(recwarn) == [
-        "cancelled what a killed command left in Slurm's queue: 70"
+        "cancelled the jobs that a killed command left in Slurm's queue: 70"
     ]
     assert not killed.path.exists()
 
@@ -848,7 +848,7 @@ def test_the_folder_of_a_command_on_another_machine_is_told(
     with opened() as submit, cluster.running():
         assert submit(pow, 3, 2).result(timeout=HANG) == 9
     (line,) = told(recwarn)
-    assert f"{other.path} is left by a command on not-{socket.gethostname()}" in line
+    assert f"{other.path} belongs to a command on not-{socket.gethostname()}" in line
     assert other.path.is_dir()
 
 
@@ -1045,12 +1045,12 @@ def test_a_job_has_the_clusters_own_time_limit_if_none_is_given(cluster, opened)
 
 
 BAD = {
-    "array": ({"array": "0-9"}, "setting array cannot be given here: leave it out"),
-    "name": ({"p": "gpu"}, "setting 'p' is no option of sbatch"),
-    "lines": ({"comment": "a\nb"}, "write it as sbatch takes it, in one line"),
-    "list": ({"partition": ["a", "b"]}, "write it as sbatch takes it, in one line"),
+    "array": ({"array": "0-9"}, "setting array is set by archselect: remove it"),
+    "name": ({"p": "gpu"}, "setting 'p' is not an option of sbatch"),
+    "lines": ({"comment": "a\nb"}, "write one line, as sbatch takes it"),
+    "list": ({"partition": ["a", "b"]}, "write one line, as sbatch takes it"),
     "setup": ({"setup": 3}, 'setting setup is 3: write ["COMMAND", "COMMAND"]'),
-    "folder": ({"folder": "a\x07"}, "holds letters that cannot be printed"),
+    "folder": ({"folder": "a\x07"}, "contains characters that cannot be printed"),
 }
 
 
@@ -1066,7 +1066,7 @@ def test_programs_that_are_missing_are_named(cluster):
     (cluster.fake.folder / "bin" / "scancel").unlink()
     with pytest.raises(
         UserError,
-        match="Slurm does not answer here: no scancel; run the command on a node",
+        match=r"Slurm is missing on this machine \(no scancel\): run the command on a node",
     ):
         check_slurm({})
 

@@ -106,7 +106,7 @@ def test_bad_values_are_refused(setting, value):
 def test_initial_alphas_that_crb_does_not_have(kind):
     """Above 1 it has no gradient, so that the alphas would never move."""
     with pytest.raises(
-        UserError, match="'crb' has initial alphas of 1/K: set alpha_mean = 0"
+        UserError, match="'crb' starts with alphas of 1/K: set alpha_mean = 0"
     ):
         kind(activation="crb")
     assert kind(activation="crb", alpha_mean=0).activation == "crb"
@@ -121,7 +121,7 @@ def test_a_supernet_without_a_zero_one_loss_has_the_settings_that_it_had():
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_archselects_own_are_chosen_by_their_settings(name):
-    with pytest.raises(UserError, match=f"penalty '{name}' is archselect's own: set "):
+    with pytest.raises(UserError, match=f"penalty '{name}' is built in: set "):
         AlphaSettings(penalty=name)
 
 

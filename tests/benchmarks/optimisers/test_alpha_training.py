@@ -212,13 +212,13 @@ class World:
 
 @pytest.mark.slow
 def test_the_order_of_the_small_world():
-    """Measured with 210 steps: 1.96 and 1.34 of the softmax, 1.93 and .73 of crb."""
-    epochs = 30
+    """Measured with 56 steps: 2.04 and 1.71 of the softmax, 1.95 and 1.17 of crb."""
+    epochs = 8
     softmax = World(epochs)
     softmax_prox = World(epochs, proximity="prox")
     crb = World(epochs, activation="crb")
     crb_prox = World(epochs, activation="crb", proximity="prox")
-    assert softmax_prox.distance < softmax.distance - 0.2
+    assert softmax_prox.distance < softmax.distance - 0.1
     assert crb_prox.distance < crb.distance - 0.2
     assert crb_prox.distance < softmax_prox.distance
     assert live_counts(crb.trainer) < 24

@@ -70,7 +70,8 @@ def test_an_optimiser_is_found_by_its_own_name_and_says_what_it_is(name):
     }
     assert set(optimiser().settings()) <= set(optimiser.model_fields)
     assert (
-        registry.check_class(optimiser) is optimiser and registry.source(name) is None
+        registry.check_component(optimiser) is optimiser
+        and registry.source(name) is None
     )
 
 
@@ -117,7 +118,7 @@ def test_a_class_of_a_file(write, monkeypatch):
         ),
         (
             ("warmth:", "label:"),
-            "Together has a setting label, a word that studies need: rename it",
+            "Together has a setting 'label', which is already a key of studies: rename the setting",
         ),
         (
             (": Literal[", ": Litteral["),
@@ -138,7 +139,7 @@ def test_a_class_that_lacks_something(write, change, wanted):
         ),
         (
             ":Darts",
-            "mine.py: Darts is no optimiser: derive it, there, from archselect.benchmarks.optimisers.base.",
+            "mine.py: Darts is not among the optimisers of this file: derive it there from archselect.benchmarks.",
         ),
     ],
 )
@@ -167,7 +168,7 @@ def test_settings_of_a_class_of_a_file_are_checked(write):
         )
     )
     assert message(listed).startswith(
-        "recipe together: setting warmth is tuple: make it of text, numbers or truth"
+        "recipe together: setting warmth is a tuple: records can hold only text, numbers"
     )
 
 

@@ -202,7 +202,7 @@ def test_it_goes_on_from_a_state(new_trainer):
         recorder.state() | {"losses": torch.zeros(2, 1, 2, 3)},
         recorder.state() | {"x": torch.ones(1)},
     ):
-        with pytest.raises(ValueError, match="its trace is of another shape"):
+        with pytest.raises(ValueError, match="its trace has another shape"):
             recorded(halves).load_state(spoiled, epochs=1)
     halves.recorder = other
     for trainer in (whole, halves):

@@ -41,10 +41,14 @@ def changed(old, new):
     ("old", "new", "message"),
     [
         (", report = { epochs = 4 }", "", "needs 'truth'"),
-        ('"nbgraph"', '"nb201"', "space nb201 has no graph networks: take space nbgr"),
-        ("epochs = 3", "epochs = 3, heads = 5", "5 heads do not divide 64 hidden"),
+        ('"nbgraph"', '"nb201"', "space nb201 has no graph networks: use space nbgr"),
+        (
+            "epochs = 3",
+            "epochs = 3, heads = 5",
+            "must be a multiple of 'heads'",
+        ),
         ("queries = 5\n", "", "'reward' needs 'queries'"),
-        ('"random-search"', '"random"', "no selector of the study queries"),
+        ('"random-search"', '"random"', "no selector of the study uses its 'reward'"),
     ],
 )
 def test_studies_that_cannot_run_are_refused(old, new, message):

@@ -147,11 +147,11 @@ MISTAKES = {
     "space": (("tiny", "dart", {}, {}), "unknown space 'dart': did you mean 'darts'"),
     "another space": (
         ("nb201", "darts", {}, {}),
-        "protocol nb201 is not for space darts; for that there is darts-cifar10, darts-cifar100, darts-svhn",
+        "protocol nb201 is not for space darts; protocols for it: darts-cifar10, darts-cifar100, darts-svhn",
     ),
     "a restricted space": (
         ("darts-cifar10", "minimal:2-3=none", {}, {}),
-        "protocol darts-cifar10 is not for space minimal:2-3=none; for that there is tiny$",
+        "protocol darts-cifar10 is not for space minimal:2-3=none; protocols for it: tiny$",
     ),
     "a restriction": (
         ("tiny", "minimal:2-3=nne", {}, {}),
@@ -179,7 +179,7 @@ MISTAKES = {
     ),
     "skeleton value": (
         ("tiny", "darts", {}, {"layers": 2}),
-        "needs 3 layers or more, not 2",
+        "needs at least 3 layers, not 2",
     ),
     "no head": (
         ("nb201", "nb201", {"auxiliary_weight": 0.4}, {}),

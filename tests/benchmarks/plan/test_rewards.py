@@ -99,15 +99,15 @@ def test_a_selector_reads_from_no_supernet_if_it_names_none(read):
 FAULTS = {
     "no budget": (
         [("queries = 30\n", "")],
-        "data.0: 'reward' needs 'queries', the budget",
+        "data.0: 'reward' needs 'queries', the query budget",
     ),
     "a budget alone": (
         [('name = "random-search"', 'name = "random"'), ("reward = ", "# ")],
-        "data.0: 'queries' needs a 'reward', which answers",
+        "data.0: 'queries' needs a 'reward', which answers the queries",
     ),
     "nobody asks": (
         [('name = "random-search"', 'name = "random"')],
-        "data.0: no selector of the study queries its 'reward': add one, such as random-search",
+        "data.0: no selector of the study uses its 'reward': add one, such as random-search",
     ),
     "no reward for who asks": (
         [("reward = ", "# "), ("queries = 30\n", "")],
@@ -115,8 +115,9 @@ FAULTS = {
     ),
     "the reported column": (
         [('split = "valid"', 'split = "test"')],
-        "data.0: 'reward' and 'truth' are the same column, so that selectors would choose by what judges them: take "
-        "another one, or set reward_is_reported = true, and every table says so",
+        "data.0: 'reward' and 'truth' are the same column, so selectors would be judged by the "
+        "accuracies that they query: use another column, or set reward_is_reported = true, which every table then "
+        "states",
     ),
     "an unknown column": (
         [('split = "valid"', 'split = "vaild"')],
@@ -128,11 +129,11 @@ FAULTS = {
             ("reward = ", "# "),
             ("queries = 30\n", ""),
         ],
-        "selector magnitude needs a supernet: name some in its 'on', or add [[supernets]]",
+        "selector magnitude needs a supernet: name one in its 'on', or add [[supernets]]",
     ),
     "the reward of a supernet that is not read": (
         [("reward = {", 'reward = "supernet" # {')],
-        "selector random-search reads from no supernet, which data.0 has as 'reward': name one in its 'on'",
+        "selector random-search needs a supernet: the 'reward' of data.0 is \"supernet\": name one in its 'on'",
     ),
     "an unknown kind": (
         [("reward = {", 'reward = "super" # {')],
@@ -171,7 +172,7 @@ def test_the_reported_column_is_a_reward_if_the_study_says_so(read):
     said = ("queries = 30", "queries = 30\nreward_is_reported = true")
     jobs, _ = plan(read(said, ('split = "valid"', 'split = "test"')))
     assert jobs[0].inputs.reward.is_reported
-    with pytest.raises(UserError, match="leave 'reward_is_reported' out"):
+    with pytest.raises(UserError, match="remove 'reward_is_reported'"):
         plan(read(said))
 
 
@@ -184,7 +185,7 @@ def test_a_selector_that_asks_for_anything_is_refused_a_reward_of_a_part(
     monkeypatch.setattr(RandomSearch, "queries_pool", False)
     with pytest.raises(
         UserError,
-        match=r"random-search asks for any architecture of s2, and reward 'part' has 40 of [\d,]+:",
+        match=r"random-search may query any architecture of s2, but reward 'part' has 40 of [\d,]+:",
     ):
         plan(read(*changes))
 
@@ -203,11 +204,11 @@ def test_the_reward_of_another_space_is_refused(read):
     [
         (
             ('name = "nb201"', 'name = "nbgraph"\nskeleton = { channels = 4 }'),
-            "space nbgraph has no networks: leave",
+            "space nbgraph has no networks: remove",
         ),
         (
             ("truth = [", 'train = "tiny"\ntruth = ['),
-            "space nbgraph has no networks of images to train",
+            "space nbgraph has no image networks to train",
         ),
     ],
 )
@@ -223,5 +224,5 @@ def test_networks_of_a_space_without_any_are_refused(read, change, message):
 
 def test_a_counted_cost_needs_images(read):
     study = read(more='\n[[costs]]\nname = "params"\nof = "params"\n')
-    with pytest.raises(UserError, match="cost 'params' counts params for the images"):
+    with pytest.raises(UserError, match="cost 'params' counts params on images"):
         plan(study)

@@ -55,8 +55,8 @@ def test_the_truths_own_skeleton_needs_no_note(tmp_path):
 def test_another_skeleton_is_said_once_for_all_columns(tmp_path, skeleton, words):
     (note,) = notes_of(tmp_path, skeleton)
     assert note == (
-        f"nb201: supernets have {words}; the networks of nb201-digits have channels 4, cells 2, reduction pool, "
-        "so its accuracies say less about these supernets"
+        f"nb201: the supernets have {words}, but the networks of nb201-digits have channels 4, cells 2, reduction "
+        "pool. Its accuracies may not hold for these supernets"
     )
 
 

@@ -121,6 +121,6 @@ def test_supernets_are_trained_where_they_are_meant_to_be(tmp_path):
     )
     with pytest.raises(
         UserError,
-        match=r"data\.0: needs 'truth'.* only the tables time, cells, memory, wiring, alphas do without",
+        match=r"data\.0: needs 'truth'.* only the tables time, cells, memory, wiring, alphas need neither",
     ):
         read_study(str(path))

@@ -11,7 +11,8 @@ def test_one_selector_with_two_settings_needs_labels(write_study):
         'name = "random"\non = ["untrained"]\n\n[[selectors]]\nname = "zero-cost-pt"',
     )
     with pytest.raises(
-        UserError, match="selectors: 'random' comes twice; give each a 'label'"
+        UserError,
+        match="selectors: 'random' occurs twice: give each a different 'label'",
     ):
         read_study(str(write_study(twice)))
     labelled = (twice[0], twice[1].replace('"random"', '"random"\nlabel = "again"'))
@@ -32,7 +33,7 @@ def test_two_files_whose_classes_have_one_name(write_study, tmp_path):
     files = [str(tmp_path / name) for name in ("one.py", "two.py")]
     with pytest.raises(
         UserError,
-        match=r"one\.py and .*two\.py are both called 'own'; give the classes another name",
+        match=r"one\.py and .*two\.py are both named 'own': give the classes different names",
     ):
         make_variant(study, "small", selectors=files)
 
@@ -83,7 +84,7 @@ name = "random"
         encoding="utf-8",
     )
     wanted = (
-        r"space nbgraph has no supernet: give selector random on = \[\], or leave the space out of the 'spaces' of "
+        r"space nbgraph has no supernet: for selector random, set on = \[\], or remove the space from the 'spaces' of "
         "supernet untrained"
     )
     with pytest.raises(UserError, match=wanted):
@@ -178,7 +179,7 @@ MISTAKES = {
     ),
     "a seed twice": (
         ("supernet = [0, 1]", "supernet = [1, 1]"),
-        "seeds.supernet: 1 comes twice",
+        "seeds.supernet: 1 occurs twice",
     ),
     "no seed": (
         ("supernet = [0, 1]", "supernet = []"),
@@ -186,7 +187,7 @@ MISTAKES = {
     ),
     "a supernet twice": (
         ('recipe = "untrained"', 'recipe = "darts"'),
-        "supernets: 'darts' comes twice",
+        "supernets: 'darts' occurs twice",
     ),
     "a name for a folder": (
         ('name = "small"', 'name = "../small"'),
@@ -202,7 +203,7 @@ MISTAKES = {
     ),
     "no published numbers": (
         ('"time"]', '"reproduction"]'),
-        "'reproduction' needs 'reproduces'",
+        r"'reproduction' needs \[\[reproduces\]\]",
     ),
     "a study to vary": (
         ('name = "small"', 'name = "small"\nvariant_of = "quikstart"'),
@@ -223,11 +224,11 @@ MISTAKES = {
     ),
     "no weights of operations to show": (
         ('"time"]', '"alphas"]'),
-        "'alphas' needs a supernet that learns alphas, with 'trace = true'",
+        "'alphas' needs a supernet that learns alphas, has 'trace = true'",
     ),
     "a trace of nothing": (
         ('"untrained"\nb', '"untrained"\ntrace = true\nb'),
-        "untrained is not trained: it has no",
+        "untrained is not trained: remove 'trace'",
     ),
 }
 

@@ -115,7 +115,7 @@ def test_ids_do_not_depend_on_costs(quick, finished, inline):
     [
         ("parms", "did you mean 'params'"),
         ("table:TABLE/b", "unknown column"),
-        ("table:TABLE/a@3", "of the form table"),
+        ("table:TABLE/a@3", "the form table"),
         ("additive:TABLE/a@3", "at least 10 cells"),
         ("additive:TABLE/a@15625", "take fewer"),
         ("table:nowhere.npz/a", "no cost table at"),

@@ -304,16 +304,16 @@ def test_every_file_is_json(whole):
 
 MISTAKES = {
     'train = "tinyy"': "unknown protocol 'tinyy': did you mean 'tiny'",
-    'train = "darts-cifar10"': "protocol darts-cifar10 is not for space nb201; for that there is nb201, tiny",
+    'train = "darts-cifar10"': "protocol darts-cifar10 is not for space nb201; protocols for it: nb201, tiny",
     'train = { protocol = "tiny", epoch = 1 }': "unknown key of a data set's 'train' 'epoch': did you mean 'epochs'",
     'train = { protocol = "tiny", seed = [1] }': "did you mean 'seeds'",
     'train = { protocol = "tiny", seeds = [] }': r"data\.0\.train\.0\.seeds: List should have at least 1 item",
-    'train = { protocol = "tiny", seeds = [1, 1] }': r"train\.seeds: 1 comes twice",
-    'train = ["tiny", "tiny"]': "train: .*comes twice",
+    'train = { protocol = "tiny", seeds = [1, 1] }': r"train\.seeds: 1 occurs twice",
+    'train = ["tiny", "tiny"]': "train: .*occurs twice",
     'train = { protocol = "tiny", skeleton = { layers = 3 } }': "unknown skeleton setting of nb201 'layers'",
     "train = { epochs = 3 }": r"data\.0\.train\.0\.protocol: Field required",
     "train = 3": r"data\.0\.train\.0: Input should be a valid dictionary",
-    "train = []": r"data\.0: needs 'truth', tables to look selected architectures up in, or 'train', a protocol",
+    "train = []": r"data\.0: needs 'truth' \(ground truths to look up accuracies\), or 'train' \(a training protocol\)",
 }
 
 

@@ -362,7 +362,7 @@ def test_a_run_that_kills_its_workers_fails_and_no_other(
     outcome = run_study(study, tmp_path / "out", device="cpu", workers=1)
     (failure,) = Folder(tmp_path / "out").read_all(Failure)
     assert outcome.failed == [failure.id]
-    reason = "WorkerDied: 3 workers died of it: killed, or out of memory"
+    reason = "WorkerDied: 3 workers died during this call: killed, or out of memory"
     assert (failure.inputs.selector.name, failure.error) == ("deadly", reason)
     (made,) = facts(tmp_path / "out")
     assert facts(tmp_path / "out")[made] == facts(finished_once)[made]

@@ -242,7 +242,7 @@ def test_a_journal_that_answers_another_question_is_refused(tmp_path):
     )
     again = Journal(tmp_path / "x", "run")
     with pytest.raises(
-        UserError, match=r"does not fit its run \(line 2\): remove it and run again"
+        UserError, match=r"does not match its run \(line 2\): remove it and run again"
     ):
         again.next("evaluate")
 

@@ -90,6 +90,7 @@ def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(part, tmp_
         builder.add(cell, "made-up", "test", 1, "a", 80.0)
     builder.table("cells", origin="a test", licence="MIT").save(tmp_path / "cells.npz")
     with pytest.raises(
-        UserError, match="speaks for nb1shot1-1, nb1shot1-2: write a study for each"
+        UserError,
+        match=r"fits several spaces \(nb1shot1-1, nb1shot1-2\): write a study for each",
     ):
         describe_truths([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])

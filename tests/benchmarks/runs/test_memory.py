@@ -168,7 +168,7 @@ def test_a_study_without_budgets_records_none(quick, inline, tmp_path):
     assert {record.memory for record in Folder(root).read_all(Record)} == {None}
     table = memory_table(load(root))
     assert table.frame.empty
-    assert table.answer == "No search has a budget of memory."
+    assert table.answer == "No search has a memory budget."
 
 
 def test_a_budget_is_part_of_a_supernets_settings_only_where_it_is_given():
@@ -243,11 +243,11 @@ IMPOSSIBLE = {
     "an accuracy that is none": ({"best": float("nan")}, "memory.sub_spaces.best"),
     "a closing of no edge": (
         {"closing": Closing(0, 0, 0, 6, 0)},
-        "no edge of its cell",
+        "not an edge of its cell",
     ),
     "a closing of no operation": (
         {"closing": Closing(0, 0, 0, 0, 5)},
-        "no operation of its edge",
+        "not an operation of its edge",
     ),
     "a closing before the first step": (
         {"closing": Closing(0, -1, 0, 0, 0)},

@@ -77,8 +77,8 @@ def test_what_is_kept_is_named_once_and_calmly(study, made):
     outcome, (line,) = again(study, made)
     assert (outcome.made, outcome.kept) == (0, 6)
     assert line == (
-        f"Kept: 6 runs and 4 supernets of other code of archselect ({ONE[:10]}; this is {TWO[:10]}). "
-        "--rerun-other-code makes them again."
+        f"Kept: 6 runs and 4 supernets of other commits of archselect ({ONE[:10]}; this is {TWO[:10]}). "
+        "--rerun-other-code repeats them."
     )
     assert before == {path: path.read_bytes() for path in (made / "records").iterdir()}
 
@@ -197,7 +197,7 @@ def test_through_the_command_line(write_quick, archselect, inline, at, tmp_path)
     code, out, err = archselect(*words)
     assert code == 0 and "0 runs made, 6 kept" in out
     assert err.count("\n") == 1 and err.startswith(
-        "Kept: 6 runs and 4 supernets of other code"
+        "Kept: 6 runs and 4 supernets of other commits"
     )
     code, out, err = archselect(*words, "--rerun-other-code")
     assert (code, err) == (0, "") and "6 runs made, 0 kept" in out

@@ -300,7 +300,7 @@ def test_what_the_queries_would_have_cost_to_train_is_recorded(run, seconds):
         (
             "Seconds",
             '\n[[costs]]\nname = "training"\nof = "SECONDS:Seconds"\n',
-            "costs: 'training' is what the reward's 'seconds' are called",
+            "costs: the name 'training' is taken by the reward's 'seconds'",
         ),
     ],
 )

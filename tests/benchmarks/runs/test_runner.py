@@ -100,7 +100,7 @@ def test_a_damaged_supernet_is_the_users_to_mend(runner, jobs):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(
         UserError,
-        match=f"{path.name} is not a supernet of ours or is damaged: remove it and run",
+        match=f"{path.name} is damaged, or is not a supernet of archselect: remove it and run",
     ):
         runner.run(job)
 
@@ -138,7 +138,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
     for path, text in ((files[1], selector), (files[0], optimiser)):
         path.write_text(path.read_text() + "# edited\n", encoding="utf-8")
         with pytest.raises(
-            UserError, match=f"^{text} was changed while the study ran; run it again"
+            UserError, match=f"^{text} changed while the command ran: rerun it"
         ):
             runner.run(job)
     with pytest.raises(UserError, match=f"^{optimiser} was changed while"):

@@ -563,12 +563,12 @@ def test_a_diverging_training_is_not_gone_on_with(tmp_path):
 
 def test_batches_that_do_not_fit_are_the_users_to_mend_before_anything_is_trained():
     for size, fault in (
-        (13, "leaves a last batch of one"),
-        (64, "is more than there are"),
+        (13, "leaves a last batch of one image"),
+        (64, "exceeds the number of training images"),
     ):
         with pytest.raises(
             UserError,
-            match=rf"batch_size {size} {fault}.*\(40 training images of 'digits'\); choose",
+            match=rf"batch_size {size} {fault}.*\(40 in 'digits'\): choose",
         ):
             quick_training(batch_size=size)
     for size in (2, 12, 40):

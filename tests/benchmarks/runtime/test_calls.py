@@ -109,10 +109,10 @@ def test_a_call_that_was_cancelled_is_settled_without_a_fault():
 
 def test_a_command_that_cannot_go_on_without_a_result_ends_in_one_line():
     future = Future()
-    future.set_exception(WorkerDied("3 workers died of it"))
+    future.set_exception(WorkerDied("3 workers died during this call"))
     with pytest.raises(
         UserError,
-        match=r"^3 workers died of it; what is done is kept: run the command again",
+        match=r"^3 workers died during this call. Finished work is kept: rerun the command",
     ):
         result_of(future)
     assert result_of(outcome(abs, -1)) == 1

@@ -95,7 +95,7 @@ def test_more_images_than_those_of_the_command_are_refused(
 ):
     """What their description has beside the checksum counts, too."""
     job = harness.plan_runs(own_images, None)[0].supernet
-    with pytest.raises(UserError, match="train_images 16 in place of 15"):
+    with pytest.raises(UserError, match="train_images 16 instead of 15"):
         same_inputs.check_same_images(
             "x",
             job.data_inputs,
@@ -166,8 +166,11 @@ def test_workers_of_other_code_are_refused(
         harness, "running_code", lambda: running_code()._replace(**change)
     )
     said = refusal(quick, tmp_path / "out")
-    assert said.startswith("archselect on ") and "is other code (version " in said
-    assert "install the same on all machines" in said
+    assert (
+        said.startswith("archselect on ")
+        and "differs from that of the command (version " in said
+    )
+    assert "install the same version on all machines" in said
 
 
 def test_a_worker_that_cannot_tell_its_commit_is_known_by_its_sources(monkeypatch):

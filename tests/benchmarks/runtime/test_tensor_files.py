@@ -121,7 +121,8 @@ def test_a_damaged_file_is_refused(tmp_path, cut):
     whole = path.read_bytes()
     path.write_bytes(whole[:cut])
     with pytest.raises(
-        UserError, match="is not a file of ours or is damaged: remove it and run again"
+        UserError,
+        match="is damaged, or archselect did not write it: remove it and run again",
     ):
         load_tensors(path)
     middle = len(whole) // 2
@@ -195,7 +196,7 @@ def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, kind):
     try:
         with pytest.raises(
             UserError,
-            match="is not a file of ours or is damaged: remove it and run again",
+            match="is damaged, or archselect did not write it: remove it and run again",
         ):
             load_tensors(path)
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
@@ -218,13 +219,13 @@ def test_a_packed_file_is_none_of_ours(tmp_path):
             new.writestr(name, old.read(name))
     seal(tmp_path / "file", b"{}\n" + packed.getvalue())
     assert (tmp_path / "file").stat().st_size < 100_000
-    with pytest.raises(UserError, match="is not a file of ours"):
+    with pytest.raises(UserError, match="archselect did not write it"):
         load_tensors(tmp_path / "file")
 
 
 def test_a_pickle_alone_is_none_of_ours(tmp_path):
     seal(tmp_path / "file", b"{}\n" + pickle.dumps({"content": {}, "tensors": {}}))
-    with pytest.raises(UserError, match="is not a file of ours"):
+    with pytest.raises(UserError, match="archselect did not write it"):
         load_tensors(tmp_path / "file")
 
 
@@ -232,5 +233,5 @@ def test_a_file_that_is_gone(tmp_path):
     """As one that another process has removed since it was listed."""
     path = tmp_path / "file"
     assert load_tensors_if_present(path) is None and read_commit(path) is None
-    with pytest.raises(UserError, match="is not a file of ours"):
+    with pytest.raises(UserError, match="archselect did not write it"):
         load_tensors(path)

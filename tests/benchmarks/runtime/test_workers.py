@@ -156,7 +156,8 @@ def test_a_call_that_kills_every_worker_fails_and_the_others_do_not():
         deadly = submit(signal.raise_signal, signal.SIGKILL)
         others += [submit(pow, 2, k) for k in range(3, 6)]
         with pytest.raises(
-            WorkerDied, match="3 workers died of it: killed, or out of memory"
+            WorkerDied,
+            match="3 workers died during this call: killed, or out of memory",
         ):
             deadly.result(HANG)
         assert [future.result(HANG) for future in others] == [1, 2, 4, 8, 16, 32]
@@ -188,7 +189,7 @@ def test_workers_that_die_at_their_start_are_not_started_for_ever():
     """No call is to blame, so that all are left, in one line."""
     with worker_pool(1, signal.raise_signal, signal.SIGKILL) as submit:
         futures = [submit(pow, 2, k) for k in range(3)]
-        message = "3 workers died one after the other before they began anything: killed, or out of memory; give fewer"
+        message = "3 workers in a row died before they began a call: killed, or out of memory. Rerun"
         for future in futures:
             with pytest.raises(UserError, match=message):
                 future.result(HANG)

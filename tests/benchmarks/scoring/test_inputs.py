@@ -21,7 +21,7 @@ def inputs_of(population, proxies, **settings):
     [
         (("nwto",), {}, "did you mean 'nwot'"),
         (("naswot",), {}, "unknown proxy 'naswot': did you mean 'nwot'"),
-        (("nwot", "nwot"), {}, "one of them comes twice"),
+        (("nwot", "nwot"), {}, "name each proxy once"),
         (("nwot",), {"batch_size": 5000}, "a batch of 5000 does not fit"),
         (("nwot",), {"skeleton": {"chanels": 3}}, "did you mean 'channels'"),
         (("nwot",), {"data": "digit"}, "did you mean 'digits'"),

@@ -75,18 +75,18 @@ def test_cell_types_by_name(write):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{}, {}], "row 2: this score came before"),
+        ([{}, {}], "row 2: this score is repeated"),
         ([{"score": "x"}], "row 1: score must be a number"),
         (
             [{}, {"operation": "skip_connect", "score": "inf"}],
-            "row 2: score must be finite; leave out the rows",
+            "row 2: score must be finite; remove the rows",
         ),
         ([{"score": "-inf"}], "row 1: score must be finite"),
         ([{"score": "nan"}], "row 1: score must be a number"),
         ([{"better": "high"}], "row 1: better must be 'higher' or 'lower'"),
         (
             [{}, {"target_node": 2, "better": "higher"}],
-            "row 2: better is 'higher', and before it was 'lower' for a",
+            "row 2: better is 'higher', but an earlier row has 'lower' for a",
         ),
         (
             [{"operation": "nor_conv3x3"}],

@@ -110,12 +110,12 @@ def test_a_file_with_accuracies_and_published_scores(write, name, column):
 @pytest.mark.parametrize(
     ("cells", "options", "message"),
     [
-        ("sample:x", {}, "write how many, such as sample:100"),
+        ("sample:x", {}, "write a number, such as sample:100"),
         ("sample:0", {}, "write how many"),
-        ("top:2", {"truth": DIGITS}, "write a share, such as top:0.1"),
+        ("top:2", {"truth": DIGITS}, "write a fraction, such as top:0.1"),
         ("top:x", {"truth": DIGITS}, "write a share"),
-        ("top:0.1", {}, "needs a truth: --table"),
-        ("all", {"accuracy_column": "acc"}, "all is no file"),
+        ("top:0.1", {}, "needs a ground truth: --table"),
+        ("all", {"accuracy_column": "acc"}, "all is not a file"),
         ("absent.csv", {}, "cannot read absent.csv: No such file"),
         (
             "all",
@@ -140,20 +140,22 @@ def test_a_space_that_is_smaller_than_the_sample(monkeypatch):
         "sample",
         lambda self, rng: NB201.parse(CELLS[int(rng.integers(2))]),
     )
-    with pytest.raises(UserError, match="seems to have only 2; use --cells all"):
+    with pytest.raises(
+        UserError, match="seems to have only 2 architectures: use --cells all"
+    ):
         populate(NB201, "sample:3")
 
 
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ({"arch": [CELLS[0], CELLS[0]]}, {}, "row 2: this architecture came before"),
+        ({"arch": [CELLS[0], CELLS[0]]}, {}, "row 2: this architecture is repeated"),
         ({"arch": [CELLS[0], "|x|"]}, {}, "row 2: "),
         ({"arch": [CELLS[0], ""]}, {}, "row 2: arch is missing"),
         (
             {"arch": CELLS, "nwot": [1, "high"]},
             {"proxies": ("nwot",)},
-            "row 2: nwot must be a number, or nothing",
+            "row 2: nwot must be a number or empty",
         ),
         (
             {"cell": CELLS},
@@ -178,7 +180,7 @@ def test_a_space_that_is_smaller_than_the_sample(monkeypatch):
         (
             {"arch": CELLS, "acc": [90, 91]},
             {"accuracy_column": "acc", "truth": DIGITS},
-            "give accuracies once",
+            "there are two sources of accuracies",
         ),
     ],
 )

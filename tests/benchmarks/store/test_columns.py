@@ -63,7 +63,7 @@ def test_a_file_has_a_list_for_every_column(plain):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ('{"where": [], "count": [], "size": [1.0]}', "its columns differ in length"),
+        ('{"where": [], "count": [], "size": [1.0]}', "the columns differ in length"),
         (
             '{"where": ["a"], "count": [2147483648], "size": [1.0]}',
             "less than 2147483648",

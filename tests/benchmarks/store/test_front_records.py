@@ -34,7 +34,7 @@ def test_a_front_is_read_as_it_was_written(front, tmp_path):
         ({"reference_cost": 1.0}, "points.cost is"),
         ({"random_shares": [0.5]}, "random_shares has 1 entries"),
         ({"random_errors": []}, "random_errors has 0 entries"),
-        ({"random_cells": [2, 1]}, "random_cells do not rise"),
+        ({"random_cells": [2, 1]}, "random_cells do not increase"),
     ],
 )
 def test_what_no_front_can_be_is_refused(front, changes, message):
@@ -72,5 +72,5 @@ def test_fronts_that_contradict_one_another_are_refused(front, tmp_path):
         write_study(tmp_path / "one", records, [front]),
         write_study(tmp_path / "other", records, [other]),
     ]
-    with pytest.raises(UserError, match="contradict one another"):
+    with pytest.raises(UserError, match="contradict each other"):
         merge_folders(parts, tmp_path / "joined")

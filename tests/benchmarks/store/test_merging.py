@@ -81,7 +81,7 @@ def test_times_may_differ_and_selections_may_not(parts, tmp_path):
     write_fact(
         folder.path(Record, record.id), record.model_copy(update={"selected": other})
     )
-    with pytest.raises(UserError, match="contradict one another"):
+    with pytest.raises(UserError, match="contradict each other"):
         merge_folders([parts[0], again], tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
 
@@ -90,7 +90,7 @@ def test_another_study_is_refused(parts, tmp_path):
     other = shutil.copytree(parts[0], tmp_path / "other")
     info = Folder(other).study()
     write_fact(Folder(other).study_path, info.model_copy(update={"name": "other"}))
-    with pytest.raises(UserError, match="are of different studies: their name differ"):
+    with pytest.raises(UserError, match="hold different studies: their name differ"):
         merge_folders([parts[0], other], tmp_path / "joined")
 
 
@@ -112,7 +112,7 @@ def test_traces_come_along(parts, tmp_path, digits):
     assert read_trace(Folder(out).trace(names[1])).info.seed == 1
     assert merge_folders(parts, out) == (0, 15)
     Folder(parts[0]).trace(names[0]).write_bytes(b"")
-    with pytest.raises(UserError, match="is not a trace or is damaged"):
+    with pytest.raises(UserError, match="is damaged, or is not a trace"):
         merge_folders(parts, tmp_path / "refused")
 
 
@@ -153,7 +153,7 @@ def test_a_folder_of_another_study_is_not_taken_over(parts, tmp_path):
     renamed(out, "other")
     said = refused(parts, out)
     assert (
-        f"{out} holds study 'other' with another name, not this 'small': name another folder with --out"
+        f"{out} holds study 'other' with another name than this study 'small': name another folder with --out"
         in said
     )
 
@@ -163,7 +163,7 @@ def test_a_folder_of_no_study_is_not_taken_over(parts, tmp_path, name):
     path = tmp_path / "there" / name
     path.parent.mkdir(parents=True)
     path.write_text("{}")
-    assert "and no study.json: name another folder with --out" in refused(
+    assert "but no study.json: name another folder with --out" in refused(
         parts, tmp_path / "there"
     )
 
@@ -197,7 +197,7 @@ def test_every_contradiction_is_listed(parts, tmp_path):
     said = refused([parts[0], again], tmp_path / "joined")
     assert (
         all(str(path) in said for path in paths)
-        and said.count("contradict one another") == 3
+        and said.count("contradict each other") == 3
     )
 
 
@@ -231,7 +231,7 @@ def test_traces_of_one_supernet_with_other_numbers_are_refused(parts, tmp_path, 
     assert merge_folders(parts, tmp_path / "joined") == (14, 0)
     trace.losses[0] += 1
     write_trace(Folder(parts[1]).trace(trace.info.id), trace)
-    assert "traces of one supernet, with other numbers" in refused(
+    assert "traces of the same supernet, with different numbers" in refused(
         parts, tmp_path / "refused"
     )
 
@@ -293,7 +293,7 @@ def test_other_commits_and_unfinished_folders_are_said(parts, tmp_path):
 
 def test_folders_that_cannot_be_meant_are_refused(parts, tmp_path):
     out = tmp_path / "joined"
-    assert "is given 2 times: name each folder once" in refused(
+    assert "is named 2 times: name each folder once" in refused(
         [parts[0], parts[0] / ".." / parts[0].name], out
     )
     inner = shutil.copytree(parts[1], parts[0] / "inner")
@@ -380,8 +380,8 @@ def test_the_command_says_what_is_refused_in_a_line_each(parts, tmp_path, archse
     assert (code, out) == (
         2,
         "",
-    ) and "are of different studies: their name differ" in " ".join(err.split())
+    ) and "hold different studies: their name differ" in " ".join(err.split())
     assert not (tmp_path / "joined").exists()
     renamed(parts[1], "small")
     code, out, err = archselect("merge", *parts, "--out", tmp_path / "joined")
-    assert code == 0 and "13 facts copied, 0 there already" in out
+    assert code == 0 and "13 records copied, 0 already in the folder" in out

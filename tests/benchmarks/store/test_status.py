@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -99,10 +100,11 @@ def test_what_is_printed(finished, archselect):
     code, out, _ = archselect("status", finished)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "small: 4 of 6 runs done, 0 under way, 1 failed, 1 to come"
-    assert lines[1] == "supernets: 4 made"
-    assert lines[2] == "time left: about 10 seconds, at the pace of the last runs"
-    assert lines[3].startswith("last written to: ") and lines[3].endswith(" ago")
+    assert lines[0] == "small: 4 of 6 runs done, 0 running, 1 failed, 1 not started"
+    assert lines[1] == "supernets: 4 trained"
+    paced = "time left: about 10 seconds, at the pace of the last runs: until "
+    assert re.fullmatch(rf"{paced}\d\d:\d\d", lines[2])
+    assert lines[3].startswith("last written: ") and lines[3].endswith(" ago")
     assert lines[4].startswith("failed: ") and lines[4].endswith(
         ": MemoryError: too much"
     )

@@ -96,11 +96,11 @@ def test_it_is_of_the_supernet_whose_name_it_bears(trace, path):
     write_trace(other, trace)
     with pytest.raises(
         UserError,
-        match=r"it is of another supernet.*: remove it and its supernet, and run again",
+        match=r"it belongs to another supernet.*: remove it and its supernet, and run again",
     ):
         read_trace(other)
     write_trace(path, replace(trace, info=trace.info.model_copy(update={"seed": 1})))
-    with pytest.raises(UserError, match="it is of another supernet"):
+    with pytest.raises(UserError, match="it belongs to another supernet"):
         read_trace(path)
 
 
@@ -132,7 +132,7 @@ def test_a_truncated_or_missing_file_is_refused(trace, path):
     whole = path.read_bytes()
     for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="is not a trace or is damaged") as refused:
+        with pytest.raises(UserError, match="is damaged, or is not a trace") as refused:
             read_trace(path)
         assert "\n" not in str(refused.value)
 

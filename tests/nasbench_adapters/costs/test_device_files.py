@@ -112,23 +112,23 @@ def test_the_measured_devices_come_out_as_from_the_archive(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([1.0] * 100, "has 100 numbers, and the space has 15,625 architectures"),
+        ([1.0] * 100, "has 100 numbers, but the space has 15,625 architectures"),
         (torch.ones(15_624), "has 15,624 numbers"),
         ([], "has 0 numbers"),
         (np.ones(3), "has 3 numbers"),
-        ({"latency": [1.0]}, "holds a dict, and no list or tensor"),
+        ({"latency": [1.0]}, "holds a dict, not a list or tensor"),
         ("text", "holds a str"),
         (3.0, "holds a float"),
-        ([1.0] * 15_624 + ["x"], "row 15625: a number is wanted, and not a str"),
-        ([True] * 15_625, "row 1: a number is wanted, and not a bool"),
-        ([[1.0]] * 15_625, "row 1: a number is wanted, and not a list"),
+        ([1.0] * 15_624 + ["x"], "row 15625: wanted a number, found a str"),
+        ([True] * 15_625, "row 1: wanted a number, found a bool"),
+        ([[1.0]] * 15_625, "row 1: wanted a number, found a list"),
         ([10**400] * 15_625, "row 1: the number is too large"),
-        (torch.ones(15_625, 2), r"of the shape \(15625, 2\)"),
+        (torch.ones(15_625, 2), r"with shape \(15625, 2\)"),
         (torch.ones(15_625, dtype=torch.bool), "a tensor of torch.bool"),
         (torch.ones(15_625, dtype=torch.complex64), "a tensor of torch.complex64"),
-        (torch.ones(15_625).to_sparse(), "and no plain list of"),
+        (torch.ones(15_625).to_sparse(), "not a list of"),
         (torch.ones(1).expand(10**12), "has 1,000,000,000,000 numbers"),
-        (np.ones((5, 5)), r"an array of float64 of the shape \(5, 5\)"),
+        (np.ones((5, 5)), r"an array of float64 with shape \(5, 5\)"),
         ([-1.0] * 15_625, "phone"),
         ([float("inf")] * 15_625, "phone"),
     ],
@@ -168,7 +168,7 @@ def test_a_large_file_is_refused_before_it_is_read(saved, tmp_path, monkeypatch)
     monkeypatch.setattr(
         device_files, "load_plain", lambda path: pytest.fail("it is read")
     )
-    with pytest.raises(UserError, match="at most 1,000 bytes are read"):
+    with pytest.raises(UserError, match="more than 1,000 bytes"):
         import_costs(path, SOURCE, out=tmp_path / "o.npz")
 
 
@@ -179,17 +179,17 @@ def test_faults_of_the_request(saved, tmp_path):
     text = tmp_path / "costs.csv"
     text.write_text("arch,a\n")
     out = tmp_path / "o.npz"
-    with pytest.raises(UserError, match="are both of the device 'a': rename one"):
+    with pytest.raises(UserError, match="are both for the device 'a': rename one"):
         import_costs([first, again], SOURCE, out=out)
     with pytest.raises(UserError, match=r"costs\.csv cannot be read together"):
         import_costs([first, text], SOURCE, out=out)
     with pytest.raises(UserError, match=r"there is no file of costs at .*b\.pt"):
         import_costs([first, tmp_path / "b.pt"], SOURCE, out=out)
-    with pytest.raises(UserError, match="name one, or several"):
+    with pytest.raises(UserError, match="name at least one"):
         import_costs([], SOURCE, out=out)
     with pytest.raises(UserError, match="leave out --values"):
         import_costs(first, source(values="x"), out=out)
-    with pytest.raises(UserError, match="is one of nb201, not of darts"):
+    with pytest.raises(UserError, match="exists for nb201 only, not darts"):
         import_costs(first, source(space="darts", order="nb201-index"), out=out)
     with pytest.raises(UserError, match=r"column of .*'b'"):
         import_costs(first, source(columns=("b",)), out=out)

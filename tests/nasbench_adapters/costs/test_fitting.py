@@ -247,7 +247,7 @@ def test_a_fit_that_leaves_no_new_class_is_refused():
     choices = whole_choices()
     disconnected = choices[(choices[:, 3:] == 0).all(axis=1)]
     table = made_up([np.arange(100.0, 225.0)], disconnected)
-    with pytest.raises(UserError, match="of the same function"):
+    with pytest.raises(UserError, match="the same function"):
         _ = AdditiveCost(table, "a", 20).fit
 
 

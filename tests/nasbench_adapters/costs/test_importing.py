@@ -128,7 +128,7 @@ def test_the_order_is_said(npz, tmp_path):
         (
             {"a": np.ones((3, 1))},
             {"columns": ("x",), "space": "darts", "order": "nb201-index"},
-            "is one of nb201, not of darts",
+            "exists for nb201 only, not darts",
         ),
         (
             {"a": np.ones((3, 2)), "n": np.array(["x", "x"])},
@@ -167,7 +167,7 @@ def test_an_archive_that_does_not_fit(npz, tmp_path, arrays, changes, message):
 
 def test_an_archive_of_objects_runs_nothing(npz, tmp_path):
     path = npz(a=np.array([{"x": 1}], dtype=object))
-    with pytest.raises(UserError, match=r"no \.npz of plain arrays"):
+    with pytest.raises(UserError, match=r"not an \.npz of plain arrays"):
         import_costs(path, SOURCE, out=tmp_path / "o.npz")
 
 
@@ -198,7 +198,7 @@ def test_a_cell_that_comes_twice(csv, tmp_path):
     path = csv(a=[1, 2, 3, 4])
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, lines[1]]))
-    with pytest.raises(UserError, match="row 1: an architecture comes twice"):
+    with pytest.raises(UserError, match="row 1: an architecture occurs twice"):
         import_costs(path, SOURCE, out=tmp_path / "o.npz")
 
 

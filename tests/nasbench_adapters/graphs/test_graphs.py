@@ -31,12 +31,12 @@ def test_edges_stand_in_both_directions_once_and_never_lead_back():
     ("changes", "message"),
     [
         ({"features": np.eye(5)}, r"features are \(5, 5\)"),
-        ({"features": np.full((6, 2), np.nan)}, "no finite numbers"),
+        ({"features": np.full((6, 2), np.nan)}, "not finite numbers"),
         ({"edges": np.zeros((3, 2), int)}, r"give \(2, edges\)"),
         ({"edges": np.array([[0], [6]])}, "edges must be whole numbers from 0 to 5"),
         ({"labels": np.array([0, 1, 2, 0, 0, 0])}, "labels must be whole numbers"),
         ({"labels": np.linspace(0, 1, 6)}, "labels must be whole numbers"),
-        ({"valid": np.array([1, 3])}, "a node is of two parts"),
+        ({"valid": np.array([1, 3])}, "a node is in two parts"),
         ({"test": np.array([], int)}, "a part has no nodes"),
     ],
 )

@@ -87,8 +87,8 @@ def test_files_that_run_code_are_refused(files):
 @pytest.mark.parametrize(
     ("part", "content", "message"),
     [
-        ("allx", [1, 2], "holds no sparse matrix"),
-        ("ally", np.zeros(3), "does not have a row per row of ind.cora.allx"),
+        ("allx", [1, 2], "is not a sparse matrix"),
+        ("ally", np.zeros(3), "has another number of rows than ind.cora.allx"),
         ("graph", [1], "is no table of neighbours"),
         ("graph", {0: [10**6]}, "edges must be whole numbers"),
         ("tx", csr_matrix((2, FEATURES)), "does not have a row per row"),

@@ -158,7 +158,7 @@ def test_npz_with_every_key(tmp_path: Path) -> None:
         ({"pad": 1.5}, "'pad' is float64"),
         ({"classes": 2}, "labels go from 0 to 2"),
         ({"train_images": np.zeros((6, 16, 16, 3))}, "must be uint8"),
-        ({"train_labels": np.array([{}] * 6)}, "no readable .npz"),
+        ({"train_labels": np.array([{}] * 6)}, "not a readable .npz"),
     ],
 )
 def test_npz_with_something_wrong(

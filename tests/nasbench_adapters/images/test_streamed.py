@@ -88,7 +88,7 @@ def test_only_small_data_sets_are_kept_on_the_device(dataset: ImageDataset) -> N
     assert isinstance(training_images(load_images("digits"), CPU), Images)
     with pytest.raises(
         UserError,
-        match="'ImageNet' is too large to be kept on the device: train on it, do not search",
+        match="'ImageNet' is too large for the device's memory: use it for training",
     ):
         Images(dataset, CPU)
 
@@ -304,7 +304,7 @@ def test_jitter_is_one_of_the_orders_with_factors_of_its_own_for_each_image() ->
 def test_files_that_are_missing_or_wrong(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"lacks train_images\.npy, train_labels\.npy, .*: ImageNet is not fetched",
+        match=r"lacks train_images\.npy, train_labels\.npy, .*: ImageNet cannot be downloaded",
     ):
         load_images("ImageNet", tmp_path)
     assert not DATASETS["ImageNet"].present(tmp_path)
@@ -315,7 +315,7 @@ def test_files_that_are_missing_or_wrong(tmp_path: Path) -> None:
         ({"val_images": np.zeros((TESTS, 8, 8, 3), np.uint8)}, "the same shape"),
         (
             {"val_labels": np.array([{}] * TESTS)},
-            r"val_labels\.npy is no readable \.npy of a plain array",
+            r"val_labels\.npy is not a readable \.npy of a plain array",
         ),
     ):
         with pytest.raises(UserError, match=message) as caught:
@@ -325,7 +325,9 @@ def test_files_that_are_missing_or_wrong(tmp_path: Path) -> None:
     path = tmp_path / "imagenet" / "train_images.npy"
     for content in (b"", b"nothing", path.read_bytes()[:1000]):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"train_images\.npy is no readable \.npy"):
+        with pytest.raises(
+            UserError, match=r"train_images\.npy is not a readable \.npy"
+        ):
             load_images("ImageNet", tmp_path)
     grey = write(
         tmp_path, **{k: arrays()[k][..., :1] for k in ("train_images", "val_images")}

@@ -146,7 +146,7 @@ def test_a_file_of_something_else(tmp_path: Path, how: str) -> None:
 def test_a_damaged_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / TRAIN.name).write_bytes(data)
     with pytest.raises(
-        UserError, match=r"train_32x32\.mat (is no MATLAB file|does not hold)"
+        UserError, match=r"train_32x32\.mat (is not a MATLAB file|does not hold)"
     ) as caught:
         read(tmp_path, None, known_file(tmp_path, TRAIN.name))
     assert "\n" not in str(caught.value)
@@ -156,5 +156,5 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     write_svhn(tmp_path, TRAIN.name)
     path = tmp_path / TRAIN.name
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(UserError, match="is no MATLAB file of images"):
+    with pytest.raises(UserError, match="is not a MATLAB file of images"):
         read(tmp_path, None, known_file(tmp_path, TRAIN.name))

@@ -341,7 +341,7 @@ def test_the_auxiliary_head_reads_the_second_reduction_and_only_while_training(i
     assert network.auxiliary[1].stride == 3
     assert network.eval().training_logits(x)[1] is None
     assert plain.train().training_logits(x)[1] is None
-    with pytest.raises(ValueError, match="replicas have no auxiliary head"):
+    with pytest.raises(ValueError, match="with replicas cannot have an auxiliary head"):
         network_of(space, architecture, [0, 1], auxiliary=True)
 
 

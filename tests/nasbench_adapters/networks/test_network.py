@@ -247,7 +247,7 @@ def test_replicas_are_networks_side_by_side(cell, seeds, reduction):
 
 def test_replicas_need_as_many_seeds():
     cell = next(SPACE.enumerate())
-    with pytest.raises(ValueError, match="2 replicas need as many seeds, not 1"):
+    with pytest.raises(ValueError, match="2 replicas need 2 seeds, not 1"):
         Network(SPACE, cell, SKELETON, 3, 4, [0, 1]).initialise([0])
 
 

@@ -283,7 +283,7 @@ def test_an_input_is_brought_to_the_cells_channels_and_size(images, scale):
         own.load_state_dict(ours.state_dict())
     x = images(2, size=6)
     torch.testing.assert_close(module(x), mine(x), rtol=1e-12, atol=1e-12)
-    with pytest.raises(ValueError, match="an input 4 times as large as the cell"):
+    with pytest.raises(ValueError, match="not 4 times"):
         Preprocess(3, 4, 4, affine=False)
 
 

@@ -79,7 +79,7 @@ def test_a_broken_one_is_named_and_the_others_work(registry, value, why):
 def test_a_package_does_not_take_the_place_of_another(registry):
     with pytest.warns(
         PluginWarning,
-        match="'one' .* is left out: there is another number of that name",
+        match="'one' .* is left out: another number already has that name",
     ):
         assert (
             registry(one="sys:maxsize").get("one") == 1

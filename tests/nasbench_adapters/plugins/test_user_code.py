@@ -213,9 +213,9 @@ def test_a_sibling_with_the_name_of_another_module_is_refused(folder, name):
         read_code(path)
     message = str(caught.value)
     assert message.startswith(
-        f"{path} imports {name}, which may be {path.parent / f'{name}.py'} or "
+        f"{path} imports {name}, which can be {path.parent / f'{name}.py'} or "
     )
-    assert message.endswith(": rename the former")
+    assert message.endswith(f": rename {path.parent / f'{name}.py'}")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_worker_loads_the_same(folder):
     ("content", "message"),
     [
         ("# é\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
-        ("# é\n".encode("utf-16-le"), "is UTF-16 or no text: save it as UTF-8"),
+        ("# é\n".encode("utf-16-le"), "is UTF-16 or not text: save it as UTF-8"),
         ("x = 1\n# é\n".encode("latin-1"), "line 2: byte 0xe9 is not UTF-8"),
     ],
 )

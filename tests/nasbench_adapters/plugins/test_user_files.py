@@ -99,7 +99,7 @@ def test_an_unknown_class(write):
 def test_a_class_that_is_none_of_the_files_selectors(write, name):
     path = write()
     assert message(f"{path}:{name}").startswith(
-        f"{path}: {name} is no selector: derive it, there, from archselect."
+        f"{path}: {name} is not among the selectors of this file: derive it there from archselect."
     )
 
 

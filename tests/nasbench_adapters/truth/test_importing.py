@@ -414,7 +414,8 @@ def test_a_name_that_another_import_takes_meanwhile(cells, write, monkeypatch):
 
     monkeypatch.setattr(long_csv, "import_long", slow)
     with pytest.raises(
-        UserError, match="there is a truth 'mine' by now: add --replace"
+        UserError,
+        match="another command has stored a truth 'mine' meanwhile: add --replace",
     ):
         import_truth(source, name="mine")
 
@@ -428,7 +429,7 @@ def test_a_csv_whose_rows_lack_nearly_all_fields(tmp_path, rows, columns):
     )
     with pytest.raises(
         UserError,
-        match=rf"a\.csv has {rows:,} rows of {columns:,} columns in [\d,]+ bytes",
+        match=rf"a\.csv has too many fields, {rows:,} rows of {columns:,} columns in [\d,]+ bytes",
     ):
         long_csv.read_frame(path, ())
 
@@ -436,7 +437,7 @@ def test_a_csv_whose_rows_lack_nearly_all_fields(tmp_path, rows, columns):
 def test_a_csv_of_too_many_columns(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(",".join(f"c{place}" for place in range(10_001)) + "\n")
-    with pytest.raises(UserError, match="10,001 columns, and at most 10,000 are read"):
+    with pytest.raises(UserError, match="10,001 columns, more than 10,000"):
         long_csv.read_frame(path, ())
 
 
@@ -444,7 +445,7 @@ def test_rows_are_left_out_of_open_forms_only(tmp_path):
     (tmp_path / "a.tfrecord").touch()
     with pytest.raises(
         UserError,
-        match="the format nb101-file is read whole or not at all: leave out --skip-invalid",
+        match="the format nb101-file must be complete: leave out --skip-invalid",
     ):
         import_truth(tmp_path / "a.tfrecord", name="t", skip_invalid=True)
 
@@ -483,6 +484,6 @@ def test_the_command_says_what_it_understood(archselect, cells, write):
     )
     assert (
         code == 0
-        and "Replaced the truth 't' that was there: 20 architectures of nb201, from t.csv"
+        and "Replaced the old ground truth 't': 20 architectures of nb201, from t.csv"
         in out
     )

@@ -73,7 +73,7 @@ def test_damaged_or_foreign(folder, tmp_path):
         path.write_bytes(bz2.compress(pickle.dumps(foreign)))
         with pytest.raises(
             UserError,
-            match=r"000000.*(not of the benchmark's form|malformed NAS-Bench-201 cell)",
+            match=r"000000.*(does not have the benchmark's form|malformed NAS-Bench-201 cell)",
         ):
             import_folder(tmp_path, "t")
 
@@ -97,7 +97,7 @@ def test_a_text_in_place_of_results_is_no_path(folder, canary, tmp_path):
     path.write_bytes(bz2.compress(pickle.dumps({"200": str(trap)})))
     with pytest.raises(
         UserError,
-        match=r"000000\.pickle\.pbz2 is not of the benchmark's form \(TypeError: results",
+        match=r"000000\.pickle\.pbz2 does not have the benchmark's form \(TypeError: results",
     ):
         import_folder(tmp_path, "t")
     assert not canary.path.exists()

@@ -100,7 +100,7 @@ def test_damaged_or_foreign(content, tmp_path):
         with pytest.raises(UserError, match=r"a\.pth"):
             import_file(path, "t")
     torch.save({"weight": torch.ones(2)}, path)
-    with pytest.raises(UserError, match="not of the benchmark's form"):
+    with pytest.raises(UserError, match="does not have the benchmark's form"):
         import_file(path, "t")
     with pytest.raises(UserError, match="holds no trial"):
         import_folder(tmp_path, "t")

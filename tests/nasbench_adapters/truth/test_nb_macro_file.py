@@ -66,12 +66,12 @@ def test_a_file_becomes_columns_of_all_trials_and_of_some(
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        ("[]", "networks that are a list"),
+        ("[]", "networks of type list"),
         ('{"00000000": {"test_acc": [1, 2]}}', "00000000 has 2 trials"),
-        ('{"00000000": {"acc": [1, 2, 3]}}', "not of the benchmark's form"),
+        ('{"00000000": {"acc": [1, 2, 3]}}', "does not have the benchmark's form"),
         ('{"0000": {"test_acc": [1, 2, 3]}}', "wanted 8 layers, found 4"),
         ('{"00000000": {"test_acc": [1, 2, 300]}}', "outside 0..100"),
-        ("{", "not of the benchmark's form"),
+        ("{", "does not have the benchmark's form"),
     ],
 )
 def test_another_json_is_refused_with_its_name(tmp_path, text, advice):

@@ -181,13 +181,11 @@ def test_bad_requests_are_named(cells, write):
         match="40 of 40 values of accuracy are at most 1: give accuracies in per cent",
     ):
         import_plain(shares, "t", PLAIN, space="darts")
-    with pytest.raises(UserError, match="go with the format plain, and only with it"):
+    with pytest.raises(UserError, match="belong to the format plain"):
         import_truth(path, name="t", format="long", plain=PLAIN, space="darts")
-    with pytest.raises(UserError, match="go with the format plain, and only with it"):
+    with pytest.raises(UserError, match="belong to the format plain"):
         import_truth(path, name="t", format="plain", space="darts")
-    with pytest.raises(
-        UserError, match="the format nats-file says where its accuracies come from"
-    ):
+    with pytest.raises(UserError, match="the format nats-file has a known origin"):
         import_truth(path, name="t", format="nats-file", predicted=True)
 
 

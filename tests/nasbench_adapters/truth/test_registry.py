@@ -61,7 +61,7 @@ def test_formats_are_told(csv, tmp_path, benchmark_content):
     for name in ("empty", "b.txt"):
         (tmp_path / name).mkdir()
         with pytest.raises(
-            UserError, match=r"cannot tell the format .*nats-folder: the folder NATS"
+            UserError, match=r"unknown format .*nats-folder: the folder NATS"
         ):
             import_truth(tmp_path / name, name="x")
 

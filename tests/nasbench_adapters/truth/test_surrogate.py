@@ -118,7 +118,7 @@ def test_a_sub_space_is_asked_in_its_own_words():
     )
     assert surrogate.within(surrogate.space) is surrogate
     assert surrogate.covers(sub) and not surrogate.covers(get_space("darts"))
-    with pytest.raises(UserError, match="says nothing of darts"):
+    with pytest.raises(UserError, match="does not cover darts"):
         surrogate.within(get_space("darts"))
 
 
@@ -156,7 +156,7 @@ def test_truncated_foreign_and_newer_files(path, tmp_path, canary):
         surrogate=np.array([canary], dtype=object),
         allow_pickle=True,
     )
-    with pytest.raises(UserError, match="no surrogate, or damaged"):
+    with pytest.raises(UserError, match="not a surrogate, or damaged"):
         open_truth(str(tmp_path / "h.npz"))
     assert not canary.path.exists()
     with pytest.raises(UserError, match="no surrogate at"):
@@ -179,7 +179,7 @@ def test_an_exchanged_array_is_noticed(path):
         changed = content[name].copy()
         changed.flat[0] += 1
         np.savez(path, **(content | {name: changed}))
-        with pytest.raises(UserError, match="no surrogate, or damaged"):
+        with pytest.raises(UserError, match="not a surrogate, or damaged"):
             Surrogate.open(path)
 
 
@@ -188,7 +188,7 @@ def test_features_of_another_version_are_refused(path, monkeypatch):
     encoding = Encoding(lambda space: [*feature_names(space)[1:], "new"], features)
     monkeypatch.setitem(ENCODINGS, "archselect", encoding)
     with pytest.raises(
-        UserError, match="other features than this version's: fit the surrogate again"
+        UserError, match="other features than this version has: fit the surrogate again"
     ):
         Surrogate.open(path)
 
@@ -225,5 +225,5 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
         details={},
         provenance=MEASURED,
     ).save(path)
-    with pytest.raises(UserError, match=f"{path} is no surrogate, or damaged"):
+    with pytest.raises(UserError, match=f"{path} is not a surrogate, or damaged"):
         Surrogate.open(path)

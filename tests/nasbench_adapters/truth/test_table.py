@@ -185,12 +185,12 @@ def test_a_class_is_spoken_for_by_its_representative(space):
     [
         ({"choices": np.array([[0, 1, 2, 3, 4, 5]])}, "operation indices"),
         ({"choices": np.array([[0, 1, 2]])}, "x 6 edges"),
-        ({"choices": np.zeros((2, 6))}, "given twice"),
+        ({"choices": np.zeros((2, 6))}, "occurs twice"),
         (
             {"choices": np.array([[1, 1, 1, 1, 1, 0]]), "canonical_only": True},
             "not the representative",
         ),
-        ({"columns": {("d", "s", 1): (("0", "0"), np.zeros((1, 2)))}}, "named twice"),
+        ({"columns": {("d", "s", 1): (("0", "0"), np.zeros((1, 2)))}}, "occurs twice"),
         (
             {"columns": {("d", "s", 1): (("0",), np.zeros((2, 1)))}},
             "architectures x seeds",
@@ -238,7 +238,7 @@ def test_truncated(path):
     whole = path.read_bytes()
     for size in range(0, len(whole), 50):
         path.write_bytes(whole[:size])
-        with pytest.raises(UserError, match="no truth table, or damaged"):
+        with pytest.raises(UserError, match="not a truth table, or damaged"):
             TruthTable.open(path)
 
 
@@ -274,7 +274,7 @@ def test_foreign_and_newer_files(path, tmp_path, canary):
         np.save(file, np.arange(3))
     (tmp_path / "d.npz").write_text("arch,dataset\n")
     for name in "abcd":
-        with pytest.raises(UserError, match="no truth table, or damaged"):
+        with pytest.raises(UserError, match="not a truth table, or damaged"):
             TruthTable.open(tmp_path / f"{name}.npz")
     assert not canary.path.exists()
     with pytest.raises(UserError, match=r"'archselect truth list'"):

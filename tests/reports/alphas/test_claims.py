@@ -108,7 +108,13 @@ def test_what_a_study_does_not_compare_is_said(tmp_path):
     grid = [{"activation": "softmax", "schedule": "every", "proximity": "none"}]
     table = alphas_table(load(make_alpha_study(tmp_path, accuracy, grid=grid)))
     assert len(table.frame) == 1
-    assert sum(note.startswith("Not asked by this study") for note in table.notes) == 3
+    assert (
+        sum(
+            note.startswith("This study does not test the claim")
+            for note in table.notes
+        )
+        == 3
+    )
     assert "No two groups" in table.answer
 
 

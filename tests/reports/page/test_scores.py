@@ -145,7 +145,7 @@ def test_a_published_value_that_is_no_score_is_left_out_and_counted(tmp_path, va
     table = correlation_table(load_scores(root, DIRECTIONS))
     assert table.frame.set_index("proxy").loc["up", "n_published"] == 58
     assert (
-        "Architectures without a published score, left out where ours are held against it: up 2."
+        "Architectures without a published score, left out of the comparison with it: up 2."
         in table.notes
     )
 
@@ -166,7 +166,7 @@ def test_the_noise_ceiling_is_between_trials(made, tmp_path):
     wanted = np.mean([kendalltau(a, b).statistic for a, b in combinations(trials, 2)])
     assert f"is {wanted:.3f} on this population" in table.notes[1]
     assert (
-        "one trial alone"
+        "only one trial"
         in correlation_table(
             load_scores(make_scores(tmp_path, trials=1), DIRECTIONS)
         ).notes[1]
@@ -187,8 +187,7 @@ def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
     table = correlation_table(load_scores(root, DIRECTIONS))
     assert set(table.frame.seeds) == {1}
     assert (
-        table.notes[-1]
-        == "Seeds not finished: 1; run again to resume: archselect score x"
+        table.notes[-1] == "Seeds not finished: 1; rerun to resume: archselect score x"
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(
@@ -203,7 +202,7 @@ def test_few_architectures_have_no_correlation(tmp_path):
 
 
 def test_another_folder(tmp_path):
-    with pytest.raises(UserError, match="holds no scoring"):
+    with pytest.raises(UserError, match="has no scoring"):
         load_scores(tmp_path, DIRECTIONS)
 
 
@@ -213,6 +212,7 @@ def test_the_files(made):
         "correlation.md",
         "correlation.csv",
         "correlation.tex",
+        "correlation.typ",
     }
     written = pd.read_csv(root / "report" / "correlation.csv")
     assert written.tau_b.tolist()[:2] == pytest.approx(table.frame.tau_b.tolist()[:2])

@@ -49,6 +49,7 @@ def test_a_section_brings_its_table_and_its_extras(study):
         "report/colours.csv",
         "report/colours.md",
         "report/colours.tex",
+        "report/colours.typ",
         "report/palette.txt",
         "report/figures/colours-palette.svg",
     } <= files

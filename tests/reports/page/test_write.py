@@ -36,6 +36,7 @@ from archselect.reports.tables.render import (
     to_html,
     to_latex,
     to_markdown,
+    to_typst,
 )
 from archselect.reports.tables.table import make_table
 
@@ -293,6 +294,23 @@ def test_latex_is_a_balanced_ascii_table(folder):
         )
 
 
+def test_typst_has_a_string_for_every_cell(folder):
+    """In Typst a string holds no markup; it ends at the first quote not escaped."""
+    for table in tables(load(folder)):
+        text = to_typst(table)
+        bare = re.sub(r'"(?:[^"\\]|\\["\\])*"', "S", text)
+        assert '"' not in bare
+        assert bare.count("(") == bare.count(")")
+        assert f"<tab:{table.name}>" in bare
+        rows = re.findall(
+            r"^    (?:(?:strong\(|underline\()?S\)?(?:, |,$))+", bare, re.M
+        )
+        narrow = table.narrow().shown
+        assert len(rows) == len(narrow)
+        columns = int(re.search(r"columns: (\d+)", bare)[1])
+        assert {row.count("S") for row in rows} == {columns}
+
+
 def test_csv_holds_the_full_numbers(written):
     for table in tables(load(written)):
         rows = list(
@@ -402,7 +420,7 @@ def test_of_many_cells_those_most_selected_are_drawn(folder, monkeypatch):
         encoding="utf-8"
     )
     assert (
-        f"{found.left_out} more cells, which fewer runs selected"
+        f"{found.left_out} more cells, each selected by fewer runs"
         in paths.markdown.read_text(encoding="utf-8")
     )
 

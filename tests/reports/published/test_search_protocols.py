@@ -75,15 +75,15 @@ WHOLE = [
 ]
 OTHERWISE = {
     ("zero-cost-pt-nb201", "zero-cost-pt"): [
-        "iterations 10 in place of 1",
-        "order random in place of order",
+        "iterations 10 instead of 1",
+        "order random instead of order",
     ],
     ("darts-pt-nb201", "darts first order"): [
-        "epochs 100 in place of 50",
-        "weight_decay 0.0003 in place of 0.0005",
+        "epochs 100 instead of 50",
+        "weight_decay 0.0003 instead of 0.0005",
     ],
-    ("darts-pt-table2", "darts+magnitude"): ["space darts in place of darts-none"],
-    ("darts-pt-table4", "darts+magnitude"): ["space darts in place of darts-none"],
+    ("darts-pt-table2", "darts+magnitude"): ["space darts instead of darts-none"],
+    ("darts-pt-table4", "darts+magnitude"): ["space darts instead of darts-none"],
 }
 """Where a whole study is not by the published protocol, and in what."""
 
@@ -134,42 +134,42 @@ def test_one_search_is_the_protocol_of_the_released_runs(one_search):
 @pytest.mark.parametrize(
     ("part", "change", "said"),
     [
-        ("selector", {"settings": {"iterations": 2}}, ["iterations 2 in place of 1"]),
+        ("selector", {"settings": {"iterations": 2}}, ["iterations 2 instead of 1"]),
         (
             "selector",
             {"settings": {"proxy": "synflow"}},
-            ["proxy synflow in place of nwot"],
+            ["proxy synflow instead of nwot"],
         ),
         ("selector", {"settings": {"validation_batches": 100}}, []),
-        ("selector", {"name": "random"}, ["selector random in place of zero-cost-pt"]),
-        ("supernet", {"recipe": "darts"}, ["supernet darts in place of untrained"]),
+        ("selector", {"name": "random"}, ["selector random instead of zero-cost-pt"]),
+        ("supernet", {"recipe": "darts"}, ["supernet darts instead of untrained"]),
         ("supernet", {"skeleton": {"channels": 16, "cells": 5}}, []),
-        ("supernet", {"skeleton": {"channels": 8}}, ["channels 8 in place of 16"]),
-        ("supernet", {"skeleton": {"stem": "wide"}}, ["stem wide in place of None"]),
+        ("supernet", {"skeleton": {"channels": 8}}, ["channels 8 instead of 16"]),
+        ("supernet", {"skeleton": {"stem": "wide"}}, ["stem wide instead of None"]),
         (
             "supernet",
             {"settings": {"level": "single"}},
-            ["level single in place of bi"],
+            ["level single instead of bi"],
         ),
         (
             "supernet",
             {"settings": {"alpha_mean": 1.0}},
-            ["alpha_mean 1.0 in place of 0.0"],
+            ["alpha_mean 1.0 instead of 0.0"],
         ),
         ("data", {"name": "cifar10_subset"}, []),
-        ("data", {"name": "cifar10@16"}, ["images cifar10@16 in place of cifar10"]),
+        ("data", {"name": "cifar10@16"}, ["images cifar10@16 instead of cifar10"]),
         (
             "data",
             {"name": "cifar10_subset@16"},
-            ["images cifar10_subset@16 in place of cifar10"],
+            ["images cifar10_subset@16 instead of cifar10"],
         ),
-        ("data", {"name": "cifar100"}, ["images cifar100 in place of cifar10"]),
+        ("data", {"name": "cifar100"}, ["images cifar100 instead of cifar10"]),
         (
             "data",
             {"name": "cifar100_subset"},
-            ["images cifar100_subset in place of cifar10"],
+            ["images cifar100_subset instead of cifar10"],
         ),
-        ("data", {"name": "mine"}, ["images mine in place of cifar10"]),
+        ("data", {"name": "mine"}, ["images mine instead of cifar10"]),
     ],
 )
 def test_each_setting_that_is_another_is_named(one_search, part, change, said):
@@ -207,5 +207,5 @@ def test_a_trained_supernet_needs_all_images():
     )
     changed = inputs.model_copy(update={"data": part})
     assert protocol_differences(row.search_protocol, row.dataset, changed) == [
-        "images in each half 5000 in place of 25000"
+        "images in each half 5000 instead of 25000"
     ]

@@ -94,7 +94,7 @@ def test_without_a_published_standard_error_ours_is_alone_and_named(
 def test_one_run_of_ours_is_held_against_their_scatter():
     margin = margin_between_means([93.0], 0.5, 4)
     assert margin.below == pytest.approx(t.ppf(0.975, 3) * 0.5 * sqrt(1 + 1 / 4))
-    assert "our one run" in margin.basis
+    assert "our single run" in margin.basis
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_one_run_of_ours_is_held_against_their_scatter():
 )
 def test_equal_values_have_no_margin(margin):
     assert not margin.known
-    assert margin.basis == "our 4 values are all equal, so their scatter is not known"
+    assert margin.basis == "our 4 values are all equal, so their spread is not known"
 
 
 def test_values_that_differ_in_the_last_bits_are_equal():
@@ -133,7 +133,9 @@ def test_values_that_differ_in_the_last_bits_are_equal():
 )
 def test_one_independent_run_has_no_margin(margin):
     assert not margin.known
-    assert margin.basis == "ours is one independent run, whose scatter is not known"
+    assert (
+        margin.basis == "we have only one independent run, so its spread is not known"
+    )
 
 
 def test_one_published_run_is_held_against_the_scatter_of_ours():

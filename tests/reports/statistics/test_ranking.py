@@ -65,7 +65,7 @@ def test_no_order_of_methods_matters(order):
     [
         ((2, 5), "fewer than 3 landscapes"),
         ((5, 2), "fewer than 3 methods"),
-        ((5, 4), "all methods are equal everywhere"),
+        ((5, 4), "all methods are equal on all landscapes"),
     ],
 )
 def test_too_little_is_not_tested(shape, reason):

@@ -165,7 +165,7 @@ def test_a_sample_of_random_search_agrees_with_its_row(tmp_path, counting):
         assert row.over_random_error > 0
         assert abs(row.over_random) < 3 * row.over_random_error
     (note,) = [note for note in table.notes if "standard errors of the row" in note]
-    assert "as a sample of it should be" in note
+    assert "as expected of random search" in note
     assert facts.population(counting).random_search().is_random_search
 
 
@@ -177,7 +177,7 @@ def test_a_sample_that_is_none_of_random_search_is_told(tmp_path):
         records.append(query_record("random-search", seed, answers))
     table = table_of(tmp_path, records, [baseline()])
     (note,) = [note for note in table.notes if "standard errors of the row" in note]
-    assert "too far for a sample of it" in note
+    assert "too far to be plain random search" in note
 
 
 def test_a_run_that_ends_early_keeps_its_incumbent(tmp_path):
@@ -234,8 +234,8 @@ def test_an_incumbent_without_an_accuracy_is_in_no_mean(tmp_path):
     assert (row.runs, row.accuracy_runs) == (3, 2)
     assert row.accuracy == pytest.approx(reported_of(cells[early]))
     assert row.reward_mean == pytest.approx(answers[cells[early]])
-    (note,) = [note for note in table.notes if "does not know the accuracy" in note]
-    assert "of 2 of 3 runs at least" in note
+    (note,) = [note for note in table.notes if "lacks the accuracy" in note]
+    assert "at least 2 of 3 runs have one" in note
 
 
 def test_a_truth_that_knows_no_query_leaves_the_accuracy_empty(tmp_path):
@@ -244,7 +244,9 @@ def test_a_truth_that_knows_no_query_leaves_the_accuracy_empty(tmp_path):
     table = table_of(tmp_path / "none", [record], [baseline()])
     row = row_of(table, "climber", 10)
     assert np.isnan([row.accuracy, row.leak, row.over_random]).all()
-    assert row.reward_mean > 0 and "knows the accuracy of no incumbent" in table.answer
+    assert (
+        row.reward_mean > 0 and "no accuracy of an incumbent is known" in table.answer
+    )
     judged = record.accuracies[0].model_copy(update={"scored": []})
     record = record.model_copy(update={"accuracies": [judged]})
     again = table_of(tmp_path / "judged", [record], [baseline()])
@@ -285,7 +287,7 @@ def test_without_a_baseline_there_are_selectors_alone(records, tmp_path):
     table = table_of(tmp_path, records)
     assert set(table.frame.kind) == {"selector"}
     assert table.frame.over_random.isna().all()
-    assert any("no rows of random architectures" in note for note in table.notes)
+    assert any("no random rows" in note for note in table.notes)
 
 
 def test_runs_that_query_nothing_are_in_no_row(tmp_path):
@@ -334,7 +336,7 @@ def test_classes_without_a_representative_are_counted_in_a_note(records, tmp_pat
 
 @pytest.fixture(scope="module")
 def leaking(tmp_path_factory):
-    """A study of which half of the runs saw what judges them."""
+    """A study of which half of the runs saw the numbers that judge them."""
     records = query_records(3, ["climber"], is_reported=True)
     records += [make_record(make_inputs("magnitude", seed)) for seed in range(3)]
     names = [
@@ -350,7 +352,7 @@ def test_every_table_warns_of_a_reward_that_is_reported(leaking):
     for table in made:
         warnings = [note for note in table.notes if note.startswith("WARNING")]
         assert warnings == leaking.leaks()
-    assert "3 of 6 runs saw what judges them" in leaking.leaks()[0]
+    assert "3 of 6 runs saw the numbers that judge them" in leaking.leaks()[0]
     assert budget_table(leaking).caption.startswith("WARNING")
 
 
@@ -381,7 +383,7 @@ def test_simulated_trainings_are_a_column_of_their_own(tmp_path):
     assert frame.training_simulated_s["climber"] == 180.0
     assert np.isnan(frame.training_simulated_s["magnitude"])
     assert frame.total_s["climber"] == plain.frame.total_s[0]
-    assert any("it was not spent" in note for note in table.notes)
+    assert any("was not spent" in note for note in table.notes)
 
 
 def test_a_training_that_is_not_known_leaves_no_sum(tmp_path):
@@ -393,7 +395,7 @@ def test_a_training_that_is_not_known_leaves_no_sum(tmp_path):
     ]
     table = time_table(load(write_study(tmp_path, made)))
     assert "training_simulated_s" not in table.frame
-    assert any("in 1 of 2 runs, so there is no mean" in note for note in table.notes)
+    assert any("in 1 of 2 runs, the training cost" in note for note in table.notes)
 
 
 def test_a_cost_of_another_name_or_unit_is_no_training(tmp_path):
@@ -477,7 +479,7 @@ def test_baselines_that_contradict_one_another_are_refused(records, tmp_path):
         write_study(tmp_path / "one", records, [baseline()]),
         write_study(tmp_path / "other", records, [other]),
     ]
-    with pytest.raises(UserError, match="contradict one another"):
+    with pytest.raises(UserError, match="contradict each other"):
         merge_folders(parts, tmp_path / "joined")
 
 
@@ -492,8 +494,8 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("fact", "message"),
     [
-        (baseline().model_copy(update={"queries": []}), "queries do not rise"),
-        (baseline().model_copy(update={"queries": [2, 1]}), "queries do not rise"),
+        (baseline().model_copy(update={"queries": []}), "queries do not increase"),
+        (baseline().model_copy(update={"queries": [2, 1]}), "queries do not increase"),
         (baseline().model_copy(update={"populations": []}), "populations is empty"),
         (baseline().model_copy(update={"budget": 0}), "budget is 0"),
         (changed(rewards=[1.0]), "rewards has 1 entries"),

@@ -186,7 +186,7 @@ def test_the_coverage_of_the_intervals_stands_beside_them(folder):
     (note, *_) = [
         note for note in differences_table(load(folder)).notes if "simulated" in note
     ]
-    assert "over 4 seeds holds 95 % of the time for normal values" in note
+    assert "over 4 seeds contains the true mean 95 % of the time" in note
     assert not [
         note for note in differences_table(load(folder)).notes if "over 1 seeds" in note
     ]

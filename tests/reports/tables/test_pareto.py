@@ -220,7 +220,7 @@ def test_what_so_few_seeds_could_have_shown_is_said(table):
     (row, *_) = [
         row for _, row in latencies(table).iterrows() if row.claim == "not shown"
     ]
-    sentence = f"4 seeds show a loss of {row.detectable:.2f} points or more"
+    sentence = f"4 seeds detect only a loss of {row.detectable:.2f} points or more"
     assert any(sentence in note for note in table.notes)
 
 
@@ -264,8 +264,7 @@ def test_a_cost_that_is_not_known_is_said(tmp_path, records):
     table = table_of(tmp_path, changed)
     assert latencies(table).loc[NAMES[0]].seeds == 3
     assert any(
-        f"1 of 4 runs of {NAMES[0]} selected a cell of which the cost is not known"
-        in note
+        f"1 of 4 runs of {NAMES[0]} selected a cell whose cost is not known" in note
         for note in table.notes
     )
 
@@ -279,9 +278,7 @@ def test_a_selector_without_any_cost_is_said(tmp_path, records):
     ]
     table = table_of(tmp_path, bare)
     assert NAMES[0] not in latencies(table).index
-    assert any(
-        f"of no run of {NAMES[0]} is the cost known" in note for note in table.notes
-    )
+    assert any(f"no run of {NAMES[0]} has a known cost" in note for note in table.notes)
 
 
 def test_a_fitted_cost_is_said_to_be_fitted(tmp_path, records):
@@ -290,8 +287,8 @@ def test_a_fitted_cost_is_said_to_be_fitted(tmp_path, records):
         for record in records
     ]
     table = table_of(tmp_path, fitted, [true_front(**FITTED)])
-    (note,) = [note for note in table.notes if "is fitted and not measured" in note]
-    assert "wrong by 3.2 % on average on 900 held-out cells" in note
+    (note,) = [note for note in table.notes if "is fitted, not measured" in note]
+    assert "mean absolute error on 900 held-out cells is 3.2 %" in note
     assert latencies(table).hypervolume_share.notna().all()
 
 
@@ -333,7 +330,9 @@ def test_a_damaged_front_is_refused(tmp_path, records):
     front = true_front()
     points = front.points[::-1]
     root = write_study(tmp_path, records, [front.model_copy(update={"points": points})])
-    with pytest.raises(UserError, match="points do not rise in accuracy and in cost"):
+    with pytest.raises(
+        UserError, match="points do not increase in accuracy and in cost"
+    ):
         load(root)
 
 

@@ -143,13 +143,13 @@ CLOSE = (93.8, 94.0, 94.1, 94.3)
             printed(94.0, 0.2),
             (94.1,),
             NOT_SHOWN,
-            "our one run within the scatter of 4 published runs",
+            "our single run against the spread of 4 published runs",
         ),
         (
             printed(94.0, 0.2),
             (90.0,),
             DIFFERS,
-            "our one run within the scatter of 4 published runs",
+            "our single run against the spread of 4 published runs",
         ),
     ],
 )
@@ -194,7 +194,7 @@ def test_like_is_held_against_like(row, values, verdict, basis):
         (
             printed(94.0, 0.2),
             (94.1, 94.1),
-            "ours are 2 independent runs, too few to know their scatter",
+            "we have only 2 independent runs, too few to know their spread",
         ),
         (
             printed(87.06, 12.93, "exact", None),
@@ -253,7 +253,7 @@ def test_a_row_that_cannot_fail_says_so(row, values, lowest, highest):
         None,
         None,
     )
-    assert found.reason == "no possible value would have been called different"
+    assert found.reason == "no possible value would have given the verdict 'differs'"
 
 
 def test_a_mean_of_random_cells_is_held_against_means_of_as_many(folder):
@@ -267,7 +267,7 @@ def test_a_mean_of_random_cells_is_held_against_means_of_as_many(folder):
     values = [landscape.mean + 0.1 * step for step in range(4)]
     found = judge_published(row, ours(*values, landscape=landscape))
     assert found.verdict == NOT_SHOWN
-    assert found.basis == "the scatter of a mean of 4 random cells of the table"
+    assert found.basis == "the spread of means of 4 random cells of the table"
     assert landscape.quantiles[0] < found.differs_below
     assert (
         judge_published(
@@ -437,7 +437,7 @@ def test_a_best_of_more_runs_is_not_comparable(folder, monkeypatch):
     (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
     assert (row.verdict, row.reason) == (
         NOT_COMPARABLE,
-        "the best of 5 runs, and here are 4",
+        "it is the best of 5 runs; here are 4",
     )
 
 
@@ -479,15 +479,14 @@ def test_operation_scores(folder, alike, method):
         if selector == "zero-cost-pt":
             assert row.verdict == NOT_COMPARABLE
             assert (
-                row.reason
-                == "it is of scores of all 6 edges at once, and ours are of 1 at a time"
+                row.reason == "it scores all 6 edges at once; ours scores 1 at a time"
             )
             continue
         kind, _, oracle = row.metric.partition("_vs_")
         assert row.measured == pytest.approx(
             fmean(of_released(record, kind, oracle) for record in group.records)
         )
-        assert row.compared_by == "one published run within the scatter of our 4 runs"
+        assert row.compared_by == "one published run against the spread of our 4 runs"
 
 
 @pytest.mark.parametrize(
@@ -557,7 +556,7 @@ def test_iterations_that_ours_does_not_have(folder, alike):
     )
     reasons = [row.reason for row in others]
     assert reasons == [
-        f"it is of iteration {t}, and ours ends with 0" for t in range(1, 6)
+        f"it is for iteration {t}; ours ends with iteration 0" for t in range(1, 6)
     ]
 
 
@@ -570,7 +569,7 @@ def test_another_protocol_is_shown_and_not_judged(folder):
     assert row.measured == pytest.approx(fmean(means_of(folder, "darts-pt")))
     assert (row.difference, row.difference_low, row.differs_below) == (None, None, None)
     assert row.reason.startswith(
-        "another protocol (images digits in place of cifar10, channels 4 in place of 16, "
+        "another protocol (images digits instead of cifar10, channels 4 instead of 16, "
     )
     assert (
         "tune_epochs 5" not in row.reason
@@ -578,7 +577,7 @@ def test_another_protocol_is_shown_and_not_judged(folder):
     )
     shown = table.shown.Verdict[0]
     assert shown.startswith(
-        "not comparable: another protocol (images digits in place of cifar10, channels 4 in place"
+        "not comparable: another protocol (images digits instead of cifar10, channels 4 instead"
     )
     assert shown.endswith("more)")
     assert (
@@ -598,7 +597,7 @@ def test_a_protocol_that_is_not_on_record(folder, monkeypatch):
     (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
     assert (row.verdict, row.reason) == (
         NOT_COMPARABLE,
-        "how the published search was made is not on record",
+        "the settings of the published search are not known here",
     )
 
 
@@ -610,8 +609,8 @@ def test_the_answer_counts_each_verdict():
         for _ in range(count)
     ]
     assert reproduction._answer(rows) == (
-        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not "
-        "have been shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
+        "Of 5 comparable published numbers: 2 not shown to differ, 1 shown to differ, 1 "
+        "that no value could have shown to differ (no test), 1 without an interval; 2 more cannot be compared."
     )
 
 
@@ -630,7 +629,7 @@ def test_a_wall_clock_is_shown_and_not_compared(folder):
     assert (row.verdict, row.difference, row.reason) == (
         NOT_COMPARABLE,
         None,
-        "wall clock of another device",
+        "it is wall-clock time on another device",
     )
     assert row.measured > 0
 
@@ -705,7 +704,7 @@ def test_final_trainings_and_their_sizes(folder, alike):
     )
     assert (
         rows.loc[("params_millions", "best, runs not stated"), "reason"]
-        == "it is of the published best run alone"
+        == "it belongs to the published best run"
     )
     assert (
         rows.loc[("search_gpu_days", "mean, runs not stated"), "verdict"]

@@ -191,7 +191,7 @@ def test_selectors_without_scores_are_said_not_dropped(folder):
 def test_fewer_than_three_supernets_are_no_comparison(fake, tmp_path):
     answer = accuracy_table(load(fake.folder(tmp_path, seeds=2))).answer
     assert (
-        " points above a random cell, from fewer than 3 supernets; at least 3 are needed to compare."
+        " points above a random cell, from fewer than 3 supernets; a comparison needs at least 3."
         in answer
     )
 
@@ -313,7 +313,7 @@ def test_two_machines_are_told(fake, tmp_path):
         Folder(root).path(Record, record.id), record.model_copy(update={"cost": cost})
     )
     table = time_table(load(root))
-    assert "2 kinds of machine, whose times do not compare" in table.notes[0]
+    assert "2 kinds of machines; their times are not comparable" in table.notes[0]
     assert "Some GPU" in only(table.shown, Selector="darts-pt")["Device"]
     assert only(table.shown, Selector="darts-pt")["Memory"] == "allocated, resident"
 
@@ -497,7 +497,7 @@ def test_where_the_expectation_is_not_known_there_is_no_row_and_the_reason(folde
     ]
     assert len(reasons) == 2
     assert all(
-        "the truth holds 500 of the 423,624 architectures of nb201 only" in reason
+        "the truth covers only 500 of the 423,624 architectures of nb201" in reason
         for reason in reasons
     )
     surrogate = changed_landscapes(folder, surrogate=True)
@@ -513,7 +513,7 @@ def test_one_trial_is_said_not_to_be_corrected(folder):
     assert table.shown["Gap ↓"].str.endswith(" (raw)").all()
     assert (
         sum(
-            "without repeated trials it cannot be corrected for noise" in note
+            "the correction for noise needs repeated trials" in note
             for note in table.notes
         )
         == 2

@@ -118,7 +118,7 @@ def test_a_cell_without_inner_edges_or_with_very_many_has_its_figure(traces, tmp
         said = words(figure.svg)
         assert ("none in this cell" in said) == (place == 0)
         assert (
-            ("depth" in said) == (place == 0) == ("is not given" not in figure.caption)
+            ("depth" in said) == (place == 0) == ("not computed" not in figure.caption)
         )
         ElementTree.fromstring(costs_figure(wiring_groups(load(root))[0], 0).svg)
 

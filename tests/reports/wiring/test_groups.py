@@ -102,7 +102,7 @@ def test_a_trace_that_is_missing_or_damaged_is_named_with_the_mend(traces, tmp_p
         in str(missing.value)
     )
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=f"{path.name} is not a trace or is damaged"):
+    with pytest.raises(UserError, match=f"{path.name} is damaged, or is not a trace"):
         wiring_groups(load(root))
 
 

@@ -93,7 +93,7 @@ def test_a_study_without_the_table_reads_no_trace(traces, tmp_path):
 def test_a_missing_trace_ends_the_report_in_one_line(traces, tmp_path):
     root = traces.study(tmp_path, seeds=1, kinds=[("dsnas", {})])
     next((root / "traces").iterdir()).unlink()
-    with pytest.raises(UserError, match="is missing though the supernet was traced"):
+    with pytest.raises(UserError, match="is missing although the supernet was traced"):
         write_report(root)
 
 

@@ -99,7 +99,7 @@ def test_the_penalty_is_the_share_of_the_range(new_trainer):
     [
         ({"cost_weight": 1.0}, "cost_weight has no cost"),
         ({"cost": "additve:x/y@100"}, "form of a cost"),
-        ({"cost": "additive:x/y"}, "not of the form"),
+        ({"cost": "additive:x/y"}, "does not have the form"),
     ],
 )
 def test_settings_that_name_no_cost_are_refused(settings, reason):

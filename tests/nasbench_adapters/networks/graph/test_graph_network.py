@@ -91,7 +91,7 @@ def test_weights_are_those_of_the_seed_and_the_random_state_stays(nbgraph, datas
 def test_another_space_and_heads_that_do_not_divide_are_refused(nbgraph):
     nb201 = get_space("nb201")
     cell = nb201.representatives[0]
-    with pytest.raises(UserError, match="nb201 has no graph networks: take space nbg"):
+    with pytest.raises(UserError, match="nb201 has no graph networks: use space nbg"):
         GraphNetwork(nb201, cell, GraphNetworkSettings(), FEATURES, CLASSES, 0)
     with pytest.raises(UserError, match="3 heads do not divide 4 hidden features"):
         build(nbgraph, "0,0,1,2|gcn,gat,fc,skip", heads=3)

@@ -1,0 +1,48 @@
+"""What a format of the field is. No torch here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+
+Space = TypeVar("Space", bound=SearchSpace)
+
+
+class Format(ABC, Generic[Space]):
+    """A way in which another project writes the architectures of a space.
+
+    Class attributes:
+        name: By which commands call it.
+        summary: One line, with an example.
+        source: Project, file and commit that define it.
+        space_class: Class of the spaces whose architectures it writes.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    space_class: type[Space]
+
+    @abstractmethod
+    def parse(self, space: Space, text: str) -> Architecture:
+        """Return the architecture of a space that a text names.
+
+        Raises UserError, in one line, for any other text.
+        """
+
+    @abstractmethod
+    def write(self, space: Space, architecture: Architecture) -> str:
+        """Return an architecture of a space in this format.
+
+        It is the inverse of :meth:`parse`. Raises UserError if the format cannot write
+        it.
+        """
+
+    def malformed(self, text: str, fault: str) -> UserError:
+        """Return the error for a text with a fault, which shows the form it needs."""
+        return UserError(
+            f"malformed {self.name} {text.strip()[:60]!r}: {fault}; form: {self.summary}"
+        )
