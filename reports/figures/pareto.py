@@ -325,8 +325,9 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, unit: str) -> Non
         ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     for point in drawn.points:
         _draw_runs(ax, axis, point, colour, unit)
-    look = {"s": 54, "color": colour, "marker": drawn.marker, "linewidths": 0}
-    means = ax.scatter(costs, places, zorder=4, **look)
+    means = ax.scatter(
+        costs, places, s=54, color=colour, marker=drawn.marker, linewidths=0, zorder=4
+    )
     add_hints(means, [Hint(_describe(point, unit)) for point in drawn.points])
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
         is_right = _share_of_axis(ax, cost) > _RIGHT
