@@ -25,7 +25,8 @@ from archselect.reports.drawing.layout import (
     text_width,
 )
 from archselect.reports.escaping import html
-from archselect.reports.figures.palette import FONT, INK, MUTED, series
+from archselect.reports.figures.colours import operation_colours
+from archselect.reports.figures.palette import FONT, INK, MUTED
 from archselect.reports.results.results import Group, Results, seed_name
 
 MARGIN = 8.0
@@ -67,6 +68,7 @@ class SelectedCell:
 
     Attributes:
         name: name of the file, without ending.
+        space: name of its space.
         architecture: architecture as text.
         svg: one drawing of all cell types.
         choices: runs that selected it, in the study's order.
@@ -74,6 +76,7 @@ class SelectedCell:
     """
 
     name: str
+    space: str
     architecture: str
     svg: str
     choices: tuple[SelectingRun, ...]
@@ -136,11 +139,12 @@ def selected_cells(results: Results) -> SelectedCells:
     for cell, runs in runs_of_cell.items():
         if cell not in kept:
             continue
-        _, architecture = cell
+        space, architecture = cell
         first = runs[0].record
         cells.append(
             SelectedCell(
                 name=f"cell-{len(cells) + 1:02d}",
+                space=space,
                 architecture=architecture,
                 svg=draw(first.selected.graph, looks, architecture),
                 choices=tuple(runs),
@@ -178,14 +182,12 @@ def legend_of(edges: Iterable[Sequence[str]]) -> list[LegendEntry]:
     for operations in edges:
         if len(operations) > 1:
             names |= dict.fromkeys(operations)
+    colours = operation_colours(name for name in names if name != ZERO)
     entries = []
-    colours = 0
     for name in names:
-        if name == ZERO:
-            entries.append(LegendEntry(name, MUTED, dotted=True))
-        else:
-            entries.append(LegendEntry(name, series(colours), dotted=False))
-            colours += 1
+        is_zero = name == ZERO
+        colour = MUTED if is_zero else colours[name]
+        entries.append(LegendEntry(name, colour, dotted=is_zero))
     return entries
 
 

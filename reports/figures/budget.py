@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,8 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.palette import INK, MUTED, SPACE, series
+from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.query_runs import (
     QueryPlane,
     QueryRuns,
@@ -82,15 +83,17 @@ class _Level:
 def budget_figures(results: Results) -> list[Figure]:
     """Return a figure per truth and queried reward."""
     planes = find_query_planes(results)
+    colours = selector_colours(results)
     names = slugs(f"budget-{plane.title}" for plane in planes)
     return [
-        _budget_figure(plane, name) for plane, name in zip(planes, names, strict=True)
+        _budget_figure(plane, name, colours)
+        for plane, name in zip(planes, names, strict=True)
     ]
 
 
-def _budget_figure(plane: QueryPlane, name: str) -> Figure:
-    rewards = list(_curves(plane, "reward"))
-    accuracies = list(_curves(plane, "accuracy"))
+def _budget_figure(plane: QueryPlane, name: str, colours: Mapping[str, str]) -> Figure:
+    rewards = list(_curves(plane, "reward", colours))
+    accuracies = list(_curves(plane, "accuracy", colours))
     inches = max(_INCHES, _KEY_ROW * (len(rewards) + 1) + 0.9)
 
     def draw(canvas: Canvas) -> None:
@@ -125,11 +128,13 @@ def _baseline_caption(plane: QueryPlane) -> Iterator[str]:
 # --- curves
 
 
-def _curves(plane: QueryPlane, side: _Side) -> Iterator[_Curve]:
+def _curves(
+    plane: QueryPlane, side: _Side, colours: Mapping[str, str]
+) -> Iterator[_Curve]:
     """Yield the lines of a panel: random ones, then the selectors."""
     yield from _random_curves(plane, side)
-    for place, runs in enumerate(plane.runs):
-        yield _selector_curve(runs, side, series(place))
+    for runs in plane.runs:
+        yield _selector_curve(runs, side, colours[runs.group.name])
 
 
 def _selector_curve(runs: QueryRuns, side: _Side, colour: str) -> _Curve:

@@ -17,7 +17,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as _Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 
 from archselect.benchmarks.store.facts import content_id
 from archselect.nasbench_adapters.foreign_text import (
@@ -26,11 +26,14 @@ from archselect.nasbench_adapters.foreign_text import (
     shorten,
 )
 from archselect.reports.escaping import html
+from archselect.reports.figures.hints import links_to_titles
 from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 
 Canvas = _Figure
 WIDTH = 9.2
 """Width of every figure, in inches."""
+PHONE = 4.4
+"""Width of a figure for a phone, in inches."""
 DPI = 200
 """Resolution of bitmaps within a drawing."""
 LONGEST_ROW = 40
@@ -83,12 +86,14 @@ class Figure:
         title: short title.
         caption: explanation in sentences.
         svg: drawing.
+        narrow: drawing for a phone; empty if there is none.
     """
 
     name: str
     title: str
     caption: str
     svg: str
+    narrow: str = ""
 
 
 def row_names(names: Iterable[str]) -> list[str]:
@@ -121,21 +126,28 @@ def _letters(text: str) -> int:
 
 
 def add_key(
-    ax: Axes, names: Sequence[str], colours: Sequence[str], **place: Any
+    ax: Axes,
+    names: Sequence[str],
+    colours: Sequence[str],
+    markers: Sequence[str] = (),
+    **place: Any,
 ) -> None:
     """Add a key of colours to a panel.
 
     Args:
         ax: panel.
-            names: name of each colour.
-            colours: colours, in the order of the names.
+        names: name of each colour.
+        colours: colours, in the order of the names.
+        markers: shapes of the points, in the same order; squares if empty.
         place: arguments of `Axes.legend`.
     """
-    patches = [
-        Patch(color=colour, label=f"{number}") for number, colour in enumerate(colours)
+    shapes = markers or ["s"] * len(colours)
+    points = [
+        Line2D([], [], color=colour, marker=shape, linestyle="none", label=f"{number}")
+        for number, (colour, shape) in enumerate(zip(colours, shapes, strict=True))
     ]
     legend = ax.legend(
-        handles=patches,
+        handles=points,
         handlelength=0.9,
         handletextpad=0.4,
         columnspacing=0.9,
@@ -183,7 +195,13 @@ def slug(text: str) -> str:
     return f"{kept[:LONGEST_NAME]}-{hashed}" if kept else hashed
 
 
-def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) -> str:
+def svg(
+    name: str,
+    title: str,
+    inches: float,
+    draw: Callable[[Canvas], None],
+    width: float = WIDTH,
+) -> str:
     """Return a drawing as SVG, without dates and random ids.
 
     The ids begin with the figure's name, so that one page can have all figures.
@@ -193,16 +211,17 @@ def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) ->
         title: title for screen readers.
         inches: height.
         draw: function that draws on a canvas.
+        width: width, in inches.
     """
-    drawing = _save(name, inches, draw)
-    text = _HEAD.sub("", drawing).strip()
+    drawing = _save(name, (width, inches), draw)
+    text = links_to_titles(_HEAD.sub("", drawing).strip())
     text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
     labelled = f'<svg role="img" aria-label="{html(title)}" '
     return text.replace("<svg ", labelled, 1) + "\n"
 
 
-def _save(name: str, inches: float, draw: Callable[[Canvas], None]) -> str:
-    """Return the SVG that matplotlib writes for a drawing."""
+def _save(name: str, size: tuple[float, float], draw: Callable[[Canvas], None]) -> str:
+    """Return the SVG that matplotlib writes for a drawing; the size is in inches."""
     style = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # The SVG has text, not shapes: the viewer supplies letters that are missing
@@ -210,7 +229,7 @@ def _save(name: str, inches: float, draw: Callable[[Canvas], None]) -> str:
         warnings.filterwarnings(
             "ignore", message="Glyph .* missing from", category=UserWarning
         )
-        canvas = Canvas(figsize=(WIDTH, inches))
+        canvas = Canvas(figsize=size)
         FigureCanvasSVG(canvas)
         draw(canvas)
         file = io.StringIO()

@@ -15,33 +15,55 @@ GRID = "#d9dee5"
 SPACE = "#c3ccd6"
 """Colour of the distribution of a whole space."""
 SERIES = (
-    "#0072b2",
-    "#d55e00",
-    "#009678",
-    "#7878ff",
-    "#780f00",
-    "#c31e87",
-    "#005a3c",
-    "#2d1ee1",
-    "#5a1e5a",
+    "#116ddc",
+    "#d07730",
+    "#0fa378",
+    "#8b87e8",
+    "#611312",
+    "#d505b2",
+    "#2c6106",
+    "#1c18f3",
+    "#65017d",
 )
 """Nine colours, enough for eight operations and noise; `none` is MUTED.
 
 A search chose them: they differ as much as possible, also for the three kinds of colour
 blindness, and contrast with the page.
 """
+PHASES = (
+    "#4d4d4d",
+    "#b7b7b7",
+    "#808080",
+    "#ebebeb",
+    "#666666",
+    "#d1d1d1",
+    "#9b9b9b",
+)
+"""Seven greys for the phases of a run: no phase has the colour of a selector.
+
+They differ in lightness alone, and neighbours differ most.
+"""
 FONT = "'DejaVu Sans', Verdana"
 
 _DARK_SERIES = (
-    "#4bb4e1",
-    "#ff964b",
-    "#3c9678",
-    "#5a78ff",
-    "#a57800",
-    "#f03ca5",
-    "#d2ff0f",
-    "#2dfff0",
-    "#ffe1a5",
+    "#13cfff",
+    "#f07b36",
+    "#128679",
+    "#3e8fff",
+    "#9c5e02",
+    "#f50072",
+    "#f1f40a",
+    "#98ffec",
+    "#f6c494",
+)
+_DARK_PHASES = (
+    "#ebebeb",
+    "#7a7a7a",
+    "#b1b1b1",
+    "#4d4d4d",
+    "#cecece",
+    "#636363",
+    "#959595",
 )
 _DARK = {
     INK: "#e6eaf0",
@@ -49,6 +71,7 @@ _DARK = {
     GRID: "#333c48",
     SPACE: "#4a5666",
     **dict(zip(SERIES, _DARK_SERIES, strict=True)),
+    **dict(zip(PHASES, _DARK_PHASES, strict=True)),
 }
 """The colour on a dark page for each colour on a light page."""
 
@@ -64,6 +87,11 @@ def series(place: int) -> str:
     Colours repeat after nine, so figures always show names as well.
     """
     return SERIES[place % len(SERIES)]
+
+
+def phase(place: int) -> str:
+    """Return the colour of the n-th phase of a run; colours repeat after seven."""
+    return PHASES[place % len(PHASES)]
 
 
 def variable(colour: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +15,7 @@ from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
+    PHONE,
     Canvas,
     Figure,
     add_key,
@@ -21,7 +24,9 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.palette import INK, MUTED, SPACE, series
+from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.hints import Hint, add_hints
+from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.paths import SettingPath
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.trade_offs import (
@@ -31,16 +36,17 @@ from archselect.reports.results.trade_offs import (
     find_planes,
     plane_of_search,
 )
-from archselect.reports.tables.words import median
+from archselect.reports.tables.words import median, short
 
 _INCHES = 4.4
 """Least height of the figure, in inches; a long key makes it higher."""
 _KEY_ROW = 0.2
+_PHONE_PANEL = 2.6
+"""Height of a panel on a phone, in inches."""
 _WIDE = 20
 """Least ratio of the highest to the lowest cost for a logarithmic axis."""
 _MARKERS = "osD^vP"
-"""Shapes of points; the shape changes after nine colours."""
-_COLOURS = 9
+"""Shapes of points: selectors with the same colour have different ones."""
 _APART = 0.05
 """Least distance of two ticks, as a fraction of the axis."""
 _RIGHT = 0.75
@@ -57,11 +63,15 @@ class _Series:
 
     Attributes:
         name: name in the key.
+        colour: colour of the selector, or of the first one of the path.
+        marker: shape of the points.
         points: points in the order of the connecting line.
         values: label of each point; empty for a single selector.
     """
 
     name: str
+    colour: str
+    marker: str
     points: tuple[TradeOff, ...]
     values: tuple[str, ...] = ()
 
@@ -75,9 +85,11 @@ def pareto_figures(results: Results) -> list[Figure]:
     planes = [
         plane for plane in find_planes(results) if asked or plane.cost != SEARCH_SECONDS
     ]
+    colours = selector_colours(results)
     names = slugs(f"pareto-{plane.title}" for plane in planes)
     return [
-        _pareto_figure(plane, name) for plane, name in zip(planes, names, strict=True)
+        _pareto_figure(plane, name, colours)
+        for plane, name in zip(planes, names, strict=True)
     ]
 
 
@@ -94,29 +106,63 @@ def search_figure(
     plane = plane_of_search(results, landscape, groups)
     if not plane.trade_offs:
         return None
-    return _pareto_figure(plane, "first-screen", with_landmarks=True)
+    figure = _pareto_figure(plane, "first-screen", selector_colours(results), True)
+    return replace(figure, narrow=_phone_figure(plane, selector_colours(results)))
 
 
-def _pareto_figure(plane: Plane, name: str, with_landmarks: bool = False) -> Figure:
-    drawn = _series(plane)
-    axis = _accuracy_axis(plane)
+def _pareto_figure(
+    plane: Plane,
+    name: str,
+    colours: Mapping[str, str],
+    with_landmarks: bool = False,
+) -> Figure:
+    drawn = _series(plane, colours)
     inches = max(_INCHES, _KEY_ROW * (len(drawn) + 1) + 0.9)
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         canvas.subplots_adjust(left=0.075, right=0.76, top=from_top(canvas, 0.2))
         canvas.subplots_adjust(bottom=0.55 / height(canvas))
-        _set_axes(ax, plane, axis)
-        if with_landmarks:
-            _draw_landmarks(ax, plane.landscape, axis)
-        if plane.front is not None:
-            _draw_front(ax, plane, axis)
-        for place, one in enumerate(drawn):
-            _draw_series(ax, axis, one, place)
-        _add_names(ax, plane, drawn)
+        _draw_plane(ax, plane, drawn, with_landmarks)
+        _add_names(ax, plane, drawn, loc="upper left", bbox_to_anchor=(1.02, 1.0))
 
-    title = f"Accuracy against cost: {plane.title}"
-    return Figure(name, title, _caption(plane), svg(name, title, inches, draw))
+    drawing = svg(name, _title(plane), inches, draw)
+    return Figure(name, _title(plane), _caption(plane), drawing)
+
+
+def _phone_figure(plane: Plane, colours: Mapping[str, str]) -> str:
+    """Return the drawing for a phone, with the key below it."""
+    drawn = _series(plane, colours)
+    key = _KEY_ROW * (len(drawn) + 1)
+    below = 0.6 + key
+
+    def draw(canvas: Canvas) -> None:
+        ax = canvas.subplots()
+        canvas.subplots_adjust(left=0.14, right=0.97, top=from_top(canvas, 0.2))
+        canvas.subplots_adjust(bottom=below / height(canvas))
+        _draw_plane(ax, plane, drawn, with_landmarks=True)
+        under = -0.6 / _PHONE_PANEL
+        _add_names(ax, plane, drawn, loc="upper left", bbox_to_anchor=(0, under))
+
+    inches = 0.2 + _PHONE_PANEL + below
+    return svg("first-screen-phone", _title(plane), inches, draw, PHONE)
+
+
+def _title(plane: Plane) -> str:
+    return f"Accuracy against cost: {plane.title}"
+
+
+def _draw_plane(
+    ax: Axes, plane: Plane, drawn: Sequence[_Series], with_landmarks: bool
+) -> None:
+    axis = _accuracy_axis(plane)
+    _set_axes(ax, plane, axis)
+    if with_landmarks:
+        _draw_landmarks(ax, plane.landscape, axis)
+    if plane.front is not None:
+        _draw_front(ax, plane, axis)
+    for one in drawn:
+        _draw_series(ax, axis, one, plane.cost.unit)
 
 
 def _caption(plane: Plane) -> str:
@@ -135,25 +181,35 @@ def _caption(plane: Plane) -> str:
     return " ".join(sentences)
 
 
-def _series(plane: Plane) -> list[_Series]:
+def _series(plane: Plane, colours: Mapping[str, str]) -> list[_Series]:
     """Return the paths and the other selectors, in the order of the table."""
     drawn: list[_Series] = []
     names: set[str] = set()
+    uses: Counter[str] = Counter()
     for trade_off in plane.trade_offs:
         path = plane.path_of(trade_off.group)
+        colour = colours[trade_off.group.name]
+        marker = _MARKERS[uses[colour] % len(_MARKERS)]
         if path is None:
-            drawn.append(_Series(trade_off.name, (trade_off,)))
+            drawn.append(_Series(trade_off.name, colour, marker, (trade_off,)))
         elif path.name not in names:
             names.add(path.name)
-            drawn.append(_series_of_path(plane, path))
+            drawn.append(_series_of_path(plane, path, colour, marker))
+        else:
+            continue
+        uses[colour] += 1
     return drawn
 
 
-def _series_of_path(plane: Plane, path: SettingPath) -> _Series:
+def _series_of_path(
+    plane: Plane, path: SettingPath, colour: str, marker: str
+) -> _Series:
     points = [plane.of_group(group) for group in path.groups]
     later = [f"{value:g}" for value in path.values[1:]]
     return _Series(
         name=path.name,
+        colour=colour,
+        marker=marker,
         points=tuple(point for point in points if point is not None),
         values=(f"{path.setting} {path.values[0]:g}", *later),
     )
@@ -259,18 +315,20 @@ def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
     ax.scatter(costs, heights[:-1], s=14, color=SPACE, linewidths=0, zorder=1)
 
 
-def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, place: int) -> None:
+def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, unit: str) -> None:
     """Draw a selector, or the points of a path with a connecting line."""
-    colour = series(place)
-    marker = _MARKERS[place // _COLOURS % len(_MARKERS)]
+    colour = drawn.colour
     costs = np.array([point.cost for point in drawn.points])
     accuracies = np.array([point.accuracy for point in drawn.points])
     places = axis.place(accuracies)
     if len(drawn.points) > 1:
         ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     for point in drawn.points:
-        _draw_runs(ax, axis, point, colour)
-    ax.scatter(costs, places, s=54, color=colour, marker=marker, linewidths=0, zorder=4)
+        _draw_runs(ax, axis, point, colour, unit)
+    means = ax.scatter(
+        costs, places, s=54, color=colour, marker=drawn.marker, linewidths=0, zorder=4
+    )
+    add_hints(means, [Hint(_describe(point, unit)) for point in drawn.points])
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
         is_right = _share_of_axis(ax, cost) > _RIGHT
         ax.annotate(
@@ -291,11 +349,13 @@ def _share_of_axis(ax: Axes, cost: float) -> float:
     return float(at)
 
 
-def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> None:
+def _draw_runs(
+    ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str, unit: str
+) -> None:
     """Draw the runs of a selector as dots, and their standard deviation as bars."""
     accuracies = np.array(point.accuracies)
     costs = np.array(point.costs)
-    ax.scatter(
+    dots = ax.scatter(
         costs,
         axis.place(accuracies),
         s=12,
@@ -304,6 +364,7 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
         linewidths=0,
         zorder=3,
     )
+    add_hints(dots, _run_hints(point, unit))
     if len(costs) < 2:
         return
     accuracy_spread = accuracies.std(ddof=1)
@@ -324,11 +385,28 @@ def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> No
     )
 
 
-def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:
-    """Add the key of colours to the right of the panel."""
+def _describe(point: TradeOff, unit: str) -> str:
+    """Return accuracy and cost of a selector's mean, in words."""
+    return f"{point.name}, mean: {point.accuracy:.2f} % at {short(point.cost)} {unit}"
+
+
+def _run_hints(point: TradeOff, unit: str) -> list[Hint]:
+    """Return the hint of each run."""
+    runs = zip(point.runs, point.seeds, point.accuracies, point.costs, strict=True)
+    hints = []
+    for run, seed, accuracy, cost in runs:
+        words = f"{point.name}, seed {seed}: {accuracy:.2f} % at {short(cost)} {unit}"
+        hints.append(Hint(words, run))
+    return hints
+
+
+def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series], **place: Any) -> None:
+    """Add the key of colours at a place."""
     names = [one.name for one in drawn]
-    colours = [series(place) for place in range(len(drawn))]
+    colours = [one.colour for one in drawn]
+    markers = [one.marker for one in drawn]
     if plane.front is not None:
         names.append("true front")
         colours.append(SPACE)
-    add_key(ax, names, colours, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+        markers.append("o")
+    add_key(ax, names, colours, markers, **place)

@@ -17,7 +17,7 @@ from archselect.reports.figures.canvas import (
     row_names,
     svg,
 )
-from archselect.reports.figures.palette import GRID, INK, MUTED, series
+from archselect.reports.figures.palette import GRID, INK, MUTED
 from archselect.reports.statistics.ranking import Clique, find_cliques
 from archselect.reports.tables.table import Table
 
@@ -76,7 +76,7 @@ def _draw_ranks(ax: Axes, ranked: _Ranked) -> None:
     count = len(ranked.names)
     places = range(count)
     ax.hlines(places, 1, ranked.ranks, color=GRID, linewidth=0.8)
-    ax.scatter(ranked.ranks, places, s=34, color=series(0), linewidths=0, zorder=3)
+    ax.scatter(ranked.ranks, places, s=34, color=INK, linewidths=0, zorder=3)
     for place, rank in enumerate(ranked.ranks):
         ax.annotate(
             f"{rank:.2f}",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
@@ -27,9 +28,11 @@ from archselect.reports.figures.canvas import (
     row_names,
     svg,
 )
-from archselect.reports.figures.palette import INK, MUTED, SPACE, series
+from archselect.reports.figures.colours import selector_colours
+from archselect.reports.figures.hints import Hint, add_hints
+from archselect.reports.figures.palette import INK, MUTED, SPACE, phase
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
-from archselect.reports.results.results import Group, Results
+from archselect.reports.results.results import Group, Results, seed_name
 from archselect.reports.results.score_correlations import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
@@ -55,12 +58,14 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {group.name: np.array(group.known(landscape).means) for group in groups}
+    colours = selector_colours(results)
     assert landscape.optimum is not None
     optimum = landscape.optimum
     # If the truth covers only a part of the space, a selected cell can be better.
     top = max(optimum, *map(np.max, values.values()))
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
     axis = AccuracyAxis(top, unit)
+    hints = {group.name: _accuracy_hints(group, landscape) for group in groups}
     whole_space = landscape.space_size is None
     best = "optimum" if whole_space else "best"
 
@@ -81,7 +86,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
         _mark_accuracy(
             space, seeds, axis.place(optimum), f"{best} {optimum:.2f}", "left"
         )
-        _draw_accuracies(seeds, axis, values)
+        _draw_accuracies(seeds, axis, values, colours, hints)
         apart = 0.055 * float(right - left)
         ticks = axis.ticks(landscape.quantiles[0], apart)
         seeds.set_xticks(axis.place(ticks), [f"{tick:g}" for tick in ticks])
@@ -101,6 +106,16 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
     drawing = svg(name, title, ROW * len(groups) + 1.9, draw)
     return Figure(name, title, _accuracy_caption(landscape), drawing)
+
+
+def _accuracy_hints(group: Group, landscape: Landscape) -> list[Hint]:
+    """Return the hint of each run of a selector."""
+    known = group.known(landscape)
+    hints = []
+    for record, mean in zip(known.records, known.means, strict=True):
+        name = f"{group.name} {seed_name(record.inputs)}"
+        hints.append(Hint(f"{name}: {mean:.2f} %", record.id))
+    return hints
 
 
 def _accuracy_caption(landscape: Landscape) -> str:
@@ -153,12 +168,18 @@ def _mark_accuracy(
 
 
 def _draw_accuracies(
-    ax: Axes, axis: AccuracyAxis, values: Mapping[str, Floats]
+    ax: Axes,
+    axis: AccuracyAxis,
+    values: Mapping[str, Floats],
+    colours: Mapping[str, str],
+    hints: Mapping[str, Sequence[Hint]],
 ) -> None:
     """Draw a row of dots per group, with its mean at the right."""
-    for row, accuracies in enumerate(values.values()):
+    for row, (name, accuracies) in enumerate(values.items()):
         mean = accuracies.mean()
-        _draw_seeds(ax, row, axis.place(accuracies), axis.place(mean), series(row))
+        places = axis.place(accuracies)
+        dots = _draw_seeds(ax, row, places, axis.place(mean), colours[name])
+        add_hints(dots, hints[name])
         ax.annotate(
             f"mean {mean:.2f}",
             (1, row),
@@ -174,6 +195,7 @@ def tau_figure(results: Results) -> Figure:
     landscapes = _correlated_landscapes(results)
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
+    colours = selector_colours(results)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(
@@ -189,7 +211,7 @@ def tau_figure(results: Results) -> Figure:
             every = [_correlations(landscape, group) for group in groups]
             for ax, level in zip(axes[row], LEVELS, strict=True):
                 of_level = [by_level.get(level) for by_level in every]
-                _draw_taus(ax, names, of_level)
+                _draw_taus(ax, names, of_level, colours)
                 if row == len(landscapes) - 1:
                     ax.set_xlabel("Kendall's τ-b")
             axes[row, 0].annotate(
@@ -220,11 +242,14 @@ def _correlated_landscapes(results: Results) -> list[Landscape]:
 
 
 def _draw_taus(
-    ax: Axes, names: Sequence[str], of_groups: Sequence[Correlation | None]
+    ax: Axes,
+    names: Sequence[str],
+    of_groups: Sequence[Correlation | None],
+    colours: Mapping[str, str],
 ) -> None:
     """Draw a panel: the correlations of all groups at one level."""
     for row, correlation in enumerate(of_groups):
-        _draw_tau(ax, row, correlation, series(row))
+        _draw_tau(ax, row, correlation, colours[names[row]])
     ax.axvline(0, color=MUTED, linewidth=0.8)
     ax.set_xlim(-1.05, 1.05)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
@@ -269,7 +294,7 @@ def differences_figure(table: Table) -> Figure | None:
 
     caption = (
         "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, Holm-adjusted. A "
-        "difference is significant if and only if its interval excludes zero; it is then bold and coloured."
+        "difference is significant if and only if its interval excludes zero; it is then bold and dark."
     )
     title = "Differences in accuracy"
     inches = sum(ROW * len(rows) + 0.95 for _, rows in places)
@@ -284,7 +309,7 @@ def _difference_name(row: Any) -> str:
 def _draw_difference(ax: Axes, at: int, row: Any) -> None:
     """Draw a row of the table of differences: interval, mean and number."""
     significant = row.verdict in ("better", "worse")
-    colour = series(0) if significant else MUTED
+    colour = INK if significant else MUTED
     line_width = 2.5 if significant else 1.6
     ax.hlines(at, row.low, row.high, color=colour, linewidth=line_width)
     ax.scatter([row.difference], [at], s=34, color=colour, linewidths=0, zorder=3)
@@ -304,6 +329,7 @@ def time_figure(results: Results) -> Figure:
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
     phases = _phases(groups)
+    colours = selector_colours(results)
     key_rows = -(-len(phases) // LEGEND_COLUMNS)
 
     def draw(canvas: Canvas) -> None:
@@ -313,7 +339,7 @@ def time_figure(results: Results) -> Figure:
         canvas.subplots_adjust(top=top, bottom=0.5 / height(canvas))
         total, share = axes
         for row, group in enumerate(groups):
-            _draw_total(total, row, np.array(group.seconds))
+            _draw_total(total, row, group, colours[group.name])
             _draw_shares(share, row, group, phases)
         _set_seconds_axis(total, groups)
         total.set_ylim(len(groups) - 0.5, -0.5)
@@ -324,7 +350,7 @@ def time_figure(results: Results) -> Figure:
         add_key(
             share,
             phases,
-            [series(place + 3) for place in range(len(phases))],
+            [phase(place) for place in range(len(phases))],
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
             ncols=-(-len(phases) // key_rows),
@@ -350,10 +376,16 @@ def _phases(groups: Sequence[Group]) -> list[str]:
     return [*known, *sorted(entered - set(PHASES))]
 
 
-def _draw_total(ax: Axes, row: int, seconds: Floats) -> None:
+def _draw_total(ax: Axes, row: int, group: Group, colour: str) -> None:
     """Draw the total of each run of a group, with their mean as text."""
+    seconds = np.array(group.seconds)
     mean = seconds.mean()
-    _draw_seeds(ax, row, seconds, mean, series(row))
+    dots = _draw_seeds(ax, row, seconds, mean, colour)
+    hints = []
+    for record, of_run in zip(group.records, group.seconds, strict=True):
+        name = f"{group.name} {seed_name(record.inputs)}"
+        hints.append(Hint(f"{name}: {short(of_run)} s", record.id))
+    add_hints(dots, hints)
     ax.annotate(
         f"{short(float(mean))} s",
         (seconds.max(), row),
@@ -375,8 +407,9 @@ def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> Non
             width,
             left=left,
             height=0.62,
-            color=series(place + 3),
-            edgecolor="none",
+            color=phase(place),
+            edgecolor=MUTED,
+            linewidth=0.5,
         )
         left += width
 
@@ -403,14 +436,14 @@ def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation |
 
 def _draw_seeds(
     ax: Axes, row: int, values: Floats, mean: npt.ArrayLike, colour: str
-) -> None:
-    """Draw a row of dots and a bar at the mean.
+) -> PathCollection:
+    """Draw a row of dots and a bar at the mean; return the dots.
 
     Dots are shifted vertically, so that equal values stay visible.
     """
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
     ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
-    ax.scatter(
+    return ax.scatter(
         values,
         row + spread,
         s=26,

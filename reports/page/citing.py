@@ -149,6 +149,11 @@ class Work:
     bibtex: str
 
     @property
+    def link(self) -> str:
+        """Address of the paper on arXiv; empty if it is not there."""
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
+
+    @property
     def short(self) -> str:
         """The authors, title, venue, year and arXiv number on one line."""
         families = [author.partition(",")[0] for author in self.authors]

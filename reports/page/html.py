@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from archselect.nasbench_adapters.foreign_text import escape_invisible
 from archselect.reports.figures.palette import themed, variable
-from archselect.reports.tables.render import to_html
+from archselect.reports.tables.render import to_html, to_latex
 from archselect.reports.tables.table import Table
 
 
@@ -37,6 +37,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "svg": _svg,
         "table_html": _table_html,
+        "table_latex": to_latex,
         "variable": variable,
     }
     return environment

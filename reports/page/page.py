@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from archselect.reports.drawing.cells import SelectedCells, legend
+from archselect.reports.drawing.cells import MOST_NAMES, SelectedCells, legend
 from archselect.reports.figures.palette import style_sheet
 from archselect.reports.page.citing import bibliography, citations, others
 from archselect.reports.page.first_screen import first_screen
@@ -42,7 +42,9 @@ def page(
             cells: selected cells and their drawings.
             runs: one row per run, from :func:`.runs.runs_frame`.
     """
-    listed = runs_table(runs, MOST_RUNS)
+    names = {(cell.space, cell.architecture): cell.name for cell in cells.drawn}
+    listed = runs_table(runs, MOST_RUNS, names)
+    listed_ids = set(listed.row_ids)
     seeds = set(zip(runs.supernet_seed, runs.selection_seed, strict=True))
     scripts = [section.extras.script for section in sections if section.extras.script]
     return render(
@@ -58,6 +60,8 @@ def page(
             (landscape, landscape_facts(landscape)) for landscape in results.landscapes
         ],
         runs=listed,
+        listed_ids=listed_ids,
+        most_names=MOST_NAMES,
         runs_left_out=len(runs) - len(listed.shown),
         citations=citations(results),
         others=others(results),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 
 from archselect.reports.escaping import markdown
 from archselect.reports.page.html import render
@@ -35,10 +34,8 @@ def wiring_extras(results: Results) -> Extras:
     for part in parts:
         drawings |= part.drawings
         blocks += _markdown_blocks(part)
-    script = files("archselect.reports.page") / "templates" / "evolution.js"
     return Extras(
         html=render("wiring.html.j2", wiring=parts),
-        script=script.read_text(encoding="utf-8"),
         markdown=tuple(blocks),
         drawings=drawings,
         files={"wiring-seeds.csv": to_csv(seeds_table(results))},

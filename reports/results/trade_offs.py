@@ -66,13 +66,15 @@ class TradeOff:
 
     Attributes:
         group: runs of the selector.
-            seeds: supernet seed of each run.
-            accuracies: accuracy of each run, in per cent.
-            costs: cost of each run.
-            without_cost: number of further runs with an accuracy but no cost.
+        runs: id of each run.
+        seeds: supernet seed of each run.
+        accuracies: accuracy of each run, in per cent.
+        costs: cost of each run.
+        without_cost: number of further runs with an accuracy but no cost.
     """
 
     group: Group
+    runs: tuple[str, ...]
     seeds: tuple[int, ...]
     accuracies: tuple[float, ...]
     costs: tuple[float, ...]
@@ -255,17 +257,26 @@ def _trade_off(landscape: Landscape, group: Group, kind: CostKind) -> TradeOff:
     ids = [record.id for record in group.records]
     costs = dict(zip(ids, costs_of_group(group, kind), strict=True))
     known = group.known(landscape)
+    runs = []
     seeds = []
     accuracies = []
     prices = []
     for record, accuracy in zip(known.records, known.means, strict=True):
         cost = costs[record.id]
         if cost is not None:
+            runs.append(record.id)
             seeds.append(record.inputs.supernet_seed)
             accuracies.append(accuracy)
             prices.append(cost)
     without_cost = len(known) - len(prices)
-    return TradeOff(group, tuple(seeds), tuple(accuracies), tuple(prices), without_cost)
+    return TradeOff(
+        group=group,
+        runs=tuple(runs),
+        seeds=tuple(seeds),
+        accuracies=tuple(accuracies),
+        costs=tuple(prices),
+        without_cost=without_cost,
+    )
 
 
 def _front(

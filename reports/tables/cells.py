@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -11,7 +10,14 @@ import numpy.typing as npt
 
 from archselect.benchmarks.store.records import CellGraph, Selected
 from archselect.reports.results.results import Group, Results, seed_name
-from archselect.reports.tables.table import NONE, Row, Table, TableColumn, make_table
+from archselect.reports.tables.table import (
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    join_words,
+    make_table,
+)
 
 _CAPTION = (
     "Number of edges with each operation in a selected cell: mean over the seeds of a selector and, in brackets, the "
@@ -58,30 +64,18 @@ def _all_operations(selected: list[Selected]) -> list[str]:
     return list(operations)
 
 
-@dataclass(frozen=True)
-class _Use:
-    """The mean number of edges that have an operation in the cells of a row."""
-
-    row: Row
-    operation: str
-    edges: float
-
-
 def _answer(rows: list[Row], operations: list[str]) -> str:
-    """Return a sentence on the operation with most edges of one selector."""
-    uses = []
+    """Return a sentence with the most frequent operation of each selector."""
+    several = len({str(row.full["cell"]) for row in rows}) > 1
+    choices = []
     for row in rows:
-        for operation in operations:
-            edges = row.full[operation]
-            if isinstance(edges, float):
-                uses.append(_Use(row, operation, edges))
-    most = max(uses, key=lambda use: use.edges)
-    selector = most.row.full["selector"]
-    cell = most.row.full["cell"]
-    cell_types = {str(row.full["cell"]) for row in rows}
-    where = f" of its {cell} cell" if len(cell_types) > 1 else ""
-    return f"The most frequent operation is {most.operation}: {selector} puts it on {most.edges:.1f} edges{where} on "
-    "average."
+        edges = {name: row.full[name] for name in operations}
+        counts = {name: of for name, of in edges.items() if isinstance(of, float)}
+        most = max(counts, key=counts.__getitem__)
+        where = f" in its {row.full['cell']} cell" if several else ""
+        who = f"{row.full['selector']}{where}"
+        choices.append(f"{who} {most} (on {counts[most]:.1f} edges)")
+    return f"The operation that each selector chooses most often, on average: {join_words(choices)}."
 
 
 def _counted_together(group: Group) -> list[range]:

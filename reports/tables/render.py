@@ -279,20 +279,29 @@ def to_html(table: Table) -> str:
         "<tbody>",
     ]
     before = ""
-    for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
+    rows = zip(_headings(table), _rows(table, columns), strict=True)
+    for place, (heading, row) in enumerate(rows):
         if heading != before:
             if lines[-1] != "<tbody>":
                 lines.append("</tbody><tbody>")
             cell = f'<th scope="rowgroup" colspan="{len(columns)}">{html(heading)}</th>'
             lines.append(f'<tr class="part">{cell}</tr>')
             before = heading
+        links = table.links[place] if table.links else {}
         cells = []
         for column, (text, mark) in zip(columns, row, strict=True):
             attribute = _class_attribute(classes[column], mark)
-            cells.append(f"<td{attribute}>{html(text)}</td>")
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+            content = _linked(html(text), links.get(column))
+            cells.append(f"<td{attribute}>{content}</td>")
+        row_id = f' id="{table.row_ids[place]}"' if table.row_ids else ""
+        lines.append(f"<tr{row_id}>{''.join(cells)}</tr>")
     lines += ["</tbody>", "</table>"]
     return "\n".join(lines)
+
+
+def _linked(text: str, id: str | None) -> str:
+    """Return a cell's text, as a link if it leads to a place on the page."""
+    return text if id is None else f'<a href="#{id}">{text}</a>'
 
 
 def _html_class(table: Table, column: str, columns: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -142,16 +143,27 @@ def _machine_columns(records: list[Record]) -> dict[str, object]:
     return dict(zip(_MACHINE_FIELDS, by_field, strict=True))
 
 
-def runs_table(frame: pd.DataFrame, most: int) -> Table:
-    """Return the table of the first runs of a frame, at most `most`, for the page."""
+def runs_table(
+    frame: pd.DataFrame, most: int, cells: Mapping[tuple[str, str], str]
+) -> Table:
+    """Return the table of the first runs of a frame, at most `most`, for the page.
+
+    Args:
+        frame: all runs, from :func:`runs_frame`.
+        most: largest number of rows.
+        cells: names of the drawn cells, by space and architecture.
+    """
     first = frame[:most]
     seeds = zip(first.supernet_seed, first.selection_seed, strict=True)
+    selected = zip(first.space, first.architecture, strict=True)
+    drawn = [cells.get(cell) for cell in selected]
     shown = pd.DataFrame(
         {
             "Selector": first.selector,
             "Seed": [f"{supernet}/{selection}" for supernet, selection in seeds],
             "Space": first.space,
             "Images": first.data,
+            "Cell": [name or NONE for name in drawn],
             "Seconds": first.total_s.map(short),
             "Device": [name or NONE for name in first.device_name],
             "Threads": first.threads.map(str),
@@ -174,6 +186,8 @@ def runs_table(frame: pd.DataFrame, most: int) -> Table:
         brief=tuple(shown.columns),
         caption=_CAPTION,
         notes=(),
+        row_ids=tuple(f"run-{record}" for record in first.record),
+        links=tuple({} if name is None else {"Cell": name} for name in drawn),
     )
 
 

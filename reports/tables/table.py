@@ -25,7 +25,7 @@ NOT_WORSE: Mark = "level"
 WORSE: Mark = "worse"
 
 MARKS_NOTE = (
-    "Bold: the best mean. Underlined (italic in Markdown): not significantly worse than the best "
+    "Bold: the best mean. Italic (underlined in LaTeX): not significantly worse than the best "
     "(paired t-test over supernet seeds at 5 %, Holm-adjusted); with few seeds the test has little power."
 )
 """The note under a table that has marks."""
@@ -85,6 +85,8 @@ class Table:
         notes: sentences shown under the table.
         heading: header of the column that is shown as headings; empty if there is none.
         optional: headers of the columns to leave out if all their cells are empty.
+        row_ids: ids of the rows on the page; empty if they have none.
+        links: by row, the ids on the page that its cells link to, by header.
     """
 
     name: str
@@ -99,6 +101,8 @@ class Table:
     notes: tuple[str, ...]
     heading: str = ""
     optional: tuple[str, ...] = ()
+    row_ids: tuple[str, ...] = ()
+    links: tuple[Mapping[str, str], ...] = ()
 
     def narrow(self) -> Table:
         """Return the table with only its most important columns."""

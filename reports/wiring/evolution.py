@@ -5,6 +5,7 @@ They show the argmax genotype: the most likely operation of every edge.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 from archselect.benchmarks.store.records import CellGraph
 from archselect.reports.drawing.cells import LegendEntry, draw, legend_of
 from archselect.reports.drawing.layout import label_width
+from archselect.reports.results.traced_supernets import TracedSupernet
 from archselect.reports.results.wiring_quantities import CellWiring, SupernetWiring
 from archselect.reports.wiring.figures import figure_name
 from archselect.reports.wiring.groups import WiringGroup
@@ -20,6 +22,8 @@ from archselect.reports.wiring.verdicts import epoch_of_fewest_edges
 
 MOST_FRAMES = 20
 """Most epochs that are drawn."""
+MOST_OTHER_SEEDS = 9
+"""Most seeds that are drawn beside the first."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Frame:
 
     Attributes:
         name: name of the file, without ending.
+        seed: seed of the supernet.
         epoch: epoch; 0 is before training.
         words: description with the epoch and the number of edges.
         svg: drawing.
@@ -35,6 +40,7 @@ class Frame:
     """
 
     name: str
+    seed: int
     epoch: int
     words: str
     svg: str
@@ -43,10 +49,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Evolution:
-    """The frames of one seed, in order of epochs."""
+    """The cells of a group of seeds as they evolve.
+
+    Attributes:
+        seed: the first seed.
+        frames: of the first seed, in order of epochs.
+        other_seeds: three frames of each other seed: before training, with the fewest
+            edges, and after training.
+    """
 
     seed: int
     frames: tuple[Frame, ...]
+    other_seeds: tuple[Frame, ...]
 
     @property
     def stills(self) -> list[Frame]:
@@ -62,34 +76,65 @@ class _LabelledCell(NamedTuple):
 
 
 def draw_evolution(group: WiringGroup) -> Evolution:
-    """Return the frames of the group's first seed."""
-    supernet = group.supernets[0]
-    wiring = supernet.wiring
-    names = _operations(group)
-    looks = {entry.operation: entry for entry in legend_of([names])}
-    longest = max(names, key=len)
-    all_longest = [_label_cell(cell, 0, operation=longest) for cell in wiring.cells]
-    room = max(label_width(cell.graph) for cell in all_longest)
-    edges = sum(len(cell.edges) for cell in group.info.cells)
-    stills = _still_epochs(wiring)
-    frames = []
-    for epoch in choose_epochs(wiring):
+    """Return the frames of the group's first seed, and fewer ones of the others."""
+    first, *others = group.supernets
+    painter = _painter(group)
+    stills = _still_epochs(first.wiring)
+    frames = [
+        painter.draw(first, epoch, is_still=epoch in stills)
+        for epoch in choose_epochs(first.wiring)
+    ]
+    more: list[Frame] = []
+    for supernet in others[:MOST_OTHER_SEEDS]:
+        for epoch in sorted(_still_epochs(supernet.wiring)):
+            more.append(painter.draw(supernet, epoch, is_still=False))
+    return Evolution(first.seed, tuple(frames), tuple(more))
+
+
+@dataclass(frozen=True)
+class _Painter:
+    """What the drawings of all seeds of a group share.
+
+    Attributes:
+        group: of supernets.
+        looks: colour and line of each operation.
+        room: least width for labels, so that nodes stay at their places.
+    """
+
+    group: WiringGroup
+    looks: Mapping[str, LegendEntry]
+    room: float
+
+    def draw(self, supernet: TracedSupernet, epoch: int, is_still: bool) -> Frame:
+        """Return the frame of a seed after an epoch."""
+        wiring = supernet.wiring
         cells = [_label_cell(cell, epoch) for cell in wiring.cells]
         colours: dict[str, LegendEntry] = {}
         for cell in cells:
-            colours |= {label: looks[name] for label, name in cell.operations.items()}
+            names = cell.operations.items()
+            colours |= {label: self.looks[name] for label, name in names}
+        edges = sum(len(cell.edges) for cell in self.group.info.cells)
         words = f"{describe_epoch(epoch)}: {wiring.edges[epoch]} of {edges} edges"
-        title = f"{group.name}, seed {supernet.seed}, {words}"
-        frames.append(
-            Frame(
-                name=figure_name(group, "cell", f"epoch-{epoch:03d}"),
-                epoch=epoch,
-                words=words,
-                svg=draw([cell.graph for cell in cells], colours, title, room=room),
-                still=epoch in stills,
-            )
+        title = f"{self.group.name}, seed {supernet.seed}, {words}"
+        graphs = [cell.graph for cell in cells]
+        return Frame(
+            name=figure_name(self.group, "cell", f"epoch-{epoch:03d}"),
+            seed=supernet.seed,
+            epoch=epoch,
+            words=words,
+            svg=draw(graphs, colours, title, room=self.room),
+            still=is_still,
         )
-    return Evolution(supernet.seed, tuple(frames))
+
+
+def _painter(group: WiringGroup) -> _Painter:
+    names = _operations(group)
+    looks = {entry.operation: entry for entry in legend_of([names])}
+    longest = max(names, key=len)
+    wiring = group.supernets[0].wiring
+    all_longest = [_label_cell(cell, 0, operation=longest) for cell in wiring.cells]
+    room = max(label_width(cell.graph) for cell in all_longest)
+    return _Painter(group, looks, room)
 
 
 def _operations(group: WiringGroup) -> list[str]:

@@ -27,6 +27,7 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
+from archselect.reports.figures.colours import operation_colours
 from archselect.reports.figures.palette import INK, MUTED, series
 from archselect.reports.results.wiring_quantities import (
     NONE,
@@ -300,6 +301,11 @@ class _CostBars:
     deviations: Floats
 
     @property
+    def colours(self) -> dict[str, str]:
+        """The colour of each operation."""
+        return operation_colours(self.names)
+
+    @property
     def width(self) -> float:
         """Width of a bar; the bars of an edge fill most of its space."""
         return 0.84 / max(1, len(self.names))
@@ -323,7 +329,8 @@ class _CostBars:
         at = np.array(places) + offset
         mean = np.array(means)
         deviation = np.array(deviations)
-        ax.bar(at, mean, self.width, color=series(number), edgecolor="none")
+        colour = self.colours[name]
+        ax.bar(at, mean, self.width, color=colour, edgecolor="none")
         ax.vlines(at, mean - deviation, mean + deviation, color=INK, linewidth=0.7)
 
 
@@ -356,7 +363,7 @@ def costs_figure(group: WiringGroup, cell_type: int) -> Figure:
         add_key(
             axes[0],
             bars.names,
-            [series(place) for place in range(len(bars.names))],
+            [bars.colours[name] for name in bars.names],
             loc="lower left",
             bbox_to_anchor=(-0.06, 1.14),
             ncols=min(len(bars.names), 7),
@@ -469,8 +476,8 @@ def _skip_lines(of_seeds: Sequence[_SkipAndOthers]) -> list[Line]:
     skip = np.array([of_seed.skip for of_seed in of_seeds])
     others = np.array([of_seed.others for of_seed in of_seeds])
     return [
-        Line("skip", skip, series(1)),
-        Line("others", others, series(0), dashed=True),
+        Line("skip", skip, operation_colours([SKIP])[SKIP]),
+        Line("others", others, MUTED, dashed=True),
     ]
 
 

@@ -147,7 +147,9 @@ def test_the_built_in_quickstart(world, archselect, inline):
     (world.folder / "shorter.toml").write_text(text, encoding="utf-8")
     code, _, err = archselect("run", "shorter.toml", "--seeds", "0", "--device", "cpu")
     assert (code, err) == (0, "")
-    report = world.folder / "archselect-runs" / "quickstart" / "report"
+    folder = world.folder / "archselect-runs" / "quickstart"
+    assert (folder / "report.html").stat().st_size < 600_000
+    report = folder / "report"
     assert (
         len(rows(report / "accuracy.csv")) == 12
     )  # four selectors, a random cell and the yardstick, two truths

@@ -38,3 +38,40 @@ def test_nothing_but_tables_and_figures_is_wider_than_a_phone(written, dom):
     inner = dom(written / "report.html", script, width=500)
     found = re.search(r"<title>(\d+) of (\d+)</title>", inner)
     assert found and int(found[1]) <= int(found[2])
+
+
+def test_a_filter_hides_the_rows_cells_and_dots_of_other_runs(written, dom):
+    script = """
+        const [select] = document.querySelectorAll('#filters select');
+        const chosen = select.options[1].value;
+        select.value = chosen;
+        select.dispatchEvent(new Event('change'));
+        const rows = [...document.querySelectorAll('#runs tbody tr')];
+        const wrong = rows.filter((row) => row.hidden === (row.cells[0].textContent === chosen));
+        const kept = rows.filter((row) => !row.hidden).map((row) => row.id.slice(4));
+        const dots = [...document.querySelectorAll('.hint[data-run]')];
+        const badDots = dots.filter((dot) => dot.classList.contains('off') === kept.includes(dot.dataset.run));
+        const cells = [...document.querySelectorAll('.cell')];
+        const has = (cell) => cell.dataset.runs.split(' ').some((run) => kept.includes(run));
+        const badCells = cells.filter((cell) => cell.hidden === has(cell));
+        const counts = [kept.length, wrong.length, badDots.length, badCells.length, dots.length > 0];
+        document.title = `${counts} ${document.querySelector('#filters output').textContent}`;
+    """
+    text = dom(written / "report.html", script)
+    assert "<title>4,0,0,0,true 4 of 16 listed runs</title>" in text
+
+
+def test_a_click_on_a_dot_leads_to_its_run_and_a_box_hides_a_column(written, dom):
+    script = """
+        const dot = document.querySelector('.hint.linked');
+        dot.dispatchEvent(new MouseEvent('click'));
+        const row = document.getElementById(location.hash.slice(1));
+        const inCell = document.getElementById(row.querySelector('a').hash.slice(1));
+        const holds = inCell.dataset.runs.includes(dot.dataset.run);
+        const box = document.querySelector('#accuracy .columns input');
+        box.click();
+        const hidden = [...document.querySelectorAll('#accuracy tr:not(.part)')].every((r) => r.cells[1].hidden);
+        document.title = [row.id === 'run-' + dot.dataset.run, holds, hidden];
+    """
+    text = dom(written / "report.html", script)
+    assert "<title>true,true,true</title>" in text

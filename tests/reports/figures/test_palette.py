@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from archselect.reports.figures.palette import (
     INK,
     MUTED,
+    PHASES,
     SERIES,
     series,
     style_sheet,
@@ -70,12 +71,10 @@ def contrast(colour: str, page: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def shown(dark: bool) -> list[str]:
-    """The colours that the page's style sheet gives to the palette."""
+def shown(dark: bool, colours=(*SERIES, MUTED, INK)) -> list[str]:
+    """The colours that the page's style sheet gives to colours of the palette."""
     sheet = dict(part.split(": ") for part in style_sheet(dark).rstrip(";").split("; "))
-    return [
-        sheet[variable(colour)[4:-1]].rstrip(";") for colour in (*SERIES, MUTED, INK)
-    ]
+    return [sheet[variable(colour)[4:-1]].rstrip(";") for colour in colours]
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -90,7 +89,24 @@ def test_any_two_colours_are_told_apart(dark, sight):
         (np.linalg.norm(a - b), i, j)
         for (i, a), (j, b) in combinations(enumerate(seen), 2)
     )
-    assert nearest[0] > 0.05, nearest
+    assert nearest[0] > 0.08, nearest
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("sight", SIGHT)
+def test_any_two_phases_are_told_apart(dark, sight):
+    seen = [
+        oklab(np.clip(np.array(SIGHT[sight]) @ linear(colour), 0, 1))
+        for colour in shown(dark, PHASES)
+    ]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 0.06
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_phase_has_the_colour_of_a_selector(dark):
+    phases = [oklab(linear(colour)) for colour in shown(dark, PHASES)]
+    selectors = [oklab(linear(colour)) for colour in shown(dark, SERIES)]
+    assert min(np.linalg.norm(a - b) for a, b in product(phases, selectors)) > 0.08
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -188,8 +188,12 @@ def test_the_page_stands_alone_and_is_well_formed(written):
     page = Page(text)
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
-    assert all(reference.startswith("#") for reference in page.references)
-    assert {reference[1:] for reference in page.references} <= set(page.ids)
+    inner = {ref for ref in page.references if ref.startswith("#")}
+    papers = set(page.references) - inner
+    assert all(paper.startswith("https://arxiv.org/abs/") for paper in papers)
+    assert papers and 'src="' not in text
+    assert {reference[1:] for reference in inner} <= set(page.ids)
+    assert len(text.encode()) < 600_000
     assert {u[1:] for u in re.findall(r"url\(([^)]*)\)", text)} <= set(page.ids)
     assert (
         not page.tags & {"link", "img", "iframe", "object", "embed"}
@@ -474,7 +478,7 @@ def test_arches_of_a_two_input_cell_never_share_a_label_place():
 
 
 def test_themed_figures_keep_no_colour_of_the_palette():
-    svg = '<path style="fill: #0072b2; stroke: #1f2933"/>'
+    svg = '<path style="fill: #116ddc; stroke: #1f2933"/>'
     assert re.fullmatch(
         r'<path style="fill: var\(--c\d+\); stroke: var\(--c0\)"/>', themed(svg)
     )

@@ -29,7 +29,7 @@ def test_every_record_has_its_row(folder):
         assert row.architecture == record.selected.architecture
         assert row.total_s == sum(time.seconds for time in record.cost.phases.values())
     assert (
-        runs_table(frame, 16).answer
+        runs_table(frame, 16, {}).answer
         == "16 runs, by archselect 0.1.0 (commit not known)."
     )
 
@@ -69,7 +69,7 @@ def test_commits_are_told_apart(folder):
             Folder(folder).path(Record, record.id),
             record.model_copy(update={"commit": commit}),
         )
-    said = runs_table(runs_frame(load(folder)), 2).answer
+    said = runs_table(runs_frame(load(folder)), 2, {}).answer
     assert (
         said
         == "16 runs, by archselect 0.1.0 (0123456789 with changes), 0.1.0 (0123456789)."
