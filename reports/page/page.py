@@ -33,6 +33,7 @@ def page(
     sections: Sequence[Section],
     cells: SelectedCells,
     runs: pd.DataFrame,
+    home: str = "",
 ) -> str:
     """Return the whole page as HTML.
 
@@ -41,6 +42,7 @@ def page(
             sections: sections in the order of the study.
             cells: selected cells and their drawings.
             runs: one row per run, from :func:`.runs.runs_frame`.
+        home: address of the site that has the page; empty if there is none.
     """
     listed = runs_table(runs, MOST_RUNS)
     seeds = set(zip(runs.supernet_seed, runs.selection_seed, strict=True))
@@ -49,6 +51,7 @@ def page(
         "report.html.j2",
         results=results,
         info=results.info,
+        home=home,
         sections=sections,
         first=first_screen(results),
         cells=cells.drawn,
