@@ -39,9 +39,9 @@ def page(
 
     Args:
         results: results of the study.
-            sections: sections in the order of the study.
-            cells: selected cells and their drawings.
-            runs: one row per run, from :func:`.runs.runs_frame`.
+        sections: sections in the order of the study.
+        cells: selected cells and their drawings.
+        runs: one row per run, from :func:`.runs.runs_frame`.
         home: address of the site that has the page; empty if there is none.
     """
     listed = runs_table(runs, MOST_RUNS)

@@ -106,7 +106,7 @@ def index_page(
         least_methods=LEAST_METHODS,
         least_landscapes=LEAST_LANDSCAPES,
         random_cell=RANDOM_CELL,
-        none=NONE,
+        unknown=NONE,
         short=short,
         light=style_sheet(dark=False),
         dark=style_sheet(dark=True),
