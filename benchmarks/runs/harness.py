@@ -15,7 +15,11 @@ from typing import Any, NamedTuple
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.plan.jobs import RunJob, plan_runs
 from archselect.benchmarks.plan.parts import TruthPart
-from archselect.benchmarks.plan.preflight import check_study
+from archselect.benchmarks.plan.preflight import (
+    check_study,
+    describe_downloads,
+    names_of_images,
+)
 from archselect.benchmarks.plan.rewards import check_reward_columns, reward_parts
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
@@ -107,6 +111,8 @@ def run_study(
         running_code(),
     )
     check_study(study, root, device, engine, options.engine_settings, data_dir)
+    images = names_of_images(study, study.data)
+    _tell_all(describe_downloads(images, data_dir), notify)
     options = _resolve(options)
     plan = _plan(study, data_dir)
     with lock_folder(options.root):
