@@ -32,7 +32,8 @@
     for (const board of boards) rows += filterBoard(board, words);
     for (const card of cards) card.hidden = !(isChosen(card) && hasWords(card, words));
     const studies = cards.filter((card) => !card.hidden).length;
-    form.querySelector("output").textContent = `${rows} results, ${studies} studies`;
+    const results = rows === 1 ? "1 result" : `${rows} results`;
+    form.querySelector("output").textContent = `${results}, ${studies} ${studies === 1 ? "study" : "studies"}`;
   }
 
   form.addEventListener("input", filterAll);

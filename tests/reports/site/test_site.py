@@ -125,7 +125,7 @@ def test_the_filter_hides_what_does_not_match(site, dom):
         "[...document.querySelectorAll('.board tbody tr')].filter(row => row.offsetParent).length"
     )
     text = dom(site.root / "index.html", script)
-    assert "<title>1 results, 1 studies of 1</title>" in text
+    assert "<title>1 result, 1 study of 1</title>" in text
 
 
 def test_the_command_writes_a_site_and_names_faults(archselect, tmp_path):
