@@ -9,6 +9,7 @@ from pathlib import Path
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import Faults, UserError
+from archselect.nasbench_adapters.input_files import unreadable
 from archselect.reports.figures.canvas import slug
 
 
@@ -64,19 +65,26 @@ def find_studies(paths: Sequence[Path]) -> list[StudyFolder]:
 
 def _studies_at(path: Path) -> list[Path]:
     """Return the folders with a study at a path: itself, or those within it."""
-    if Folder(path).study_path.is_file():
-        return [path.resolve()]
-    within = []
-    if path.is_dir():
-        for child in sorted(path.iterdir()):
-            if Folder(child).study_path.is_file():
-                within.append(child.resolve())
+    try:
+        within = _look_for_studies(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
     if not within:
         raise UserError(
             f"{path} holds no study.json, and no folder in it does: name a folder that 'archselect run STUDY --out "
             "DIR' has written, or a folder of such folders"
         )
     return within
+
+
+def _look_for_studies(path: Path) -> list[Path]:
+    """Return the folders with a study at a path; raise OSError as the system does."""
+    if Folder(path).study_path.is_file():
+        return [path.resolve()]
+    if not path.is_dir():
+        return []
+    children = sorted(path.iterdir())
+    return [child.resolve() for child in children if Folder(child).study_path.is_file()]
 
 
 def _check_has_records(path: Path) -> None:
