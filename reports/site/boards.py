@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
@@ -15,19 +16,24 @@ from archselect.reports.results.results import Group, Results
 from archselect.reports.site.folders import StudyFolder
 from archselect.reports.tables.words import describe_landscape
 
+_DECIMALS = 9
+"""Decimals to which equal means agree."""
+
 
 @dataclass(frozen=True)
 class Entry:
     """What one method reaches on one landscape.
 
     Attributes:
-        method: the selector's name, as its study's report has it.
+        method: the selector's label; its name in the study's report, where several
+            selectors of one landscape have the label.
         studies: those that have exactly these runs.
         runs: their ids.
         mean: of the runs' accuracies, in per cent.
         std: sample standard deviation over the runs, in points; None of one run.
         gap: points below the best architecture; None where that is not known.
         seconds: mean over the runs, all phases together.
+        queries: budget of queries; None of a method that queries nothing.
         saw_truth: whether runs queried what judges them.
     """
 
@@ -38,6 +44,7 @@ class Entry:
     std: float | None
     gap: float | None
     seconds: float
+    queries: int | None
     saw_truth: bool
 
 
@@ -57,6 +64,11 @@ class Board:
     description: str
     entries: list[Entry] = field(default_factory=list)
 
+    def places(self) -> list[int]:
+        """Return the place of each entry, from 1; equal means share a place."""
+        means = [round(entry.mean, _DECIMALS) for entry in self.entries]
+        return [1 + sum(other > mean for other in means) for mean in means]
+
 
 class Boards:
     """The boards of all landscapes, filled study by study."""
@@ -70,11 +82,13 @@ class Boards:
         Random draws are left out where the landscape knows what a random cell has.
         """
         for landscape in results.landscapes:
-            for group in results.groups:
-                is_random = is_random_sample(landscape, group)
-                if group.known(landscape) and not is_random:
-                    board = self._board(results, landscape)
-                    _add_entry(board, _make_entry(study, landscape, group))
+            judged = [group for group in results.groups if group.known(landscape)]
+            labels = Counter(group.label for group in judged)
+            for group in judged:
+                if not is_random_sample(landscape, group):
+                    name = group.label if labels[group.label] == 1 else group.name
+                    entry = _make_entry(study, landscape, group, name)
+                    _add_entry(self._board(results, landscape), entry)
 
     def _board(self, results: Results, landscape: Landscape) -> Board:
         if landscape.id not in self._by_id:
@@ -96,18 +110,23 @@ class Boards:
         return boards
 
 
-def _make_entry(study: StudyFolder, landscape: Landscape, group: Group) -> Entry:
+def _make_entry(
+    study: StudyFolder, landscape: Landscape, group: Group, name: str
+) -> Entry:
+    """Return the entry of a group of a study, under a name."""
     means = group.known(landscape).means
     mean = fmean(means)
     best = best_accuracy(landscape)
+    reward = group.inputs.reward
     return Entry(
-        method=group.name,
+        method=one_line(name),
         studies=(study,),
         runs=frozenset(record.id for record in group.records),
         mean=mean,
         std=stdev(means) if len(means) > 1 else None,
         gap=None if best is None else best - mean,
         seconds=fmean(group.seconds),
+        queries=None if reward is None else reward.queries,
         saw_truth=saw_truth(group),
     )
 
@@ -154,6 +173,7 @@ def boards_frame(boards: Iterable[Board]) -> pd.DataFrame:
                 "std": entry.std,
                 "gap": entry.gap,
                 "seconds": entry.seconds,
+                "queries": entry.queries,
                 "saw_truth": entry.saw_truth,
             }
             rows.append(row)
@@ -162,5 +182,6 @@ def boards_frame(boards: Iterable[Board]) -> pd.DataFrame:
 
 _FRAME_COLUMNS = [
     *("space", "truth", "dataset", "split", "epochs", "method", "studies"),
-    *("runs", "mean", "std", "gap", "seconds", "saw_truth"),
+    *("runs", "mean", "std", "gap", "seconds", "queries"),
+    "saw_truth",
 ]

@@ -92,14 +92,14 @@ def index_page(
         rankings: over landscapes of several studies, the largest first.
         boards: of all landscapes, in order.
     """
-    entries = [entry for board in boards for entry in board.entries]
+    methods = [method for card in cards for method in card.methods]
     return render(
         "site.html.j2",
         PACKAGE,
         cards=cards,
         rankings=rankings,
         boards=boards,
-        methods=len({entry.method for entry in entries}),
+        methods=len(set(methods)),
         runs=sum(card.finished for card in cards),
         spaces=sorted({board.landscape.space for board in boards}),
         datasets=sorted({board.landscape.dataset for board in boards}),

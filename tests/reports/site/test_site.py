@@ -1,6 +1,7 @@
 """A site from records to pages: what stands on them, links, the network, other texts, the filter, and the command."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -77,6 +78,20 @@ def test_the_leaderboard_has_each_method_once_with_all_its_studies(site):
         assert row.gap == pytest.approx(landscape.optimum_corrected - row["mean"])
 
 
+def test_equal_means_share_a_place(site):
+    (study,) = find_studies([site.studies / "one"])
+    boards = Boards()
+    boards.add(study, load(study.path))
+    board = boards.in_order()[0]
+    entry = board.entries[0]
+    means = (90.0, 90.0 - 1e-12, 85.0, 80.0, 80.0)
+    board.entries[:] = [replace(entry, mean=mean, queries=1500) for mean in means]
+    assert board.places() == [1, 1, 3, 4, 4]
+    page = index_page([], [], [board])
+    assert page.count('<td class="number">4</td>') == 2
+    assert page.count("1,500 queries") == 5
+
+
 def test_the_first_page_shows_all_without_a_script(site):
     text = (site.root / "index.html").read_text(encoding="utf-8")
     static = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
@@ -98,8 +113,7 @@ def test_a_method_that_saw_the_truth_is_marked(site):
     boards.add(study, load(study.path))
     (board, _) = boards.in_order()
     entry = board.entries[0]
-    leak = type(entry)(**{**vars(entry), "saw_truth": True})
-    board.entries[:] = [leak]
+    board.entries[:] = [replace(entry, saw_truth=True)]
     assert "saw what judges it" in index_page([], [], [board])
     assert boards_frame([board]).saw_truth.tolist() == [True]
 
