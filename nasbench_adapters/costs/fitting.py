@@ -194,7 +194,7 @@ def check_cells(form: str, table: CostTable, column: str, cells: int) -> None:
         fewest = 2 * (len(operation_names(table.space)) + 1)
     if cells < fewest:
         raise UserError(
-            f"{form} costs of {table.space.name} need at least {fewest} cells to fit on, not {cells:,}"
+            f"{form} costs of {table.space.name} need at least {fewest} cells, not {cells:,}"
         )
     values = table.values(column)
     usable = int(np.isfinite(values).sum())

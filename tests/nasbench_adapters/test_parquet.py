@@ -34,7 +34,7 @@ def written(path: Path, table: pa.Table, **options: Any) -> Path:
 
 
 HUGE = {
-    "rows": (pa.table({"a": np.zeros(2_000_000)}), {}, r"rows in [\d,]+ bytes"),
+    "rows": (pa.table({"a": np.zeros(2_000_000)}), {}, r"for its [\d,]+ bytes"),
     "a text in all rows": (
         named_again_and_again(TEXT, 900_000),
         {},

@@ -212,7 +212,7 @@ def test_what_makes_no_sense_is_refused(search):
             match="edge 0→1 of cell type normal is already decided: take one of",
         ):
             again()
-    with pytest.raises(ValueError, match="undecided"):
+    with pytest.raises(ValueError, match="still open"):
         scaled.selection()
     assert other in scaled.open_edges()
 

@@ -86,5 +86,5 @@ def test_a_node_left_with_none_alone_is_filled_from_its_lowest_edge_on():
         DROPPED,
         conv,
     )
-    with pytest.raises(ValueError, match="undecided"):
+    with pytest.raises(ValueError, match="still open"):
         fill_nodes(space, Decisions((tuple(row), (OPEN, *row[1:])))).architecture()

@@ -145,7 +145,7 @@ def test_pooling_averages_and_measures_anew():
     )
     assert small.checksum != whole.checksum
     with pytest.raises(
-        UserError, match="8 pixels cannot be averaged down to 3; 2, 4 would do"
+        UserError, match="8 pixels cannot be averaged down to 3; take one of 2, 4"
     ):
         average_down(whole, 3)
 
