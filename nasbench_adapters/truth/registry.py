@@ -166,7 +166,9 @@ def check_column(
         faults.add(missing_column(name, keys, dataset, split, epochs))
     if spaces and not any(covers_space(truth_space, space) for space in spaces):
         names = ", ".join(space.name for space in spaces)
-        faults.add(UserError(f"truth '{name}' is for space {truth_space}, not {names}"))
+        faults.add(
+            UserError(f"truth '{name}' is of space {truth_space}, not of {names}")
+        )
     faults.raise_any()
 
 

@@ -98,7 +98,7 @@ MISTAKES = {
     ),
     "cost_weight without a cost": (
         [penalised("cost_weight = 0.1")],
-        ["cost_weight has no cost"],
+        ["cost_weight needs a cost"],
     ),
     "cost that is only looked up": (
         [penalised('cost = "table:devices.npz/pixel2"\ncost_weight = 0.1')],
@@ -132,7 +132,7 @@ MISTAKES = {
     ),
     "penalty that has a setting": (
         [penalised('penalty = "prox"')],
-        ["penalty 'prox' is archselect's own"],
+        ["penalty 'prox' is built in"],
     ),
     "proximity where no alphas are learnt": (
         [

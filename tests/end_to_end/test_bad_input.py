@@ -58,7 +58,7 @@ STUDY_MISTAKES = {
     "malformed TOML": (("[[spaces]]", "[[spaces]"), "is not valid TOML"),
     "label twice": (
         ('name = "magnitude"', 'name = "magnitude"\nlabel = "random"'),
-        "'random' comes twice",
+        "'random' occurs twice",
     ),
     "unknown supernet": (('on = ["darts"]', 'on = ["drats"]'), "did you mean 'darts'?"),
     "setting of a selector": (
@@ -95,7 +95,7 @@ def test_seeds_that_are_none(refusal, seeds):
 
 
 def test_a_seed_twice(refusal):
-    assert "seeds.supernet: 1 comes twice" in refusal(
+    assert "seeds.supernet: 1 occurs twice" in refusal(
         "run", "small.toml", "--seeds", "1,1"
     )
 

@@ -174,5 +174,5 @@ def test_a_cost_of_another_space_is_refused(quick, tmp_path, inline):
 def test_two_costs_of_one_name_are_refused(quick, inline, tmp_path):
     parts = [CostPart(name="x", of=of) for of in ("params", "macs")]
     study = quick.model_copy(update={"costs": parts})
-    with pytest.raises(UserError, match="costs: 'x' comes twice"):
+    with pytest.raises(UserError, match="costs: 'x' occurs twice"):
         run_study(study, tmp_path / "out", device="cpu")

@@ -97,7 +97,7 @@ def test_the_penalty_is_the_share_of_the_range(new_trainer):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"cost_weight": 1.0}, "cost_weight has no cost"),
+        ({"cost_weight": 1.0}, "cost_weight needs a cost"),
         ({"cost": "additve:x/y@100"}, "form of a cost"),
         ({"cost": "additive:x/y"}, "does not have the form"),
     ],
