@@ -47,7 +47,7 @@ IN_WORDS = [
     f"{limits.MOST_FREE_FIELDS:,} values, and {limits.MOST_FIELDS_TIMES} more for each byte",
     f"{limits.MOST_FREE_FIELDS:,} fields, and {limits.MOST_FIELDS_TIMES} more for each byte",
     f"copy {limits.MOST_CALL_TIMES} times its size",
-    f"at most {limits.MOST_CONTAINERS:,} of its bytes",
+    f"{limits.MOST_CONTAINERS:,} of its bytes",
 ]
 
 

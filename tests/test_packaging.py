@@ -147,7 +147,9 @@ def test_a_wheel_of_an_archive_of_a_commit_knows_it(checkout, tmp_path):
 @pytest.mark.slow
 def test_a_tree_that_is_no_checkout_and_no_sdist_knows_no_commit(checkout, tmp_path):
     tree = tmp_path / "tree"
-    shutil.copytree(checkout, tree, ignore=shutil.ignore_patterns(".git", "build"))
+    shutil.copytree(
+        checkout, tree, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info")
+    )
     wheel = build("wheel", tree, tmp_path, os.environ["PATH"])
     assert commit_in(wheel) is None
     assert version_of(wheel) == "0.0"

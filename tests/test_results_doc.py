@@ -760,9 +760,9 @@ def shared_weights(root):
     return load(root / "docs" / "results" / "graph-sharing-digits")
 
 
+@pytest.mark.parametrize("selector", ["random-search", "conservative"])
 @pytest.mark.parametrize("sharing", SHARINGS)
-def test_what_shared_weights_are_worth(page, shared_weights, sharing):
-    selector = "random-search"
+def test_what_shared_weights_are_worth(page, shared_weights, sharing, selector):
     (landscape,) = [one for one in shared_weights.landscapes if one.dataset == sharing]
     (group,) = [
         one

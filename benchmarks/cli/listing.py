@@ -40,6 +40,8 @@ class Listing(NamedTuple):
     rows: list[list[str]]
 
 
+SOURCED = ["name", "what", "here", "from", "size", "how to get it"]
+"""Columns of what may have to be fetched."""
 GROUPS = {
     "spaces": "archselect.spaces",
     "selectors": "archselect.selectors",
@@ -150,10 +152,11 @@ def _datasets(data_dir: Path | None = None) -> Listing:
     rows = []
     for name, source in DATASETS.items():
         presence = _presence(source.present(folder))
-        rows.append([name, source.summary, presence, source.how])
-    own = ["a path", "an .npz of images with the documented keys", ""]
+        where = [source.address, source.size]
+        rows.append([name, source.summary, presence, *where, source.how])
+    own = ["a path", "an .npz of images with the documented keys", "", "", ""]
     rows.append([*own, "use your own file"])
-    return Listing(["name", "what", "here", "how to get it"], rows)
+    return Listing(SOURCED, rows)
 
 
 def _graphs(data_dir: Path | None = None) -> Listing:
@@ -164,8 +167,9 @@ def _graphs(data_dir: Path | None = None) -> Listing:
     rows = []
     for name, source in GRAPHS.items():
         presence = _presence(source.present(folder))
-        rows.append([name, source.summary, presence, source.how])
-    return Listing(["name", "what", "here", "how to get it"], rows)
+        rows.append([name, source.summary, presence, source.address, source.how])
+    columns = [column for column in SOURCED if column != "size"]
+    return Listing(columns, rows)
 
 
 def _studies() -> Listing:
@@ -180,11 +184,12 @@ def truths() -> Listing:
     """Return the list of truths."""
     from archselect.nasbench_adapters.truth import list_truths
 
-    rows = [
-        [truth.name, truth.summary, _presence(truth.present), truth.command]
-        for truth in list_truths()
-    ]
-    return Listing(["name", "what", "here", "how to get it"], rows)
+    rows = []
+    for truth in list_truths():
+        presence = _presence(truth.present)
+        where = [truth.address, truth.size]
+        rows.append([truth.name, truth.summary, presence, *where, truth.command])
+    return Listing(SOURCED, rows)
 
 
 def costs() -> Listing:
@@ -254,6 +259,8 @@ def doctor(data_dir: DataDir = None) -> None:
     datasets = _datasets(data_dir)
     where = f"The data folder is {data_folder(data_dir)}"
     print_table("data sets", datasets.columns, datasets.rows, where)
+    graphs = _graphs(data_dir)
+    print_table("graphs", graphs.columns, graphs.rows)
     tables = truths()
     print_table("truths", tables.columns, tables.rows)
 

@@ -22,7 +22,7 @@ EVERY = 2.0
 SILENT = 120.0
 """Seconds after which a line says how long a worker has been silent."""
 MOST_LINES = 16
-"""Workers that are shown below the bar."""
+"""The maximal number of workers shown below the bar."""
 
 
 def duration(seconds: float) -> str:
@@ -34,7 +34,7 @@ def duration(seconds: float) -> str:
 
 
 def format_end(left: float) -> str:
-    """Return the local time at which something ends that takes so many seconds."""
+    """Return the local time at which the remaining seconds are over, as text."""
     end = time.localtime(time.time() + left)
     form = "%H:%M" if left < DAY else "%Y-%m-%d %H:%M"
     return f"until {time.strftime(form, end)}"
@@ -51,7 +51,7 @@ def format_activity(activity: Activity) -> str:
 
 
 class _WorkerLines:
-    """A line for each worker of a study, read from its logs now and then.
+    """A line for each worker of a study, read from its logs every few seconds.
 
     Args:
         root: folder of the study.
@@ -90,7 +90,7 @@ def study_progress(folder: Path) -> Iterator[StudyProgress]:
 
 
 class _Pace:
-    """How long a stage still takes, at the pace since it began."""
+    """Estimates how long a stage still takes, at the pace since it began."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -101,9 +101,9 @@ class _Pace:
         """Return the seconds until a stage ends; None before its first piece of work.
 
         Args:
-            stage: which one; another one begins anew.
-            done: pieces of work that are done, those of earlier commands among them.
-            total: of them in all.
+            stage: name of the stage; a new name starts a new pace.
+            done: pieces of work that are done, including those of earlier commands.
+            total: total number of pieces.
         """
         now = time.monotonic()
         if stage != self._stage:

@@ -434,10 +434,10 @@ def build(
 
     faults = Faults()
     if name in KNOWN:
-        summary, how = KNOWN[name]
+        known = KNOWN[name]
         faults.add(
             UserError(
-                f"the ground truth '{name}' is imported, not built: {how} ({summary})"
+                f"the ground truth '{name}' is imported, not built: {known.command} ({known.summary})"
             )
         )
     elif name not in RECIPES:

@@ -269,9 +269,9 @@ def memory_counter(
 
 
 Advance = Callable[[int, int, float | None], None]
-"""What is called after each epoch: epochs done, epochs in all, loss of the last batch.
+"""A function that gets, after each epoch, epochs done, the total, and the last loss.
 
-The loss is None where the optimiser asks the trainer for none.
+The loss is None if the optimiser does not compute one with the trainer.
 """
 
 
@@ -296,7 +296,7 @@ def make_supernet(
         inputs: description of the supernet.
         images: the two halves, on the device to use.
         seed: seed of weights, alphas and batches.
-        advance: function that gets the progress; see :data:`Advance`.
+        advance: function that gets the progress (:data:`Advance`).
         target: path of the finished supernet. An interrupted training leaves a
             checkpoint beside it. The next call resumes it, with identical results;
             :func:`save_supernet` removes the checkpoint. None keeps no checkpoint.
@@ -481,7 +481,7 @@ class SupernetTraining:
         """Train for all epochs, from the checkpoint if there is one.
 
         Args:
-            advance: function that gets the progress; see :data:`Advance`.
+            advance: function that gets the progress (:data:`Advance`).
         """
         epochs = self.optimiser.epochs
         with self._clock.phase("supernet"):

@@ -424,7 +424,7 @@ class Trainer:
         return loss
 
     def read_loss(self) -> float | None:
-        """Return the last loss; None if there was none. It waits for the device."""
+        """Return the last loss; None if there was none. Waits for the device."""
         return None if self._last_loss is None else float(self._last_loss)
 
     def _logits(

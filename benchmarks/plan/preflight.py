@@ -19,7 +19,13 @@ from archselect.benchmarks.store.facts import read_fact_if_there
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import StudyInfo
 from archselect.nasbench_adapters.errors import Faults, UserError
-from archselect.nasbench_adapters.images import check_images, data_folder, download_size
+from archselect.nasbench_adapters.images import (
+    DATASETS,
+    check_images,
+    data_folder,
+    download_size,
+    split_side,
+)
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import check_column
@@ -153,6 +159,26 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
         folder = data_folder(data_dir)
         with faults.collect():
             check_writable(folder, needed)
+
+
+def describe_downloads(names: Sequence[str], data_dir: Path | None) -> list[str]:
+    """Return a sentence on the data sets that will be fetched; none if all are there.
+
+    It has their sizes, and where they come from.
+
+    Args:
+        names: of data sets that are known.
+        data_dir: where data sets are; None for the user's data folder.
+    """
+    parts = []
+    for name in dict.fromkeys(split_side(name)[0] for name in names):
+        size = download_size(name, data_dir)
+        if size:
+            address = DATASETS[name].address
+            parts.append(f"{name} ({size / 2**20:,.0f} MiB from {address})")
+    if not parts:
+        return []
+    return [f"fetching into {data_folder(data_dir)}: {', '.join(parts)}"]
 
 
 def check_study_of_folder(root: Path, name: str) -> None:

@@ -138,7 +138,7 @@ def _estimate_runs(
 
     Args:
         sizes: sizes of the images; None if no images are read.
-        device: see :func:`estimate_study`.
+        device: device whose speed is measured; None to measure none.
     """
     training = None
     counters = {}

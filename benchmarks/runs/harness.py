@@ -15,7 +15,11 @@ from typing import Any, NamedTuple
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.plan.jobs import RunJob, plan_runs
 from archselect.benchmarks.plan.parts import TruthPart
-from archselect.benchmarks.plan.preflight import check_study
+from archselect.benchmarks.plan.preflight import (
+    check_study,
+    describe_downloads,
+    names_of_images,
+)
 from archselect.benchmarks.plan.rewards import check_reward_columns, reward_parts
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
@@ -108,7 +112,7 @@ def run_study(
     )
     check_study(study, root, device, engine, options.engine_settings, data_dir)
     options = _resolve(options)
-    plan = _plan(study, data_dir)
+    plan = _plan(study, data_dir, notify)
     with lock_folder(options.root):
         folder = _prepare_folder(options.root, study, plan, command or [])
         _tell_all(folder.study().notes, notify)
@@ -170,8 +174,10 @@ class _StudyPlan(NamedTuple):
         return list(by_id.values())
 
 
-def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
-    """Return the runs of a study.
+def _plan(
+    study: Study, data_dir: Path | None, notify: Callable[[str], None]
+) -> _StudyPlan:
+    """Return the runs of a study, and tell first which data sets it fetches.
 
     Raises UserError if a ground truth, data set or batch size does not fit.
     """
@@ -183,6 +189,8 @@ def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
     described = describe_truths(parts, spaces)
     landscapes = dict(zip(parts, described, strict=True))
     check_reward_columns(study, landscapes)
+    images = names_of_images(study, study.data)
+    _tell_all(describe_downloads(images, data_dir), notify)
     jobs = plan_runs(study, data_dir, landscapes)
     _check_batch_sizes(jobs)
     return _StudyPlan(jobs, landscapes)

@@ -1,4 +1,4 @@
-"""How fast this machine trains and evaluates a supernet, measured in a few steps."""
+"""Measure in a few steps how fast this machine trains and evaluates a supernet."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.images.batches import Images
 
 STEPS = 3
-"""Steps of training that are timed, after a training that warms the device up."""
+"""Number of timed training steps, after a training that warms up the device."""
 MOST_FLOPS = 1e10
-"""Of a step or a forward that is timed; larger batches are cut to fewer images."""
+"""The maximal FLOPs of a timed step; larger batches are cut to fewer images."""
 FORWARD_AND_BACKWARD = 3
-"""FLOPs of a forward with its backward, in forwards; see :class:`.Counts`."""
+"""FLOPs of a forward and backward pass, in forward passes (:class:`.Counts`)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Speed:
     """FLOPs per second on one supernet.
 
     Attributes:
-        training: of forwards with their backwards.
-        forward: of forwards alone.
+        training: speed of forward and backward passes together.
+        forward: speed of forward passes alone.
     """
 
     training: float
@@ -38,7 +38,8 @@ class Speed:
     def seconds(self, counts: Counts) -> float:
         """Return how long a phase takes.
 
-        Every backward has a forward of the same size; the other forwards stand alone.
+        Every backward pass has a forward pass of the same size; other forward passes
+        are separate.
         """
         if not counts.flops:
             return 0.0
@@ -53,19 +54,16 @@ class Speed:
 def measure_speed(counter: SupernetCounter, device: torch.device) -> Speed:
     """Return how fast a device is on a supernet with the batches of its recipe.
 
-    A supernet that is not trained is as fast in training as forwards are.
+    For an untrained supernet, both speeds are those of forward passes.
 
     Args:
         counter: counter of the supernet.
-        device: device that computes; on a CPU with the threads that torch is set to.
-
-    Raises:
-        MemoryExceeded: A step takes more than the recipe's budget.
+        device: device that computes; on a CPU, with the threads that torch uses.
     """
     optimiser = counter.recipe.build()
     per_image = counter.step.flops / 2 if optimiser.trains else 0.0
     batch = _fitting(counter.recipe.batch_size, per_image)
-    # An untimed training first: it fills caches, and has a device make its kernels.
+    # Train once without timing: it fills caches, and the device loads its kernels.
     _train(counter, device, batch, steps=1)
     with _Stopwatch(device) as watch:
         trained = _train(counter, device, batch, steps=STEPS)
@@ -78,10 +76,10 @@ def measure_speed(counter: SupernetCounter, device: torch.device) -> Speed:
 
 
 class _Stopwatch:
-    """Seconds of a block, as if this process had had its processor for itself.
+    """Seconds of a block, as if no other process had used the processor.
 
-    A study that runs alone is not slowed down by what else runs now, so a CPU's time is
-    taken, and not the time that passes. Of other devices it is the time that passes.
+    A study that runs alone is not slowed down by other processes of the present, so the
+    CPU time is measured, not the elapsed time. On other devices it is the elapsed time.
 
     Attributes:
         seconds: duration of the block.
@@ -107,7 +105,7 @@ class _Stopwatch:
 
 
 def _fitting(images: int, flops: float) -> int:
-    """Return how many images of so many FLOPs each are measured, at most `images`."""
+    """Return how many images to measure, at most `images`, by the FLOPs of each."""
     if flops * images <= MOST_FLOPS:
         return images
     return max(2, int(MOST_FLOPS / flops))
@@ -116,9 +114,9 @@ def _fitting(images: int, flops: float) -> int:
 def _train(
     counter: SupernetCounter, device: torch.device, batch: int, steps: int
 ) -> TrainedSupernet:
-    """Return the supernet after so many steps of training."""
+    """Return the supernet after a number of training steps."""
     recipe = counter.recipe.model_copy(
-        update={"epochs": 1, "batch_size": batch, "trace": False}
+        update={"epochs": 1, "batch_size": batch, "trace": False, "memory_budget": 0}
     )
     return make_supernet(
         recipe,
@@ -130,7 +128,7 @@ def _train(
 
 
 def _images(counter: SupernetCounter, device: torch.device, count: int) -> Images:
-    """Return random images of a supernet's shape, so many in each half."""
+    """Return random images of a supernet's shape, `count` in each half."""
     dataset = random_images(counter.sizes, 2 * count)
     return Images(dataset, device, split="first")
 

@@ -1,7 +1,8 @@
-"""What each worker of a study does, read from its logs, on any machine.
+"""Read from its logs, on any machine, what each worker of a study does.
 
-A log whose last line is no end is of work under way: a supernet, a run or a training.
-What was killed leaves such a log, too; the time of its last line tells. No torch here.
+A log without an end in its last line belongs to unfinished work: a supernet, a run or a
+training. Killed work also leaves such a log; the time of its last line shows that. This
+module does not import torch.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.nasbench_adapters.foreign_text import one_line
 
 LATEST = 24 * 3600.0
-"""Seconds after which a silent worker is shown no longer."""
+"""Seconds after which a silent worker is no longer shown."""
 MOST_SHOWN = 64
-"""Workers that are shown: those heard of last."""
+"""The maximal number of workers shown: those with the latest reports."""
 TAIL = 256 * 1024
-"""Bytes at the end of a log that are read."""
+"""The number of bytes that are read from the end of a log."""
 ENDS = ("finished", "failed")
 KINDS = {"supernet": "supernet", "run": "selection", "training": "training"}
-"""What the first line of a log names, and what that is called."""
+"""Keys of the first line of a log, and the names of the work for readers."""
 LONGEST = 200
-"""Letters of a worker's line."""
+"""The maximal number of characters of a worker's line."""
 
 
 class Activity(BaseModel):
@@ -37,8 +38,8 @@ class Activity(BaseModel):
 
     Attributes:
         worker: machine and process.
-        work: a supernet, a selection or a training: which one, in words.
-        step: what it does at present, in words; empty before the first step.
+        work: text that names the supernet, selection or training.
+        step: text that says what it does at present; empty before the first step.
         silent: seconds since it wrote the last line.
         left: seconds until this work is done at its own pace; None if that is unknown.
         share: part of the work that is done, from 0 to 1; None if that is unknown.
@@ -73,7 +74,7 @@ def read_activities(folder: Folder, now: float) -> list[Activity]:
 
 
 def _latest_logs(folder: Path, now: float) -> list[Path]:
-    """Return the logs that were written to within :data:`LATEST`."""
+    """Return the logs that were written within the last :data:`LATEST` seconds."""
     if not folder.is_dir():
         return []
     paths = []
@@ -88,7 +89,7 @@ def _latest_logs(folder: Path, now: float) -> list[Path]:
 
 
 def _read(path: Path, now: float) -> Activity | None:
-    """Return what a log tells of work under way; None if the work has ended."""
+    """Return the unfinished work of a log; None if the work has ended."""
     lines = _lines(path)
     if not lines or lines[-1].get("event") in ENDS:
         return None
@@ -112,9 +113,9 @@ def _read(path: Path, now: float) -> Activity | None:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """Return the last lines of a log; those that are no JSON object are left out.
+    """Return the last lines of a log, without lines that are no JSON object.
 
-    The last one may be half written.
+    The last line may be incomplete.
     """
     try:
         with path.open("rb") as file:
@@ -135,7 +136,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _work(begun: Mapping[str, Any], path: Path) -> str:
-    """Return what a log is of, in words."""
+    """Return text that names the work of a log."""
     for key, kind in KINDS.items():
         if begun.get(key) is None or begun.get("event") != "begun":
             continue
@@ -151,7 +152,7 @@ def _work(begun: Mapping[str, Any], path: Path) -> str:
 
 
 def _fraction(line: Mapping[str, Any]) -> float | None:
-    """Return how much of the work is done at the end of an epoch.
+    """Return the share of the work that is done at the end of an epoch.
 
     Returns None for other lines.
     """
@@ -165,7 +166,7 @@ def _fraction(line: Mapping[str, Any]) -> float | None:
 
 
 def _step(steps: list[dict[str, Any]], answers: list[dict[str, Any]]) -> str:
-    """Return what a worker does at present, in words."""
+    """Return text that says what a worker does at present."""
     if steps:
         last = steps[-1]
         words = f"epoch {last['done']} of {last['of']}"
@@ -182,7 +183,7 @@ def _left(
 ) -> float | None:
     """Return the seconds until all epochs are done, at the pace since the first line.
 
-    An epoch that a checkpoint has done is none of this pace.
+    Epochs before the checkpoint do not count in this pace.
     """
     if not steps:
         return None
@@ -198,7 +199,7 @@ def _left(
 
 
 def _time(line: Mapping[str, Any]) -> float | None:
-    """Return when a line was written, in seconds since 1970; None if it says not."""
+    """Return when a line was written, in seconds since 1970; None if unknown."""
     try:
         return datetime.fromisoformat(str(line.get("time"))).timestamp()
     except (ValueError, OverflowError):

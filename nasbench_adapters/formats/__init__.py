@@ -1,6 +1,6 @@
-"""Formats in which other projects write architectures, one file for each space.
+"""Formats of architectures in other projects, one file for each space.
 
-A space's own text form (:meth:`.SearchSpace.parse`) is not among them.
+The text form of a space (:meth:`.SearchSpace.parse`) is not among them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ FORMATS: tuple[Format[Any], ...] = (
 )
 
 TEXT = "text"
-"""What commands call a space's own text form."""
+"""Name of a space's text form in commands."""
 
 
 def formats_of(space: SearchSpace) -> dict[str, Format[Any]]:
-    """Return the formats that write the architectures of a space, by name."""
+    """Return the formats for the architectures of a space, by name."""
     return {one.name: one for one in FORMATS if isinstance(space, one.space_class)}
 
 
 def get_format(name: str, space: SearchSpace) -> Format[Any]:
     """Return a format of a space.
 
-    Raises UserError if the space has no such format, with those that it has.
+    Raises UserError, which lists the space's formats, if it has no such format.
     """
     formats = formats_of(space)
     if not formats:

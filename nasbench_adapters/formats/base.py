@@ -1,4 +1,4 @@
-"""What a format of the field is. No torch here."""
+"""The base class of formats of architectures in other projects."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Space = TypeVar("Space", bound=SearchSpace)
 
 
 class Format(ABC, Generic[Space]):
-    """A way in which another project writes the architectures of a space.
+    """A form in which another project writes the architectures of a space.
 
     Class attributes:
-        name: By which commands call it.
-        summary: One line, with an example.
+        name: Name in commands.
+        summary: Description in one line, with an example.
         source: Project, file and commit that define it.
-        space_class: Class of the spaces whose architectures it writes.
+        space_class: Class of the spaces whose architectures it can write.
     """
 
     name: ClassVar[str]
@@ -28,9 +28,9 @@ class Format(ABC, Generic[Space]):
 
     @abstractmethod
     def parse(self, space: Space, text: str) -> Architecture:
-        """Return the architecture of a space that a text names.
+        """Return the architecture of a text in this format.
 
-        Raises UserError, in one line, for any other text.
+        Raises UserError, with a message of one line, for any other text.
         """
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Format(ABC, Generic[Space]):
         """
 
     def malformed(self, text: str, fault: str) -> UserError:
-        """Return the error for a text with a fault, which shows the form it needs."""
+        """Return the error for a malformed text; its message shows the right form."""
         return UserError(
             f"malformed {self.name} {text.strip()[:60]!r}: {fault}; form: {self.summary}"
         )

@@ -29,9 +29,9 @@ PREFIX = "NetworkSelectorDatasetInfo:darts:"
 class Compact(Format[DartsSpace]):
     """Pairs of input and operation index, two per node, of both cells.
 
-    Operations are counted from 0 in NAS-Bench-301's order, which is ours. An older
-    converter of NASLib (`search_spaces/darts`) reads them from 1; its tuples are not
-    read here.
+    Operations are numbered from 0, in NAS-Bench-301's order, which is also ours. An
+    older converter of NASLib (`search_spaces/darts`) numbers them from 1; its tuples
+    are not supported.
     """
 
     name: ClassVar[str] = "compact"
@@ -44,7 +44,7 @@ class Compact(Format[DartsSpace]):
     space_class = DartsSpace
 
     def parse(self, space: DartsSpace, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         try:
             rows = _lists(read_literal(text), len(space.cells))
             entries = [self._entries(row) for row in rows]
@@ -56,7 +56,7 @@ class Compact(Format[DartsSpace]):
         return Architecture(tuple(choices))
 
     def _entries(self, row: list[object]) -> list[Entry]:
-        """Return the entries of a cell; raise NoLiteral for what is none."""
+        """Return the entries of a cell; raise NoLiteral for anything else."""
         entries = []
         for pair in row:
             source, index = whole_numbers(pair, 2)
@@ -66,7 +66,7 @@ class Compact(Format[DartsSpace]):
         return entries
 
     def write(self, space: DartsSpace, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         cells = []
         for cell, row in zip(space.cells, architecture.choices, strict=True):
             pairs = []
@@ -79,9 +79,10 @@ class Compact(Format[DartsSpace]):
 class Nb301Configuration(Format[DartsSpace]):
     """NAS-Bench-301's ConfigSpace dictionary, as JSON.
 
-    Edges are numbered by target, then by source. `edge_normal_3` names the operation
-    on edge 3, `inputs_node_normal_4` the two inputs of node 4; node 2 has two inputs in
-    any case and no such key. Both say which edges are kept, and must agree.
+    Edges are numbered by target, then by source. `edge_normal_3` holds the operation of
+    edge 3, and `inputs_node_normal_4` the two inputs of node 4. Node 2 always has two
+    inputs, so it has no such key. Both kinds of keys tell which edges are kept, and
+    must agree.
     """
 
     name: ClassVar[str] = "nb301"
@@ -94,7 +95,7 @@ class Nb301Configuration(Format[DartsSpace]):
     space_class = DartsSpace
 
     def parse(self, space: DartsSpace, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         try:
             texts = _texts(read_literal(text))
         except NoLiteral as error:
@@ -107,15 +108,15 @@ class Nb301Configuration(Format[DartsSpace]):
         wanted = self._dictionary(space, architecture)
         for key in [*texts, *wanted]:
             if texts.get(key) != wanted.get(key):
+                given = repr(texts[key][:40]) if key in texts else "absent"
+                implied = wanted.get(key, "no such key")
                 raise self.malformed(
-                    text,
-                    f"{key[:60]!r} is {texts.get(key, 'absent')[:40]!r}, where the edges give "
-                    f"{wanted.get(key, 'no such key')}",
+                    text, f"{key[:60]!r} is {given}, where the edges give {implied}"
                 )
         return architecture
 
     def write(self, space: DartsSpace, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         return json.dumps(self._dictionary(space, architecture))
 
     def _dictionary(
@@ -137,7 +138,7 @@ class Nb301Configuration(Format[DartsSpace]):
 
 
 def _lists(value: object, count: int) -> list[list[object]]:
-    """Return so many lists; raise NoLiteral for anything else."""
+    """Return `count` lists; raise NoLiteral for anything else."""
     is_list = isinstance(value, list) and all(isinstance(one, list) for one in value)
     if not is_list or len(value) != count:  # type: ignore[arg-type]
         raise NoLiteral(f"no {count} lists, one for each cell")

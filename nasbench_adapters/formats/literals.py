@@ -1,6 +1,6 @@
-"""Lists, tuples, dictionaries and numbers as JSON or Python write them.
+"""A safe reader of lists, tuples, dictionaries and numbers in JSON or Python.
 
-Nothing in a text is ever executed, and its length is bounded.
+It executes nothing, and limits the length of a text.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import json
 import warnings
 
 LONGEST = 10_000
-"""Characters of the longest text that is read; real ones have a few hundred."""
+"""Largest number of characters to read; real texts have a few hundred."""
 
 
 class NoLiteral(ValueError):
-    """A text that is neither JSON nor a literal of Python. Its text is the reason."""
+    """A text is neither JSON nor a Python literal. The message is the reason."""
 
 
 def read_literal(text: str) -> object:
     """Return the value of a text, with lists for tuples.
 
-    Raises NoLiteral, with the reason, if it is too long, is none, or gives one key of a
-    dictionary twice.
+    Raises NoLiteral, with the reason, if the text is too long, is not a literal, or has
+    a key of a dictionary twice.
     """
     if len(text) > LONGEST:
         raise NoLiteral(f"{len(text):,} characters, more than {LONGEST:,}")
     try:
         with warnings.catch_warnings():
-            # Python's warning of an unknown escape is for programmers.
+            # Users need not see Python's warning about an unknown escape.
             warnings.simplefilter("ignore")
             tree = ast.parse(text.strip(), mode="eval").body
             return _value_of(tree)
@@ -72,10 +72,10 @@ def whole_numbers(value: object, count: int | None = None) -> list[int]:
     """Return a list of whole numbers.
 
     Args:
-        value: As :func:`read_literal` returns it.
-        count: How many there must be; None for any.
+        value: Result of :func:`read_literal`.
+        count: Wanted number of numbers; None for any.
 
-    Raises NoLiteral if it is anything else.
+    Raises NoLiteral for any other value.
     """
     is_list = isinstance(value, list) and all(type(item) is int for item in value)
     if not is_list or count not in (None, len(value)):  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from archselect.nasbench_adapters.spaces.nb101 import (
 INPUT = "input"
 OUTPUT = "output"
 NASLIB_OPERATIONS = (INPUT, OUTPUT, OPERATIONS[2], OPERATIONS[1], OPERATIONS[0])
-"""In NASLib's order (its `all_ops`)."""
+"""The operations in NASLib's order (its `all_ops`)."""
 
 
 class MatrixAndOperations(Format[NasBench101]):
@@ -42,7 +42,7 @@ class MatrixAndOperations(Format[NasBench101]):
     space_class = NasBench101
 
     def parse(self, space: NasBench101, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         try:
             value = read_literal(text)
             if not isinstance(value, dict) or set(value) != {"matrix", "ops"}:
@@ -57,7 +57,7 @@ class MatrixAndOperations(Format[NasBench101]):
         return _architecture(space, list(chain.from_iterable(matrix)), names)
 
     def write(self, space: NasBench101, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         graph = _graph(space, architecture)
         return json.dumps({"matrix": graph.matrix.tolist(), "ops": _operations(graph)})
 
@@ -75,7 +75,7 @@ class NaslibTuple(Format[NasBench101]):
     space_class = NasBench101
 
     def parse(self, space: NasBench101, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         try:
             numbers = whole_numbers(read_literal(text))
         except NoLiteral as error:
@@ -94,7 +94,7 @@ class NaslibTuple(Format[NasBench101]):
         return _architecture(space, bits, names)
 
     def write(self, space: NasBench101, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         graph = _graph(space, architecture)
         indices = map(NASLIB_OPERATIONS.index, _operations(graph))
         return str((*map(int, graph.bits), *indices))
@@ -102,12 +102,12 @@ class NaslibTuple(Format[NasBench101]):
 
 def _graph(space: NasBench101, architecture: Architecture) -> VertexGraph:
     """Return the cell of an architecture, not pruned."""
-    space.format(architecture)  # raises for what is no cell
+    space.format(architecture)  # raises if it is not a cell
     return graph_of(architecture.choices[0], space.blocks)
 
 
 def _operations(graph: VertexGraph) -> list[str]:
-    """Return the operations of all vertices, input and output included."""
+    """Return the operations of all vertices, including input and output."""
     between = [OPERATIONS[index] for index in graph.operations]
     return [INPUT, *between, OUTPUT]
 
@@ -122,9 +122,9 @@ def _names(value: object) -> list[str]:
 def _architecture(
     space: NasBench101, bits: list[int], names: list[str]
 ) -> Architecture:
-    """Return the architecture of a matrix, row by row, and of its operations.
+    """Return the architecture, given its matrix row by row and its operations.
 
-    Raises UserError if it is no cell of the benchmark.
+    Raises UserError if it is not a cell of the benchmark.
     """
     if names[:1] != [INPUT] or names[-1:] != [OUTPUT] or len(names) < 2:
         raise UserError(

@@ -1,4 +1,4 @@
-"""NAS-Bench-201's cells as NASLib and the benchmark's own files number them."""
+"""NAS-Bench-201's cells in the numberings of NASLib and of the benchmark's files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NASLIB_OPERATIONS = (
     "nor_conv_1x1",
     "avg_pool_3x3",
 )
-"""In NASLib's order (its `OP_NAMES_NB201`)."""
+"""The operations in NASLib's order (its `OP_NAMES_NB201`)."""
 NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
-"""In NASLib's order (its `EDGE_LIST`), with nodes counted from 0."""
+"""The edges in NASLib's order (its `EDGE_LIST`), with nodes counted from 0."""
 SHUFFLE_SEED = 88
-"""Of the order in which the benchmark trained its cells."""
+"""Seed of the order in which the benchmark trained its cells."""
 
 
 class OperationIndices(Format[NasBench201]):
@@ -43,7 +43,7 @@ class OperationIndices(Format[NasBench201]):
     space_class = NasBench201
 
     def parse(self, space: NasBench201, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         del space
         try:
             indices = whole_numbers(read_literal(text), len(EDGES))
@@ -57,7 +57,7 @@ class OperationIndices(Format[NasBench201]):
         return Architecture((tuple(choices),))
 
     def write(self, space: NasBench201, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         del space
         (choices,) = architecture.choices
         indices = []
@@ -69,11 +69,11 @@ class OperationIndices(Format[NasBench201]):
 
 
 class BenchmarkIndex(Format[NasBench201]):
-    """Place of a cell in NAS-Bench-201's files, 0 to 15,624.
+    """Number of a cell in NAS-Bench-201's files, 0 to 15,624.
 
     The authors listed all cells by their operations, shuffled the list with Python's
-    generator and seed 88, and trained them in that order; their script states what
-    cells 0, 9 and 123 must be.
+    generator and seed 88, and trained the cells in that order. Their script states
+    which cells 0, 9 and 123 must be.
     """
 
     name: ClassVar[str] = "index"
@@ -84,7 +84,7 @@ class BenchmarkIndex(Format[NasBench201]):
     space_class = NasBench201
 
     def parse(self, space: NasBench201, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         del space
         cells = _cells()
         try:
@@ -96,7 +96,7 @@ class BenchmarkIndex(Format[NasBench201]):
         return Architecture((cells[index],))
 
     def write(self, space: NasBench201, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         del space
         return str(_places()[architecture.choices[0]])
 
@@ -111,14 +111,14 @@ def _cells() -> list[tuple[int, ...]]:
 
 @cache
 def _places() -> dict[tuple[int | None, ...], int]:
-    """Return the place of every cell in the benchmark's order."""
+    """Return the number of every cell in the benchmark's order."""
     return {choices: place for place, choices in enumerate(_cells())}
 
 
 class NatsText(Format[NasBench201]):
-    """Text of the files of NAS-Bench-201 and of NATS-Bench's topology space.
+    """Text form in the files of NAS-Bench-201 and of NATS-Bench's topology space.
 
-    It is the space's own text form.
+    It is also the text form of the space.
     """
 
     name: ClassVar[str] = "nats"
@@ -131,9 +131,9 @@ class NatsText(Format[NasBench201]):
     space_class = NasBench201
 
     def parse(self, space: NasBench201, text: str) -> Architecture:
-        """See :meth:`.Format.parse`."""
+        """Return the architecture of a text in this format."""
         return space.parse(text)
 
     def write(self, space: NasBench201, architecture: Architecture) -> str:
-        """See :meth:`.Format.write`."""
+        """Return an architecture in this format."""
         return space.format(architecture)

@@ -25,6 +25,7 @@ class GraphSource:
         how: instructions to get it.
         present: `present(folder)` returns whether it can be read.
         read: `read(folder)` returns the graph, or raises UserError.
+        address: where it is published; empty if it comes with a package.
     """
 
     name: str
@@ -32,6 +33,7 @@ class GraphSource:
     how: str
     present: Callable[[Path], bool]
     read: Callable[[Path], GraphDataset]
+    address: str = ""
 
 
 def _is_always_present(_: Path) -> bool:
@@ -46,6 +48,7 @@ def _planetoid(name: str, summary: str) -> GraphSource:
         how=f"put Planetoid's files ind.{name}.* into {planetoid.FOLDER}/ of the data folder",
         present=partial(planetoid.present, name),
         read=planetoid.READERS[name],
+        address=planetoid.ADDRESS,
     )
 
 
@@ -81,7 +84,9 @@ def check_graph(name: str, data_dir: Path | None = None) -> None:
         raise unknown("graph", name, GRAPHS)
     source = GRAPHS[name]
     if not source.present(data_folder(data_dir)):
-        raise UserError(f"graph '{name}' is not in the data folder: {source.how}")
+        raise UserError(
+            f"graph '{name}' is not in the data folder: {source.how} (from {source.address})"
+        )
 
 
 def load_graph(name: str, data_dir: Path | None = None) -> GraphDataset:

@@ -22,6 +22,7 @@ from archselect.nasbench_adapters.input_files import DAMAGED, read_text
 from archselect.nasbench_adapters.safe_pickle import SparseRows, read_pickle
 
 FOLDER = "planetoid"
+ADDRESS = "https://github.com/kimiyoung/planetoid"
 NAMES = ("cora", "citeseer", "pubmed")
 VALID = 500
 """Number of nodes after the training nodes that form the part `valid`."""

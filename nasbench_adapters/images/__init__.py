@@ -55,6 +55,7 @@ class DatasetSource:
         how: Instructions to get it.
         present: `present(data_dir)` returns whether it can be read without a download.
         read: `read(data_dir)` returns the data set, or raises UserError.
+        address: Where it is published; empty if it comes with a package.
         download: Bytes to download if it is missing; 0 if it cannot be downloaded.
     """
 
@@ -65,6 +66,7 @@ class DatasetSource:
     how: str
     present: Callable[[Path], bool]
     read: Callable[[Path], ImageDataset]
+    address: str = ""
     download: int = 0
 
 
@@ -96,6 +98,7 @@ DATASETS = {
             how=f"fetched at first use, or put {cifar.CIFAR10.archive} or torchvision's folder into the data folder",
             present=partial(cifar.present, cifar.CIFAR10),
             read=partial(cifar.read, cifar.CIFAR10),
+            address=cifar.URL,
             download=162 * MEBIBYTE,
         ),
         DatasetSource(
@@ -106,6 +109,7 @@ DATASETS = {
             how=f"fetched at first use, or put {cifar.CIFAR100.archive} or torchvision's folder into the data folder",
             present=partial(cifar.present, cifar.CIFAR100),
             read=partial(cifar.read, cifar.CIFAR100),
+            address=cifar.URL,
             download=161 * MEBIBYTE,
         ),
         DatasetSource(
@@ -116,6 +120,7 @@ DATASETS = {
             how=f"fetched at first use, or put {svhn.TRAIN.name} and {svhn.TEST.name} into the data folder",
             present=svhn.present,
             read=svhn.read,
+            address=svhn.URL,
             download=235 * MEBIBYTE,
         ),
         DatasetSource(
@@ -124,12 +129,13 @@ DATASETS = {
             size="about 1 GB on disk",
             licence="terms of ImageNet: non-commercial research (Chrabaszcz et al. 2017, image-net.org)",
             how=(
-                "get NAS-Bench-201's ImageNet16 files (github.com/D-X-Y/AutoDL-Projects links them) and put "
+                "get NAS-Bench-201's ImageNet16 files and put "
                 f"{imagenet16.TRAIN[0]} to 10 and {imagenet16.TEST[0]} into {imagenet16.FOLDER}/ "
                 "of the data folder"
             ),
             present=imagenet16.present,
             read=imagenet16.read,
+            address="https://github.com/D-X-Y/AutoDL-Projects",
         ),
         DatasetSource(
             name=imagenet.NAME,
@@ -139,6 +145,7 @@ DATASETS = {
             how=f"write it once into {imagenet.FOLDER}/ of the data folder: {imagenet.HOW}",
             present=imagenet.present,
             read=imagenet.read,
+            address="https://www.image-net.org",
         ),
     )
 }
@@ -197,7 +204,7 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
     source = DATASETS[name]
     if not source.download and not source.present(data_folder(data_dir)):
         raise UserError(
-            f"data set '{name}' is not in {data_folder(data_dir)}: {source.how}"
+            f"data set '{name}' is not in {data_folder(data_dir)}: {source.how} (from {source.address}, {source.size})"
         )
 
 

@@ -11,7 +11,12 @@ from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unkn
 from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.truth import graph_bench, hpo_bench, storage
-from archselect.nasbench_adapters.truth.catalogue import ALIASES, BUILTIN, KNOWN
+from archselect.nasbench_adapters.truth.catalogue import (
+    ALIASES,
+    BUILTIN,
+    KNOWN,
+    KnownTruth,
+)
 from archselect.nasbench_adapters.truth.column_names import missing_column
 from archselect.nasbench_adapters.truth.ground_truth import (
     ColumnKey,
@@ -67,12 +72,16 @@ class TruthListing:
         summary: short description.
         present: whether it can be opened.
         command: command that gets it.
+        address: address of its file or package; empty if nothing is fetched.
+        size: size of that file or package; empty if it is not known.
     """
 
     name: str
     summary: str
     present: bool
     command: str
+    address: str = ""
+    size: str = ""
 
 
 def open_truth(name: str) -> GroundTruth:
@@ -166,15 +175,25 @@ def list_truths() -> list[TruthListing]:
     stored = storage.stored_truths()
     listings = []
     for name, known in BUILTIN.items():
-        listings.append(
-            TruthListing(name, known.summary, _is_present(name), known.command)
-        )
+        listings.append(_list_known(name, known, _is_present(name)))
     for name, path in stored.items():
         listings.append(_list_stored(name, path))
     for name, known in KNOWN.items():
         if name not in stored:
-            listings.append(TruthListing(name, known.summary, False, known.command))
+            listings.append(_list_known(name, known, is_present=False))
     return listings
+
+
+def _list_known(name: str, known: KnownTruth, is_present: bool) -> TruthListing:
+    """Return the entry of a truth that archselect knows by name."""
+    return TruthListing(
+        name=name,
+        summary=known.summary,
+        present=is_present,
+        command=known.command,
+        address=known.address,
+        size=known.size,
+    )
 
 
 def _is_present(name: str) -> bool:
@@ -208,7 +227,7 @@ def _not_there(name: str) -> UserError:
     if name in KNOWN:
         known = KNOWN[name]
         return UserError(
-            f"the truth '{name}' is not there yet: {known.command} ({known.summary})"
+            f"the truth '{name}' is not there yet: {known.command} ({known.summary}; from {known.origin()})"
         )
     stored = storage.stored_truths()
     names = [*BUILTIN, *KNOWN, *stored]

@@ -38,8 +38,13 @@ class _Ranked(NamedTuple):
     width: float
 
 
-def ranking_figures(table: Table) -> list[Figure]:
-    """Return the critical-difference diagram; an empty list without a test."""
+def ranking_figures(table: Table, name: str = "critical-difference") -> list[Figure]:
+    """Return the critical-difference diagram; an empty list without a test.
+
+    Args:
+        table: the ranking.
+        name: name of the figure; two figures of one page need different names.
+    """
     ranked = _ranked(table.frame)
     if ranked is None:
         return []
@@ -53,7 +58,6 @@ def ranking_figures(table: Table) -> list[Figure]:
         _draw_ranks(ax, ranked)
         _draw_cliques(ax, ranked, cliques, lanes)
 
-    name = "critical-difference"
     title = "Mean ranks over landscapes, with the critical difference"
     inches = _ROW * (len(ranked.names) + 1) + 0.95
     return [Figure(name, title, _CAPTION, svg(name, title, inches, draw))]

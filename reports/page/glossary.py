@@ -9,17 +9,14 @@ from archselect.reports.results.results import Results
 
 GLOSSARY = {
     "seed": "A run has two seeds, written supernet/selection. The supernet seed sets the initial weights and the "
-    "order "
-    "of the images; the selection seed sets every random choice of the selector. All selectors work "
-    "on the same "
+    "order of the images; the selection seed sets every random choice of the selector. All selectors work on the same "
     "supernets.",
     "trial": "One training of one architecture in the truth, with one seed. An accuracy is the mean over trials.",
     "truth": "The source of the accuracies of stand-alone networks, for one data set, split and number of epochs: a "
     "table, a surrogate where the space is too large for a table, or final trainings of this study.",
     "looked up": "Read from a table. Some tables hold predicted accuracies; the report then says so.",
     "predicted": "Computed by a surrogate: a model fitted on a table of architectures. Nothing was trained. τ-b says "
-    "how "
-    "well it ranks architectures that it was not fitted on (Kendall's τ-b in cross-validation).",
+    "how well it ranks architectures that it was not fitted on (Kendall's τ-b in cross-validation).",
     "trained": "Trained from scratch by this study: test accuracy after the last epoch.",
     "not in the table": "The table covers a part of the space, and the selected architecture is outside it. No mean "
     "includes such a run.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archselect.nasbench_adapters.foreign_text import escape_invisible
@@ -12,10 +12,13 @@ from archselect.reports.figures.palette import themed, variable
 from archselect.reports.tables.render import to_html, to_latex
 from archselect.reports.tables.table import Table
 
+PAGE = "archselect.reports.page"
+"""The package whose templates every page can include."""
 
-def render(template: str, **content: Any) -> str:
-    """Return a template of `templates/` filled with the content."""
-    loaded = _environment().get_template(template)
+
+def render(template: str, package: str = PAGE, **content: Any) -> str:
+    """Return a template of a package's `templates/` filled with the content."""
+    loaded = _environment(package).get_template(template)
     context = loaded.new_context(content)
     text = "".join(loaded.root_render_func(context))
     # The context and the template's macros refer to each other. This cycle would keep
@@ -24,9 +27,9 @@ def render(template: str, **content: Any) -> str:
     return text
 
 
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
     environment = Environment(
-        loader=PackageLoader("archselect.reports.page"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(PAGE)]),
         autoescape=True,
         finalize=_without_hidden,
         undefined=StrictUndefined,

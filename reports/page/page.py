@@ -33,14 +33,16 @@ def page(
     sections: Sequence[Section],
     cells: SelectedCells,
     runs: pd.DataFrame,
+    home: str = "",
 ) -> str:
     """Return the whole page as HTML.
 
     Args:
         results: results of the study.
-            sections: sections in the order of the study.
-            cells: selected cells and their drawings.
-            runs: one row per run, from :func:`.runs.runs_frame`.
+        sections: sections in the order of the study.
+        cells: selected cells and their drawings.
+        runs: one row per run, from :func:`.runs.runs_frame`.
+        home: address of the site that has the page; empty if there is none.
     """
     names = {(cell.space, cell.architecture): cell.name for cell in cells.drawn}
     listed = runs_table(runs, MOST_RUNS, names)
@@ -51,6 +53,7 @@ def page(
         "report.html.j2",
         results=results,
         info=results.info,
+        home=home,
         sections=sections,
         first=first_screen(results),
         cells=cells.drawn,

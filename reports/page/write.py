@@ -93,7 +93,7 @@ def _write(folder: Path) -> ReportPaths:
     results = load(folder, compacted=True)
     report_sections = sections(results)
     cells = selected_cells(results)
-    texts = _texts(results, report_sections, cells)
+    texts = report_texts(results, report_sections, cells)
     for name, svg in _drawings(results, report_sections, cells).items():
         texts[f"report/figures/{name}.svg"] = svg
     paths = _write_texts(texts, folder)
@@ -105,13 +105,23 @@ def _write(folder: Path) -> ReportPaths:
     )
 
 
-def _texts(
-    results: Results, report_sections: Sequence[Section], cells: SelectedCells
+def report_texts(
+    results: Results,
+    report_sections: Sequence[Section],
+    cells: SelectedCells,
+    home: str = "",
 ) -> dict[str, str]:
-    """Return the texts of a report's files other than figures, by path."""
+    """Return the texts of a report's files other than figures, by path.
+
+    Args:
+        results: results of the study.
+        report_sections: sections in the order of the study.
+        cells: selected cells and their drawings.
+        home: address of the site that has the page; empty if there is none.
+    """
     runs = runs_frame(results)
     texts = {
-        "report.html": page(results, report_sections, cells, runs),
+        "report.html": page(results, report_sections, cells, runs, home),
         "report/report.md": report_markdown(results, report_sections, cells),
     }
     for section in report_sections:

@@ -7,8 +7,8 @@ with one search on it: a truth's column, the space, the images and the skeleton.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
 
@@ -28,11 +28,15 @@ class MethodBlock:
         accuracies: mean accuracy over seeds in per cent, by method; for the random
             selector, the exact expectation if it is known.
         random: accuracy of a random cell, in per cent; None if it is not known.
+        landscape: id of the landscape.
+        groups: runs of each method.
     """
 
     title: str
     accuracies: dict[str, float]
     random: float | None
+    landscape: str = ""
+    groups: Mapping[str, Group] = field(default_factory=dict, repr=False)
 
 
 class _BlockKey(NamedTuple):
@@ -93,6 +97,7 @@ def _make_block(
 ) -> MethodBlock:
     """Return the block of groups that all have a known accuracy."""
     accuracies = {}
+    by_label = {}
     drawn = []
     for group in groups:
         accuracy = fmean(accuracy_by_seed(landscape, group).values())
@@ -102,7 +107,8 @@ def _make_block(
         if group.uniform:
             drawn.append(accuracy)
         accuracies[group.label] = accuracy
+        by_label[group.label] = group
     random = landscape.mean
     if random is None and drawn:
         random = fmean(drawn)
-    return MethodBlock(title, accuracies, random)
+    return MethodBlock(title, accuracies, random, landscape.id, by_label)

@@ -39,7 +39,16 @@ def ranking_table(results: Results) -> Table:
 
     A method has a rank if it has an accuracy on every landscape.
     """
-    blocks = find_blocks(results)
+    return ranking_of_blocks(find_blocks(results), results.status())
+
+
+def ranking_of_blocks(blocks: Sequence[MethodBlock], notes: Sequence[str]) -> Table:
+    """Return the mean rank of every method over blocks of any studies.
+
+    Args:
+        blocks: of one study or of several.
+        notes: further sentences that stand under the table.
+    """
     ranked = [
         method
         for method in methods_of(blocks)
@@ -54,7 +63,7 @@ def ranking_table(results: Results) -> Table:
         answer=_answer(rows, ranking),
         columns=_COLUMNS,
         caption=_CAPTION,
-        notes=[*_notes(blocks, ranking), *results.status()],
+        notes=[*_notes(blocks, ranking), *notes],
     )
 
 

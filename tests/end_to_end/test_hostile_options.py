@@ -29,6 +29,7 @@ BASE = {
     "compare": ["no-base", "no-new"],
     "baseline": ["no-folder", "b.json"],
     "merge": ["no-folder", "--out", "m"],
+    "site": ["no-folder", "--out", "s"],
     "train": [CELL, "--protocol", "tiny", "--space", "nb201", "--device", "no-device"],
     "score": ["nwot", "--cells", "sample:3", "--device", "no-device"],
     "operation-scores": ["no-file.csv", "--oracle", "x"],

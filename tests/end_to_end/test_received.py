@@ -45,7 +45,7 @@ def test_a_link_is_refused_before_anything_runs(refusal, copied, victim, name):
     replace_by_link(place, victim)
     line = refusal(*RUN)
     assert (
-        f"out/{entry(name)} is a link, through which nothing is written; put what it leads to there, or remove"
+        f"out/{entry(name)} is a link, and archselect does not write through links; replace it by its target"
         in line
     )
     assert victim.read_text() == "precious" and len(list(victim.parent.iterdir())) == 1

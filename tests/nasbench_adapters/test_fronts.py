@@ -124,7 +124,7 @@ def test_what_is_not_a_point_is_refused(accuracies, costs):
 
 
 def test_no_random_cells_have_no_expectation():
-    with pytest.raises(ValueError, match="of 0 random cells"):
+    with pytest.raises(ValueError, match="0 random cells: give at least 1"):
         random_hypervolumes([1.0], [1.0], REFERENCE, [0])
 
 

@@ -141,7 +141,7 @@ def test_what_is_not_reported_of_all_is_of_none():
         ([], [], [1], "finite rewards"),
         ([float("inf")], [1.0], [1], "finite rewards"),
         ([1.0, 2.0], [1.0], [1], "rewards and"),
-        ([1.0], [1.0], [0], "best of 0"),
+        ([1.0], [1.0], [0], "0 queries: give at least 1"),
     ],
 )
 def test_what_has_no_best_is_refused(rewards, reported, numbers, message):

@@ -47,3 +47,21 @@ def test_a_package_that_adds_to_a_kind_is_listed(monkeypatch):
     assert listing._shipped("selectors") is None
     assert listing._shipped("studies") is not None
     assert listing._shipped("truths") is None
+
+
+def test_what_is_not_there_has_an_address_and_a_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    listings = [
+        listing._datasets(tmp_path),
+        listing._graphs(tmp_path),
+        listing.truths(),
+    ]
+    absent = {}
+    for shown in listings:
+        rows = [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
+        absent |= {row["name"]: row for row in rows if row["here"] == "absent"}
+    assert {"cifar10", "ImageNet16-120", "cora", "nb201", "nb101"} <= absent.keys()
+    for row in absent.values():
+        assert row["from"].startswith("https://") and row["how to get it"]
+    assert absent["nb201"]["size"] == "4.7 GB"
+    assert absent["cifar10"]["size"] == "162 MiB to download"
