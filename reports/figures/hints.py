@@ -15,7 +15,8 @@ from matplotlib.collections import PathCollection
 MOST_HINTS = 500
 """Most dots with hints in a row; more would make the page large."""
 _SCHEME = "hint:"
-_LINK = re.compile(rf'<a xlink:href="{_SCHEME}([^|"]*)\|([^"]*)"[^>]*>')
+_LINK = re.compile(rf"""<a xlink:href=(["']){_SCHEME}(\w*)\|(.*?)\1[^>]*>""")
+"""A dot's link; matplotlib puts an address with double quotes into single ones."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,6 @@ def links_to_titles(svg: str) -> str:
 
 
 def _title(link: re.Match[str]) -> str:
-    run, text = link.groups()
+    _, run, text = link.groups()
     owner = f' data-run="{run}"' if run else ""
     return f'<g class="hint"{owner}><title>{text}</title>'
