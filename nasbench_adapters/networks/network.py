@@ -24,6 +24,7 @@ from archselect.nasbench_adapters.networks.blocks import (
     AuxiliaryHead,
     Preprocess,
 )
+from archselect.nasbench_adapters.networks.channel_bypass import ChannelBypass
 from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
@@ -108,11 +109,14 @@ class CellWeights(NamedTuple):
         support: which weights are not zero.
         side_weight: weight of the skips beside the edges, a scalar; None leaves them
             out.
+        edge_weights: weights of the edges, as scalars; None for ones. They are a factor
+            of `weights` already.
     """
 
     weights: Weights
     support: CellSupport
     side_weight: Tensor | None = None
+    edge_weights: Sequence[Tensor] | None = None
 
     def is_live(self, operation: PlacedOperation) -> bool:
         """Return whether an operation has a weight that is not zero."""
@@ -149,6 +153,8 @@ class CellModule(nn.Module):
         present: for each edge, the indices of the operations to build.
         affine: whether normalisation in the cell has learnable scale and shift.
         replicas: number of networks side by side (:mod:`.operations`).
+        channel_divisor: K, where operations read 1/K of the channels of a node
+            (:class:`.ChannelBypass`).
 
     Attributes:
         incoming: for each node, the operations on the edges into it, edge by edge;
@@ -160,6 +166,7 @@ class CellModule(nn.Module):
         listener: function that gets each output in :meth:`forward`; None for none.
         side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
             called.
+        bypass: of the channels that operations do not read; None if they read all.
     """
 
     def __init__(
@@ -171,6 +178,7 @@ class CellModule(nn.Module):
         present: Sequence[Sequence[int]],
         affine: bool,
         replicas: int,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__()
         self.cell = cell
@@ -185,6 +193,10 @@ class CellModule(nn.Module):
             widths[: cell.inputs] = [features.channels for features in inputs]
         self.channels_out = sum(widths[node] for node in cell.output)
         self.channels = [width * replicas for width in widths]
+        self.bypass: ChannelBypass | None = None
+        if channel_divisor > 1:
+            self.bypass = ChannelBypass(cell, widths, stride, channel_divisor)
+            widths = [width // channel_divisor for width in widths]
         self.edges = nn.ModuleList()
         self.incoming: list[list[PlacedOperation]] = [[] for _ in nodes]
         for edge, indices in enumerate(present):
@@ -314,10 +326,12 @@ class CellModule(nn.Module):
                 if mixture is None or mixture.is_live(operation):
                     self._add_operation(operation, nodes, mixture, path_factors, total)
                 elif operation.module.runs_when_silenced:
-                    operation.module.run_silenced(nodes.features[operation.source])
+                    operation.module.run_silenced(nodes.searched[operation.source])
             if mixture is not None:
                 self._add_skips_into(target, nodes.features, mixture, total)
             features = total.features(self.cell.width(target))
+            if mixture is not None and self.bypass is not None:
+                features = self._join_bypass(target, features, nodes, mixture)
             sum_norm = self.sum_norm(target)
             if features is None:
                 features = self.zeros(target, nodes.features[0])
@@ -375,6 +389,37 @@ class CellModule(nn.Module):
             return
         for out in self.side_skips(target, features):
             total.add(out, mixture.side_weight)
+
+    def _join_bypass(
+        self,
+        target: int,
+        searched: Tensor | None,
+        nodes: _Nodes,
+        mixture: CellWeights,
+    ) -> Tensor | None:
+        """Return the features of a node, with what passes by its operations.
+
+        It is (batch, channels, height, width), or None for a node that no edge with a
+        live operation enters.
+
+        Args:
+            target: index of the node.
+            searched: the sum of the operations; None if there is none.
+            nodes: the features so far.
+            mixture: has the weights of edges.
+        """
+        assert self.bypass is not None
+        total = _Total(in_place=False)
+        for edge in self.cell.incoming(target):
+            if not any(mixture.support[edge]):
+                continue
+            source, _ = self.cell.edges[edge]
+            weight = (
+                None if mixture.edge_weights is None else mixture.edge_weights[edge]
+            )
+            total.add(nodes.passed[source], weight)
+        passed = total.features(1)
+        return None if passed is None else self.bypass.join(searched, passed)
 
     def prepared(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return the features of the input nodes.
@@ -441,6 +486,8 @@ class _Nodes:
 
     Attributes:
         features: features of each node so far, (batch, channels, height, width).
+        searched: channels of each node that operations read.
+        passed: what passes by the operations, of each node; empty where they read all.
     """
 
     def __init__(
@@ -449,6 +496,8 @@ class _Nodes:
         counts: Sequence[PatternCount],
     ) -> None:
         self.features: list[Tensor] = []
+        self.searched: list[Tensor] = []
+        self.passed: list[Tensor] = []
         self._cell = cell
         self._counts = counts
         self._rectified: list[Tensor] = []
@@ -457,8 +506,14 @@ class _Nodes:
     def append(self, x: Tensor) -> None:
         """Add the features of the next node."""
         node = len(self.features)
-        rectified = self._cell.rectified(node, x, self._counts)
+        bypass = self._cell.bypass
+        searched = x
+        if bypass is not None:
+            searched = bypass.searched(x)
+            self.passed.append(bypass.passed(node, x))
+        rectified = self._cell.rectified(node, searched, self._counts)
         self._rectified.append(rectified)
+        self.searched.append(searched)
         self.features.append(x)
 
     def apply(
@@ -473,7 +528,7 @@ class _Nodes:
             return normalised
         if isinstance(module, AveragePool | MaxPool):
             return self._pool(module, source)
-        nodes = self._rectified if module.reads_rectified else self.features
+        nodes = self._rectified if module.reads_rectified else self.searched
         out: Tensor = module(nodes[source])
         return out
 
@@ -485,7 +540,7 @@ class _Nodes:
         """Return a node's pooled features."""
         key = (source, type(pool).__name__)
         if key not in self._pooled:
-            self._pooled[key] = pool(self.features[source])
+            self._pooled[key] = pool(self.searched[source])
         return self._pooled[key]
 
 
@@ -577,6 +632,7 @@ class Backbone(nn.Module):
         affine: whether normalisation in the cells has scale and shift.
         replicas: number of networks side by side.
         auxiliary: whether the skeleton's auxiliary head is built.
+        channel_divisor: see :class:`CellModule`.
     """
 
     def __init__(
@@ -589,11 +645,13 @@ class Backbone(nn.Module):
         affine: bool,
         replicas: int = 1,
         auxiliary: bool = False,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__()
         self.space = space
         self.skeleton = skeleton
         self.replicas = replicas
+        self.channel_divisor = channel_divisor
         # torch's layers draw weights when they are created; the caller's random state
         # must not change.
         with torch.random.fork_rng(devices=[]):
@@ -653,7 +711,14 @@ class Backbone(nn.Module):
         cell = self.space.cells[layer.cell]
         inputs = _latest(outputs, cell.inputs)
         module = CellModule(
-            cell, layer.channels, layer.stride, inputs, present, affine, self.replicas
+            cell,
+            layer.channels,
+            layer.stride,
+            inputs,
+            present,
+            affine,
+            self.replicas,
+            self.channel_divisor,
         )
         self.layers.append(module)
         return module.channels_out
@@ -751,7 +816,10 @@ class Backbone(nn.Module):
             cell_weights: CellWeights | None = None
             if mixture is not None:
                 cell_weights = CellWeights(
-                    weights[module], mixture.support[cell], mixture.side_weight
+                    weights[module],
+                    mixture.support[cell],
+                    mixture.side_weight,
+                    mixture.edge_entries(cell),
                 )
             dropped: list[Tensor] | None = None
             if paths is not None:
@@ -865,6 +933,8 @@ class Supernet(Backbone):
             :attr:`.Activation.normalised_sums` demands.
         side_skips: whether there is a skip beside every edge's mixture. Its weights
             have a separate random stream, so the other weights do not change.
+        channel_divisor: K, where operations read 1/K of the channels of a node
+            (:class:`.ChannelBypass`).
     """
 
     def __init__(
@@ -876,6 +946,7 @@ class Supernet(Backbone):
         seed: int,
         normalised_sums: bool = False,
         side_skips: bool = False,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__(
             space,
@@ -884,6 +955,7 @@ class Supernet(Backbone):
             image_channels,
             classes,
             affine=False,
+            channel_divisor=channel_divisor,
         )
         if normalised_sums:
             self._normalise_sums()

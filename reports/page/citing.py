@@ -37,6 +37,7 @@ SUPERNETS = {
     "oles": ["jiang2023operationlevel"],
     "lambda-darts": ["movahedi2023lambdadarts"],
     "darts-minus": ["chu2021dartsminus"],
+    "pc-darts": ["xu2020pcdarts"],
     "spos": ["guo2020single"],
     "snas": ["xie2019snas", "xie2021understanding"],
     "equal": ["he2024isdarts"],
