@@ -155,10 +155,13 @@ def _check_activations(study: Study) -> None:
         reads_probabilities = pair.selector.build().needs_probabilities
         activation = pair.supernet.build().build_activation()
         if reads_probabilities and not activation.sums_to_one:
+            fix = 'activation = "softmax"'
+            if activation.weighs_edges:
+                fix = "edge_normalised = false"
             faults.add(
                 UserError(
                     f"selector {pair.label} needs probabilities, but supernet {pair.supernet.label} with "
-                    f'activation {activation.name!r} has none: set activation = "softmax", or give the '
+                    f"activation {activation.name!r} has none: set {fix}, or give the "
                     "selector other supernets with 'on'"
                 )
             )

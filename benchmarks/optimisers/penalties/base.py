@@ -75,6 +75,7 @@ class AlphaView:
         self._activation = activation
         self._decisions = decisions
         self.tables = self.activate(self.alphas)
+        self._edge_weights = activation.edge_weights(space, alphas)
 
     def activate(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the tables of weights of some operations' alphas."""
@@ -85,7 +86,12 @@ class AlphaView:
     @cached_property
     def discrete(self) -> tuple[Tensor, ...]:
         """The architecture that `magnitude` would select, one-hot; no gradients."""
-        return strongest(self.space, self.tables)
+        if self._edge_weights is None:
+            return strongest(self.space, self.tables)
+        weighed = []
+        for table, weights in zip(self.tables, self._edge_weights, strict=True):
+            weighed.append(table * weights[:, None])
+        return strongest(self.space, weighed)
 
     @cached_property
     def operations(self) -> tuple[Tensor, ...]:

@@ -50,6 +50,22 @@ def test_the_alphas_wait_for_the_end_of_the_warm_up(new_trainer):
     assert moved[:, -1].all() and moved[:, :-1].any()
 
 
+def test_penalties_see_operations_and_the_genotype_of_both(new_trainer):
+    optimiser = PcDarts(batch_size=8, warmup_epochs=0, decay=1.0, proximity="prox")
+    trainer = new_trainer(optimiser, "darts-none", scale=1.0)
+    view = trainer._view()
+    kept = slow_genotype(trainer.space, trainer.alphas)
+    for alpha, table, one_hot, of_cell in zip(
+        view.alphas, view.tables, view.discrete, kept, strict=True
+    ):
+        assert alpha.shape == table.shape == one_hot.shape == (14, 8)
+        assert {tuple(place) for place in one_hot.nonzero().tolist()} == set(
+            of_cell.items()
+        )
+    trainer.epoch(trainer.space.undecided(), progress=0.0)
+    assert all(alpha.isfinite().all() for alpha in trainer.alphas)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_without_both_it_is_darts_bit_by_bit(new_trainer, order):
     settings = {"batch_size": 8, "epochs": 1, "order": order}
@@ -180,6 +196,20 @@ def test_a_study_is_refused_where_channels_cannot_be_divided(
 ):
     with pytest.raises(UserError, match=fix):
         study_of(tmp_path, space, channels)
+
+
+def test_a_selector_of_probabilities_is_told_to_leave_the_weights_of_edges_out(
+    tmp_path,
+):
+    path = tmp_path / "x.toml"
+    text = STUDY.format(space="darts-none", channels=16)
+    path.write_text(text.replace("magnitude", "sgas"))
+    with pytest.raises(UserError, match="set edge_normalised = false"):
+        read_study(str(path))
+    part = 'recipe = "pc-darts"'
+    text = path.read_text().replace(part, f"{part}, edge_normalised = false")
+    path.write_text(text)
+    assert read_study(str(path)).selectors[0].name == "sgas"
 
 
 def test_a_study_of_it_is_read(tmp_path):
