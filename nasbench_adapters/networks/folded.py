@@ -651,9 +651,10 @@ def _add_copied(
 def can_fold(cell: CellModule) -> bool:
     """Return whether all operations of a cell are among :data:`FOLDED`.
 
-    A cell of which a part of the channels passes by the operations cannot be folded.
+    A cell cannot be folded where something passes by the operations: a part of the
+    channels, or a skip beside every edge.
     """
-    if cell.bypass is not None:
+    if cell.bypass is not None or cell.edge_skips is not None:
         return False
     return all(type(operation.module) in FOLDED for operation in cell.operations)
 

@@ -95,11 +95,6 @@ class PlacedOperation(NamedTuple):
     choice: int
     module: Operation
 
-    @property
-    def is_droppable(self) -> bool:
-        """Whether training may drop it at random; identities are never dropped."""
-        return not isinstance(self.module, Skip)
-
 
 class CellWeights(NamedTuple):
     """The part of a mixture for one cell.
@@ -125,6 +120,10 @@ class CellWeights(NamedTuple):
     def factor(self, operation: PlacedOperation) -> Tensor:
         """Return the weight of an operation."""
         return self.weights[operation.edge][operation.choice]
+
+    def edge_weight(self, edge: int) -> Tensor | None:
+        """Return the weight of an edge; None for one."""
+        return None if self.edge_weights is None else self.edge_weights[edge]
 
 
 class PatternCount(NamedTuple):
@@ -166,6 +165,8 @@ class CellModule(nn.Module):
         listener: function that gets each output in :meth:`forward`; None for none.
         side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
             called.
+        edge_skips: skips of weight one beside the edges; None unless the cell type has
+            them.
         bypass: of the channels that operations do not read; None if they read all.
     """
 
@@ -201,6 +202,10 @@ class CellModule(nn.Module):
         self.incoming: list[list[PlacedOperation]] = [[] for _ in nodes]
         for edge, indices in enumerate(present):
             self._build_edge(edge, indices, widths, affine)
+        self.edge_skips: SideSkips | None = None
+        if cell.skips_beside:
+            built = [edge for edge, indices in enumerate(present) if indices]
+            self.edge_skips = SideSkips(cell, widths, stride, built, affine, replicas)
         self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
         self.sum_norms = nn.ModuleDict()
         self.listener: HearOutput | None = None
@@ -292,7 +297,15 @@ class CellModule(nn.Module):
 
         All operations except identities can be dropped.
         """
-        return sum(operation.is_droppable for operation in self.operations)
+        return sum(map(self.is_droppable, self.operations))
+
+    def is_droppable(self, operation: PlacedOperation) -> bool:
+        """Return whether a training may drop an operation at random.
+
+        Identities stay; but where there are skips beside the edges, any operation is
+        dropped together with the skip beside it, as in confopt's released code.
+        """
+        return self.edge_skips is not None or not isinstance(operation.module, Skip)
 
     def forward(
         self,
@@ -328,6 +341,7 @@ class CellModule(nn.Module):
                 elif operation.module.runs_when_silenced:
                     operation.module.run_silenced(nodes.searched[operation.source])
             if mixture is not None:
+                self._add_edge_skips(target, nodes.searched, mixture, total)
                 self._add_skips_into(target, nodes.features, mixture, total)
             features = total.features(self.cell.width(target))
             if mixture is not None and self.bypass is not None:
@@ -363,12 +377,36 @@ class CellModule(nn.Module):
         out = nodes.apply(module, operation.source)
         if self.listener is not None:
             self.listener(operation, out)
-        if path_factors is not None and operation.is_droppable:
+        if mixture is None and self.edge_skips is not None:
+            out = out + self.edge_skips.skip(operation.edge, nodes.searched)
+        if path_factors is not None and self.is_droppable(operation):
             factor = next(path_factors)
         if isinstance(module, Slot):
             total.put(module.place, out, factor)
         else:
             total.add(out, factor)
+
+    def _add_edge_skips(
+        self,
+        target: int,
+        features: Sequence[Tensor],
+        mixture: CellWeights,
+        total: _Total,
+    ) -> None:
+        """Add the cell type's own skips beside the edges that carry something.
+
+        Args:
+            target: index of the node.
+            features: what operations read of each node before it.
+            mixture: says which edges carry something, and has their weights.
+            total: to which is added.
+        """
+        if self.edge_skips is None:
+            return
+        for edge in self.cell.incoming(target):
+            if any(mixture.support[edge]):
+                skip = self.edge_skips.skip(edge, features)
+                total.add(skip, mixture.edge_weight(edge))
 
     def _add_skips_into(
         self,
@@ -414,10 +452,7 @@ class CellModule(nn.Module):
             if not any(mixture.support[edge]):
                 continue
             source, _ = self.cell.edges[edge]
-            weight = (
-                None if mixture.edge_weights is None else mixture.edge_weights[edge]
-            )
-            total.add(nodes.passed[source], weight)
+            total.add(nodes.passed[source], mixture.edge_weight(edge))
         passed = total.features(1)
         return None if passed is None else self.bypass.join(searched, passed)
 

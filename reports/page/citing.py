@@ -56,6 +56,8 @@ SPACES = {
     "darts-no-skip": ["liu2019darts", "jha2025confopt"],
     "single-cell": ["jha2025confopt"],
     "single-cell-no-skip": ["jha2025confopt"],
+    "darts-all-skip": ["liu2019darts", "jha2025confopt"],
+    "single-cell-all-skip": ["jha2025confopt"],
     "nb101": ["ying2019nasbench101"],
     "nb1shot1-1": ["ying2019nasbench101", "zela2020nasbench1shot1"],
     "nb1shot1-2": ["ying2019nasbench101", "zela2020nasbench1shot1"],
