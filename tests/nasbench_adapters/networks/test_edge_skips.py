@@ -20,8 +20,8 @@ from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces import get_space
 
 SKELETONS = {
-    "darts-all-skip": {"channels": 4, "layers": 3},
-    "single-cell-all-skip": {"channels": 4},
+    "darts-all-skip": {"channels": 2, "layers": 3},
+    "single-cell-all-skip": {"channels": 2},
 }
 
 
