@@ -49,8 +49,8 @@ class ForwardCost:
 
     Attributes:
         operations: for a supernet, one entry per operation and layer; else empty.
-        edge_skips: for a supernet, by cell type and edge, over all layers, what the cell
-            type's own skips beside the edges need.
+        edge_skips: for a supernet, by cell type and edge, over all layers, what the
+            cell type's own skips beside the edges need.
     """
 
     def __init__(
