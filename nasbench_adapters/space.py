@@ -50,6 +50,8 @@ class Cell:
         preprocessed: whether every input is first converted to the cell's channels,
             height and width.
         normalised_pools: whether normalisation follows pooling in the supernet.
+        skips_beside: whether every edge adds a skip to what its operations give, in
+            supernets and in networks (:class:`.SideSkips`).
     """
 
     name: str
@@ -63,6 +65,7 @@ class Cell:
     widths: tuple[int, ...] = ()
     preprocessed: bool = False
     normalised_pools: bool = False
+    skips_beside: bool = False
 
     def incoming(self, node: int) -> list[int]:
         """Return the indices of the edges into a node, in order."""

@@ -262,9 +262,11 @@ class Search:
         """Return the current mixture's weights by edge, as numbers.
 
         An open edge has one weight per live operation, in index order. Any other edge
-        has one weight per operation.
+        has one weight per operation. Where edges have weights, too, these are factors.
         """
-        tables = [table.tolist() for table in self.mixture.weights]
+        mixture = self.mixture
+        cells = range(len(self.space.cells))
+        tables = [mixture.table(cell).tolist() for cell in cells]
         weights = {}
         for edge in chain.from_iterable(self.space.edges):
             row = tables[edge.cell][edge.index]

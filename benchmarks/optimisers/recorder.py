@@ -6,6 +6,7 @@ Sums stay on the device within an epoch, and are read once at its end.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from archselect.benchmarks.store.traces import (
 )
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
 from archselect.nasbench_adapters.networks.activation import count_columns
+from archselect.nasbench_adapters.networks.mixture import blank_alphas
 
 
 class MeasuredCosts(NamedTuple):
@@ -167,7 +169,7 @@ class Recorder:
             costs.count_forward(mixture.support[cell])
             leaf.register_hook(partial(costs.add_gradient, leaf.detach()))
             weights.append(leaf)
-        return Mixture(tuple(weights), mixture.support)
+        return replace(mixture, weights=tuple(weights))
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
         """Add the losses of a forward pass, from its logits (batch, classes)."""
@@ -196,7 +198,8 @@ class Recorder:
     def keep_probabilities(self, alphas: Sequence[Tensor]) -> None:
         """Keep the weights that the activation gives to the alphas."""
         with torch.no_grad():
-            tables = self._activation.tables(self._space, alphas)
+            of_operations = self._activation.operation_alphas(alphas)
+            tables = self._activation.tables(self._space, of_operations)
             for cell, table in enumerate(tables):
                 self._keep(f"probabilities_{cell}", table.cpu().float())
 
@@ -228,7 +231,7 @@ class Recorder:
         generator = torch.Generator().manual_seed(seed)
         size = trainer.optimiser.batch_size
         augment = trainer.optimiser.augment
-        zeros = [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas]
+        zeros = blank_alphas(self._space, torch.device("cpu"))
         equal = mixture_of(self._space, zeros)
         undecided = self._space.undecided()
         with scoring(trainer.supernet, "batch"), torch.enable_grad():

@@ -15,6 +15,7 @@ from archselect.benchmarks.optimisers.equal import Equal
 from archselect.benchmarks.optimisers.gdas import Gdas
 from archselect.benchmarks.optimisers.lambda_darts import LambdaDarts
 from archselect.benchmarks.optimisers.oles import Oles
+from archselect.benchmarks.optimisers.pc_darts import PcDarts
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
@@ -36,6 +37,7 @@ OPTIMISERS: dict[str, type[Optimiser]] = {
         Oles,
         LambdaDarts,
         DartsMinus,
+        PcDarts,
         Snas,
         Dsnas,
         Gdas,

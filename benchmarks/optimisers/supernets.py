@@ -245,6 +245,7 @@ def new_supernet(
         weight_seed,
         activation.normalised_sums,
         side_skips,
+        activation.channel_divisor,
     )
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -265,6 +266,8 @@ def memory_counter(
         dataset.classes,
         activation.normalised_sums,
         side_skips,
+        activation.channel_divisor,
+        activation.weighs_edges,
     )
 
 
@@ -382,7 +385,8 @@ def _measure_mixture_cost(
         return None
     activation = optimiser.build_activation()
     with torch.no_grad():
-        tables = [table.cpu() for table in activation.tables(space, alphas)]
+        of_operations = activation.operation_alphas(alphas)
+        tables = [table.cpu() for table in activation.tables(space, of_operations)]
         drawn = cost.of_drawn_cells([table.numpy() for table in tables], DRAWN_CELLS, 0)
         return SupernetMixtureCost(
             of=cost.of,

@@ -98,8 +98,11 @@ class Protocol:
         return self.skeletons.get(unrestricted_name(space))
 
 
-DARTS_SPACES = ("darts", "darts-none", "darts-no-skip", "s1", "s2", "s3", "s4")
-SINGLE_CELLS = ("single-cell", "single-cell-no-skip")
+DARTS_SPACES = (
+    *("darts", "darts-none", "darts-no-skip", "darts-all-skip"),
+    *("s1", "s2", "s3", "s4"),
+)
+SINGLE_CELLS = ("single-cell", "single-cell-no-skip", "single-cell-all-skip")
 NB101_SPACES = ("nb101", "nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
 WIRING_SPACES = ("minimal", "wiring")
 

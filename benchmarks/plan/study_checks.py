@@ -36,6 +36,7 @@ def check_study_parts(study: Study) -> None:
         check_spaces_of_supernets,
         check_rewards,
         _check_activations,
+        _check_activations_on_spaces,
         _check_accuracies,
         _check_costs,
         _check_references,
@@ -154,13 +155,29 @@ def _check_activations(study: Study) -> None:
         reads_probabilities = pair.selector.build().needs_probabilities
         activation = pair.supernet.build().build_activation()
         if reads_probabilities and not activation.sums_to_one:
+            fix = 'activation = "softmax"'
+            if activation.weighs_edges:
+                fix = "edge_normalised = false"
             faults.add(
                 UserError(
                     f"selector {pair.label} needs probabilities, but supernet {pair.supernet.label} with "
-                    f'activation {activation.name!r} has none: set activation = "softmax", or give the '
+                    f"activation {activation.name!r} has none: set {fix}, or give the "
                     "selector other supernets with 'on'"
                 )
             )
+    faults.raise_any()
+
+
+def _check_activations_on_spaces(study: Study) -> None:
+    """Raise UserError for a supernet of a space that its activation does not fit."""
+    faults = Faults()
+    for supernet, space in product(study.supernets, study.spaces):
+        is_made = any(supernet.is_trained_on(space, data) for data in study.data)
+        known = get_space(space.name)
+        if is_made and known.has_supernet:
+            with faults.collect():
+                skeleton = build_skeleton(known, space.skeleton)
+                supernet.build().build_activation().check(known, skeleton)
     faults.raise_any()
 
 

@@ -117,6 +117,7 @@ class _Repeated:
         is_cast = torch.is_autocast_enabled(kind)
         return (
             mixture.support,
+            mixture.edge_weights is not None,
             *tensors,
             torch.is_grad_enabled(),
             is_cast and torch.get_autocast_dtype(kind),
@@ -149,12 +150,20 @@ class _Forward(nn.Module):
         self.run = run
         self.supernet = supernet
         self.support = mixture.support
-        self.tables = len(mixture.weights)
+        self.weighs_edges = mixture.edge_weights is not None
 
     def forward(self, images: Tensor, *tensors: Tensor) -> Tensor:
-        weights = tensors[: self.tables]
-        side_weight = tensors[self.tables] if len(tensors) > self.tables else None
-        mixture = Mixture(weights, self.support, side_weight=side_weight)
+        cells = len(self.support)
+        weights = tensors[:cells]
+        rest = tensors[cells:]
+        edge_weights: tuple[Tensor, ...] | None = None
+        if self.weighs_edges:
+            edge_weights = rest[:cells]
+            rest = rest[cells:]
+        side_weight = rest[0] if rest else None
+        mixture = Mixture(
+            weights, self.support, side_weight=side_weight, edge_weights=edge_weights
+        )
         return self.run(images, mixture)
 
 

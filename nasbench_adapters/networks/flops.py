@@ -17,7 +17,6 @@ from archselect.nasbench_adapters.networks.mixture import (
     mixture_of,
 )
 from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
-from archselect.nasbench_adapters.networks.side_skips import SideSkips
 from archselect.nasbench_adapters.space import SearchSpace
 
 
@@ -50,6 +49,8 @@ class ForwardCost:
 
     Attributes:
         operations: for a supernet, one entry per operation and layer; else empty.
+        edge_skips: for a supernet, by cell type and edge, over all layers, what the
+            cell type's own skips beside the edges need.
     """
 
     def __init__(
@@ -59,11 +60,15 @@ class ForwardCost:
     ) -> None:
         by_module = _flops_by_module(model, image_shape)
         self.operations: list[OperationCost] = []
+        self.edge_skips: dict[tuple[int, int], int] = {}
+        self._side_skips = 0
         if isinstance(model, Supernet):
             self.operations = _operation_costs(model, by_module)
+            self.edge_skips = _edge_skip_flops(model, by_module)
+            self._side_skips = _side_skip_flops(model, by_module)
         of_operations = sum(operation.flops for operation in self.operations)
-        self._side_skips = _side_skip_flops(model, by_module)
-        self._fixed = sum(by_module.values()) - of_operations - self._side_skips
+        of_skips = sum(self.edge_skips.values()) + self._side_skips
+        self._fixed = sum(by_module.values()) - of_operations - of_skips
         self._known: dict[Support, int] = {}
 
     def __call__(self, mixture: Mixture | None = None) -> int:
@@ -79,6 +84,9 @@ class ForwardCost:
             for cost in self.operations:
                 if support[cost.cell][cost.edge][cost.choice]:
                     total += cost.flops
+            for (cell, edge), flops in self.edge_skips.items():
+                if any(support[cell][edge]):
+                    total += flops
             self._known[support] = total
         side_skips = 0 if mixture.side_weight is None else self._side_skips
         return self._known[support] + side_skips
@@ -151,10 +159,26 @@ def _operation_costs(
     return costs
 
 
-def _side_skip_flops(model: nn.Module, by_module: dict[nn.Module, int]) -> int:
-    """Return the FLOPs of all skips beside edges; 0 if there are none."""
+def _edge_skip_flops(
+    supernet: Supernet, by_module: dict[nn.Module, int]
+) -> dict[tuple[int, int], int]:
+    """Return the FLOPs of the cell types' own skips, by cell type and edge."""
+    flops: dict[tuple[int, int], int] = {}
+    for cell, module in supernet.cells():
+        if module.edge_skips is None:
+            continue
+        for name, reduction in module.edge_skips.reductions.items():
+            place = (cell, int(name))
+            of_layer = sum(by_module.get(part, 0) for part in reduction.modules())
+            flops[place] = flops.get(place, 0) + of_layer
+    return flops
+
+
+def _side_skip_flops(supernet: Supernet, by_module: dict[nn.Module, int]) -> int:
+    """Return the FLOPs of all skips that a mixture can add; 0 without any."""
     total = 0
-    for module in model.modules():
-        if isinstance(module, SideSkips):
-            total += sum(by_module.get(part, 0) for part in module.modules())
+    for _, cell in supernet.cells():
+        if cell.side_skips is not None:
+            parts = cell.side_skips.modules()
+            total += sum(by_module.get(part, 0) for part in parts)
     return total

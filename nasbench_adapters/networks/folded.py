@@ -224,7 +224,7 @@ class _Candidates:
     ) -> _Candidates:
         """Return mixtures with one origin as candidates."""
         _, cell, edge = _origin_of(mixtures[0])
-        rows = [mixture.weights[cell][edge] for mixture in mixtures]
+        rows = [mixture.table(cell)[edge] for mixture in mixtures]
         support = [mixture.support[cell][edge] for mixture in mixtures]
         return cls(cell, edge, torch.stack(rows), support, batch)
 
@@ -295,7 +295,7 @@ class _CellMixture:
         edge: int | None = None
         if candidates is not None and candidates.cell == cell:
             edge = candidates.edge
-        table = mixture.weights[cell]
+        table = mixture.table(cell)
         support = mixture.support[cell]
         return cls(table, support, candidates, edge)
 
@@ -649,7 +649,13 @@ def _add_copied(
 
 
 def can_fold(cell: CellModule) -> bool:
-    """Return whether all operations of a cell are among :data:`FOLDED`."""
+    """Return whether all operations of a cell are among :data:`FOLDED`.
+
+    A cell cannot be folded where something passes by the operations: a part of the
+    channels, or a skip beside every edge.
+    """
+    if cell.bypass is not None or cell.edge_skips is not None:
+        return False
     return all(type(operation.module) in FOLDED for operation in cell.operations)
 
 

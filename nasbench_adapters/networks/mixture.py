@@ -10,7 +10,7 @@ that nobody has to wait for the device.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -71,24 +71,41 @@ class Mixture:
             None for any other mixture.
         side_weight: weight of the skips beside the edges (:class:`.SideSkips`), a
             scalar; None leaves them out.
+        edge_weights: weights of everything that an edge gives, (edges,) per cell type;
+            None for ones (:class:`.PartialEdgeSoftmax`).
     """
 
     weights: tuple[Tensor, ...]
     support: Support
     origin: Origin | None = None
     side_weight: Tensor | None = None
+    edge_weights: tuple[Tensor, ...] | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of the mixture: its tables and, if any, the side weight."""
+        """All tensors of the mixture.
+
+        They are its tables and, if any, the weights of edges and the side weight.
+        """
+        tensors = (*self.weights, *(self.edge_weights or ()))
         if self.side_weight is None:
-            return self.weights
-        return (*self.weights, self.side_weight)
+            return tensors
+        return (*tensors, self.side_weight)
 
     def beside(self, weight: float) -> Mixture:
         """Return the mixture with a weight for the skips beside its edges."""
         side_weight = self.weights[0].new_full((), weight)
-        return Mixture(self.weights, self.support, self.origin, side_weight)
+        return replace(self, side_weight=side_weight)
+
+    def table(self, cell: int) -> Tensor:
+        """Return a cell type's weights times those of its edges.
+
+        It is of the shape of `weights[cell]`.
+        """
+        table = self.weights[cell]
+        if self.edge_weights is None:
+            return table
+        return table * self.edge_weights[cell][:, None]
 
     def without(
         self,
@@ -163,7 +180,7 @@ class Mixture:
         for table in self.weights:
             leaf = table.detach()
             leaves.append(leaf.requires_grad_())
-        return Mixture(tuple(leaves), self.support)
+        return Mixture(tuple(leaves), self.support, edge_weights=self.edge_weights)
 
     def spread(self, layers: Sequence[int]) -> Mixture:
         """Return the mixture with one table for each of `layers[c]` layers of type c.
@@ -176,7 +193,7 @@ class Mixture:
         for table, count in zip(self.weights, layers, strict=True):
             is_shared = table.dim() == 2
             tables.append(table.expand(count, *table.shape) if is_shared else table)
-        return Mixture(tuple(tables), self.support)
+        return Mixture(tuple(tables), self.support, edge_weights=self.edge_weights)
 
     def entries(
         self,
@@ -188,7 +205,7 @@ class Mixture:
         They are split only once for all layers, so that their gradients are joined only
         once.
         """
-        table = self.weights[cell]
+        table = self.table(cell)
         edges, operations = table.shape[-2:]
         scalars = table.flatten().unbind()
         rows = _split_evenly(scalars, operations)
@@ -196,6 +213,10 @@ class Mixture:
         if is_shared:
             return [rows] * layers
         return _split_evenly(rows, edges)
+
+    def edge_entries(self, cell: int) -> Sequence[Tensor] | None:
+        """Return the weights of a cell type's edges as scalars; None for ones."""
+        return None if self.edge_weights is None else self.edge_weights[cell].unbind()
 
     def tables(
         self,
@@ -208,7 +229,7 @@ class Mixture:
             cell: index of the cell type.
             places: indices of the layers among those of the type.
         """
-        table = self.weights[cell]
+        table = self.table(cell)
         is_shared = table.dim() == 2
         if is_shared:
             return table.flatten().expand(len(places), -1)
@@ -236,7 +257,8 @@ class Mixture:
         weights = _replace_item(self.weights, cell, table)
         cell_support = _replace_item(self.support[cell], edge, live)
         support = _replace_item(self.support, cell, cell_support)
-        return Mixture(weights, support, Origin(self, cell, edge))
+        origin = Origin(self, cell, edge)
+        return Mixture(weights, support, origin, edge_weights=self.edge_weights)
 
 
 def _split_evenly(
@@ -281,19 +303,21 @@ def mixture_of(
     An open edge has the activation of its alphas. A decided edge has weight one on its
     operation, and a dropped edge has zeros. A decision on one edge of a group does not
     change the other edges. Closed operations have weight zero, and the activation is
-    that of the remaining ones.
+    that of the remaining ones. Decisions do not change the weights of edges, if any.
 
     Args:
         space: the search space.
-        alphas: alphas, (edges, operations) per cell type; gradients flow to open edges
-            only.
+        alphas: alphas, as the activation takes them; gradients flow to open edges only.
         decisions: which edges are decided; None leaves every edge open.
         activation: function from alphas to weights.
     """
+    edge_weights = activation.edge_weights(space, alphas)
+    alphas = activation.operation_alphas(alphas)
     if decisions is not None:
         alphas = close_alphas(alphas, decisions)
     tables = activation.tables(space, alphas)
-    return decided_mixture(space, tables, decisions, activation)
+    mixture = decided_mixture(space, tables, decisions, activation)
+    return replace(mixture, edge_weights=edge_weights)
 
 
 def close_alphas(

@@ -50,6 +50,9 @@ def multiply_add_table(
     for operation in cost.operations:
         halved = operation.flops // FLOPS_PER_MULTIPLY_ADD
         counts[operation.cell][operation.edge][operation.choice] += halved
+    for (cell, edge), flops in cost.edge_skips.items():
+        halved = flops // FLOPS_PER_MULTIPLY_ADD
+        counts[cell][edge] = [count + halved for count in counts[cell][edge]]
     return OperationTable(cost() // FLOPS_PER_MULTIPLY_ADD, counts)
 
 

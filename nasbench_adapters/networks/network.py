@@ -24,6 +24,7 @@ from archselect.nasbench_adapters.networks.blocks import (
     AuxiliaryHead,
     Preprocess,
 )
+from archselect.nasbench_adapters.networks.channel_bypass import ChannelBypass
 from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
@@ -94,11 +95,6 @@ class PlacedOperation(NamedTuple):
     choice: int
     module: Operation
 
-    @property
-    def is_droppable(self) -> bool:
-        """Whether training may drop it at random; identities are never dropped."""
-        return not isinstance(self.module, Skip)
-
 
 class CellWeights(NamedTuple):
     """The part of a mixture for one cell.
@@ -108,11 +104,14 @@ class CellWeights(NamedTuple):
         support: which weights are not zero.
         side_weight: weight of the skips beside the edges, a scalar; None leaves them
             out.
+        edge_weights: weights of the edges, as scalars; None for ones. They are a factor
+            of `weights` already.
     """
 
     weights: Weights
     support: CellSupport
     side_weight: Tensor | None = None
+    edge_weights: Sequence[Tensor] | None = None
 
     def is_live(self, operation: PlacedOperation) -> bool:
         """Return whether an operation has a weight that is not zero."""
@@ -121,6 +120,10 @@ class CellWeights(NamedTuple):
     def factor(self, operation: PlacedOperation) -> Tensor:
         """Return the weight of an operation."""
         return self.weights[operation.edge][operation.choice]
+
+    def edge_weight(self, edge: int) -> Tensor | None:
+        """Return the weight of an edge; None for one."""
+        return None if self.edge_weights is None else self.edge_weights[edge]
 
 
 class PatternCount(NamedTuple):
@@ -149,6 +152,8 @@ class CellModule(nn.Module):
         present: for each edge, the indices of the operations to build.
         affine: whether normalisation in the cell has learnable scale and shift.
         replicas: number of networks side by side (:mod:`.operations`).
+        channel_divisor: K, where operations read 1/K of the channels of a node
+            (:class:`.ChannelBypass`).
 
     Attributes:
         incoming: for each node, the operations on the edges into it, edge by edge;
@@ -160,6 +165,9 @@ class CellModule(nn.Module):
         listener: function that gets each output in :meth:`forward`; None for none.
         side_skips: skips beside the edges; None unless :meth:`add_side_skips` is
             called.
+        edge_skips: skips of weight one beside the edges; None unless the cell type has
+            them.
+        bypass: of the channels that operations do not read; None if they read all.
     """
 
     def __init__(
@@ -171,6 +179,7 @@ class CellModule(nn.Module):
         present: Sequence[Sequence[int]],
         affine: bool,
         replicas: int,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__()
         self.cell = cell
@@ -185,10 +194,18 @@ class CellModule(nn.Module):
             widths[: cell.inputs] = [features.channels for features in inputs]
         self.channels_out = sum(widths[node] for node in cell.output)
         self.channels = [width * replicas for width in widths]
+        self.bypass: ChannelBypass | None = None
+        if channel_divisor > 1:
+            self.bypass = ChannelBypass(cell, widths, stride, channel_divisor)
+            widths = [width // channel_divisor for width in widths]
         self.edges = nn.ModuleList()
         self.incoming: list[list[PlacedOperation]] = [[] for _ in nodes]
         for edge, indices in enumerate(present):
             self._build_edge(edge, indices, widths, affine)
+        self.edge_skips: SideSkips | None = None
+        if cell.skips_beside:
+            built = [edge for edge, indices in enumerate(present) if indices]
+            self.edge_skips = SideSkips(cell, widths, stride, built, affine, replicas)
         self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
         self.sum_norms = nn.ModuleDict()
         self.listener: HearOutput | None = None
@@ -280,7 +297,15 @@ class CellModule(nn.Module):
 
         All operations except identities can be dropped.
         """
-        return sum(operation.is_droppable for operation in self.operations)
+        return sum(map(self.is_droppable, self.operations))
+
+    def is_droppable(self, operation: PlacedOperation) -> bool:
+        """Return whether a training may drop an operation at random.
+
+        Identities stay; but where there are skips beside the edges, any operation is
+        dropped together with the skip beside it, as in confopt's released code.
+        """
+        return self.edge_skips is not None or not isinstance(operation.module, Skip)
 
     def forward(
         self,
@@ -314,10 +339,13 @@ class CellModule(nn.Module):
                 if mixture is None or mixture.is_live(operation):
                     self._add_operation(operation, nodes, mixture, path_factors, total)
                 elif operation.module.runs_when_silenced:
-                    operation.module.run_silenced(nodes.features[operation.source])
+                    operation.module.run_silenced(nodes.searched[operation.source])
             if mixture is not None:
+                self._add_edge_skips(target, nodes.searched, mixture, total)
                 self._add_skips_into(target, nodes.features, mixture, total)
             features = total.features(self.cell.width(target))
+            if mixture is not None and self.bypass is not None:
+                features = self._join_bypass(target, features, nodes, mixture)
             sum_norm = self.sum_norm(target)
             if features is None:
                 features = self.zeros(target, nodes.features[0])
@@ -349,12 +377,36 @@ class CellModule(nn.Module):
         out = nodes.apply(module, operation.source)
         if self.listener is not None:
             self.listener(operation, out)
-        if path_factors is not None and operation.is_droppable:
+        if mixture is None and self.edge_skips is not None:
+            out = out + self.edge_skips.skip(operation.edge, nodes.searched)
+        if path_factors is not None and self.is_droppable(operation):
             factor = next(path_factors)
         if isinstance(module, Slot):
             total.put(module.place, out, factor)
         else:
             total.add(out, factor)
+
+    def _add_edge_skips(
+        self,
+        target: int,
+        features: Sequence[Tensor],
+        mixture: CellWeights,
+        total: _Total,
+    ) -> None:
+        """Add the cell type's own skips beside the edges that carry something.
+
+        Args:
+            target: index of the node.
+            features: what operations read of each node before it.
+            mixture: says which edges carry something, and has their weights.
+            total: to which is added.
+        """
+        if self.edge_skips is None:
+            return
+        for edge in self.cell.incoming(target):
+            if any(mixture.support[edge]):
+                skip = self.edge_skips.skip(edge, features)
+                total.add(skip, mixture.edge_weight(edge))
 
     def _add_skips_into(
         self,
@@ -375,6 +427,34 @@ class CellModule(nn.Module):
             return
         for out in self.side_skips(target, features):
             total.add(out, mixture.side_weight)
+
+    def _join_bypass(
+        self,
+        target: int,
+        searched: Tensor | None,
+        nodes: _Nodes,
+        mixture: CellWeights,
+    ) -> Tensor | None:
+        """Return the features of a node, with what passes by its operations.
+
+        It is (batch, channels, height, width), or None for a node that no edge with a
+        live operation enters.
+
+        Args:
+            target: index of the node.
+            searched: the sum of the operations; None if there is none.
+            nodes: the features so far.
+            mixture: has the weights of edges.
+        """
+        assert self.bypass is not None
+        total = _Total(in_place=False)
+        for edge in self.cell.incoming(target):
+            if not any(mixture.support[edge]):
+                continue
+            source, _ = self.cell.edges[edge]
+            total.add(nodes.passed[source], mixture.edge_weight(edge))
+        passed = total.features(1)
+        return None if passed is None else self.bypass.join(searched, passed)
 
     def prepared(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return the features of the input nodes.
@@ -441,6 +521,8 @@ class _Nodes:
 
     Attributes:
         features: features of each node so far, (batch, channels, height, width).
+        searched: channels of each node that operations read.
+        passed: what passes by the operations, of each node; empty where they read all.
     """
 
     def __init__(
@@ -449,6 +531,8 @@ class _Nodes:
         counts: Sequence[PatternCount],
     ) -> None:
         self.features: list[Tensor] = []
+        self.searched: list[Tensor] = []
+        self.passed: list[Tensor] = []
         self._cell = cell
         self._counts = counts
         self._rectified: list[Tensor] = []
@@ -457,8 +541,14 @@ class _Nodes:
     def append(self, x: Tensor) -> None:
         """Add the features of the next node."""
         node = len(self.features)
-        rectified = self._cell.rectified(node, x, self._counts)
+        bypass = self._cell.bypass
+        searched = x
+        if bypass is not None:
+            searched = bypass.searched(x)
+            self.passed.append(bypass.passed(node, x))
+        rectified = self._cell.rectified(node, searched, self._counts)
         self._rectified.append(rectified)
+        self.searched.append(searched)
         self.features.append(x)
 
     def apply(
@@ -473,7 +563,7 @@ class _Nodes:
             return normalised
         if isinstance(module, AveragePool | MaxPool):
             return self._pool(module, source)
-        nodes = self._rectified if module.reads_rectified else self.features
+        nodes = self._rectified if module.reads_rectified else self.searched
         out: Tensor = module(nodes[source])
         return out
 
@@ -485,7 +575,7 @@ class _Nodes:
         """Return a node's pooled features."""
         key = (source, type(pool).__name__)
         if key not in self._pooled:
-            self._pooled[key] = pool(self.features[source])
+            self._pooled[key] = pool(self.searched[source])
         return self._pooled[key]
 
 
@@ -577,6 +667,7 @@ class Backbone(nn.Module):
         affine: whether normalisation in the cells has scale and shift.
         replicas: number of networks side by side.
         auxiliary: whether the skeleton's auxiliary head is built.
+        channel_divisor: see :class:`CellModule`.
     """
 
     def __init__(
@@ -589,11 +680,13 @@ class Backbone(nn.Module):
         affine: bool,
         replicas: int = 1,
         auxiliary: bool = False,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__()
         self.space = space
         self.skeleton = skeleton
         self.replicas = replicas
+        self.channel_divisor = channel_divisor
         # torch's layers draw weights when they are created; the caller's random state
         # must not change.
         with torch.random.fork_rng(devices=[]):
@@ -653,7 +746,14 @@ class Backbone(nn.Module):
         cell = self.space.cells[layer.cell]
         inputs = _latest(outputs, cell.inputs)
         module = CellModule(
-            cell, layer.channels, layer.stride, inputs, present, affine, self.replicas
+            cell,
+            layer.channels,
+            layer.stride,
+            inputs,
+            present,
+            affine,
+            self.replicas,
+            self.channel_divisor,
         )
         self.layers.append(module)
         return module.channels_out
@@ -751,7 +851,10 @@ class Backbone(nn.Module):
             cell_weights: CellWeights | None = None
             if mixture is not None:
                 cell_weights = CellWeights(
-                    weights[module], mixture.support[cell], mixture.side_weight
+                    weights[module],
+                    mixture.support[cell],
+                    mixture.side_weight,
+                    mixture.edge_entries(cell),
                 )
             dropped: list[Tensor] | None = None
             if paths is not None:
@@ -865,6 +968,8 @@ class Supernet(Backbone):
             :attr:`.Activation.normalised_sums` demands.
         side_skips: whether there is a skip beside every edge's mixture. Its weights
             have a separate random stream, so the other weights do not change.
+        channel_divisor: K, where operations read 1/K of the channels of a node
+            (:class:`.ChannelBypass`).
     """
 
     def __init__(
@@ -876,6 +981,7 @@ class Supernet(Backbone):
         seed: int,
         normalised_sums: bool = False,
         side_skips: bool = False,
+        channel_divisor: int = 1,
     ) -> None:
         super().__init__(
             space,
@@ -884,6 +990,7 @@ class Supernet(Backbone):
             image_channels,
             classes,
             affine=False,
+            channel_divisor=channel_divisor,
         )
         if normalised_sums:
             self._normalise_sums()

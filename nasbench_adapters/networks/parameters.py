@@ -78,7 +78,8 @@ def parameter_table(
     counts = _count_operations(space, network)
     by_edge = chain.from_iterable(counts)
     of_operations = sum(chain.from_iterable(by_edge))
-    return OperationTable(_size(network) - of_operations, counts)
+    of_skips = _add_edge_skips(counts, network)
+    return OperationTable(_size(network) - of_operations - of_skips, counts)
 
 
 def count_parameters(
@@ -138,6 +139,23 @@ def _count_operations(
         for operation in module.operations:
             counts[cell][operation.edge][operation.choice] += _size(operation.module)
     return counts
+
+
+def _add_edge_skips(counts: OperationCounts, network: Backbone) -> int:
+    """Add to every operation the parameters of the skip beside its edge.
+
+    Return those of all skips.
+    """
+    total = 0
+    for cell, module in network.cells():
+        if module.edge_skips is None:
+            continue
+        for name, reduction in module.edge_skips.reductions.items():
+            size = _size(reduction)
+            edge = int(name)
+            counts[cell][edge] = [count + size for count in counts[cell][edge]]
+            total += size
+    return total
 
 
 def _count_chosen(

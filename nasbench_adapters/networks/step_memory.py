@@ -6,6 +6,7 @@ forward with two images on the CPU, wherever the supernet is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -95,7 +96,8 @@ class StepMemoryCounter:
         skeleton: skeleton of the supernet.
         image_shape: shape of an image, (channels, height, width).
         classes: number of classes.
-        normalised_sums, side_skips: as in :class:`.networks.Supernet`.
+        normalised_sums, side_skips, channel_divisor: as in :class:`.networks.Supernet`.
+        weighs_edges: whether mixtures weigh edges (:class:`.PartialEdgeSoftmax`).
     """
 
     def __init__(
@@ -106,12 +108,22 @@ class StepMemoryCounter:
         classes: int,
         normalised_sums: bool = False,
         side_skips: bool = False,
+        channel_divisor: int = 1,
+        weighs_edges: bool = False,
     ) -> None:
         self._space = space
         self._side_skips = side_skips
+        self._weighs_edges = weighs_edges
         channels = image_shape[0]
         self._supernet = Supernet(
-            space, skeleton, channels, classes, 0, normalised_sums, side_skips
+            space,
+            skeleton,
+            channels,
+            classes,
+            0,
+            normalised_sums,
+            side_skips,
+            channel_divisor,
         )
         self._supernet.train()
         self._images = torch.zeros(COUNTED_IMAGES, *image_shape)
@@ -129,6 +141,9 @@ class StepMemoryCounter:
         """Return the memory of a step with equal weights on all live operations."""
         tables = [torch.tensor(cell, dtype=torch.float32) for cell in support]
         mixture = Mixture(tuple(tables), support).leaf()
+        if self._weighs_edges:
+            ones = [torch.ones(len(table), requires_grad=True) for table in tables]
+            mixture = replace(mixture, edge_weights=tuple(ones))
         if self._side_skips:
             mixture = mixture.beside(1.0)
         kept = _KeptStorages(self._supernet)

@@ -11,8 +11,10 @@ from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.confopt import (
+    DartsAllSkip,
     DartsWithoutSkip,
     SingleCell,
+    SingleCellAllSkip,
     SingleCellWithoutSkip,
 )
 from archselect.nasbench_adapters.spaces.darts import (
@@ -38,6 +40,7 @@ SPACES: dict[str, type[SearchSpace]] = {
         *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
         *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
         *(DartsWithoutSkip, SingleCell, SingleCellWithoutSkip),
+        *(DartsAllSkip, SingleCellAllSkip),
         *(NasBenchGraph, NasBenchMacro, MobileNetLike),
     )
 }

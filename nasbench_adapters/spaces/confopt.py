@@ -4,7 +4,10 @@ The suite combines three networks with three sets of operations. Two of the netw
 have DARTS' cells: *wide* has 18 channels and 4 layers, *deep* has 7 channels and 18
 layers. The third, *single cell*, is a separate space with one reduction cell of eight
 nodes. The set *regular* is that of :class:`.DartsWithNone`; *no skip* is the same set
-without `skip_connect`.
+without `skip_connect`; *all skip* is the regular set with a skip beside the operations
+of every edge. An edge of the supernet then gives skip(x) + Σ_o a_o o(x), an edge of the
+trained network skip(x) + o(x). Where the image is halved that skip is a factorised
+reduction with its own weights (released code, automl/ConfigurableOptimizer at 13bde40).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from archselect.nasbench_adapters.spaces.darts import (
     OPERATIONS,
     STEMS,
     DartsSpace,
+    DartsWithNone,
     format_entries,
     parse_entries,
 )
@@ -51,6 +55,17 @@ class DartsWithoutSkip(DartsSpace):
     operations = ((NO_SKIP,) * len(EDGES),) * 2
 
 
+class DartsAllSkip(DartsWithNone):
+    """DARTS' operations, `none` included, and a skip beside every edge."""
+
+    name = "darts-all-skip"
+    summary = (
+        "DARTS with none and a skip beside every edge, an operation set of confopt"
+    )
+    formulation = 1
+    skips_beside = True
+
+
 class SingleCell(SearchSpace):
     """One reduction cell of eight nodes, each of which keeps two of its inputs.
 
@@ -63,6 +78,8 @@ class SingleCell(SearchSpace):
     formulation = 1
     operations: EdgeOperations = (REGULAR,) * len(SINGLE_EDGES)
     """For each edge, the allowed operations."""
+    skips_beside: bool = False
+    """Whether every edge has a skip beside its operations."""
 
     def __init__(self) -> None:
         cell = Cell(
@@ -75,6 +92,7 @@ class SingleCell(SearchSpace):
             kept=(None,) * INPUTS + (KEPT,) * (NODES - INPUTS),
             preprocessed=True,
             normalised_pools=True,
+            skips_beside=self.skips_beside,
         )
         self.cells = (cell,)
 
@@ -145,3 +163,12 @@ class SingleCellWithoutSkip(SingleCell):
     summary = "confopt's single cell with none and without skip_connect"
     formulation = 1
     operations = (NO_SKIP,) * len(SINGLE_EDGES)
+
+
+class SingleCellAllSkip(SingleCell):
+    """The single cell with a skip beside every edge."""
+
+    name = "single-cell-all-skip"
+    summary = "confopt's single cell with none and a skip beside every edge"
+    formulation = 1
+    skips_beside = True

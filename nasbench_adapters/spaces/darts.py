@@ -90,12 +90,14 @@ def _operations(word: str) -> tuple[str, ...]:
 def darts_cell(
     name: str,
     operations: EdgeOperations,
+    skips_beside: bool = False,
 ) -> Cell:
     """Return a cell type of DARTS.
 
     Args:
         name: name of the cell type.
         operations: for each edge, the allowed operations.
+        skips_beside: whether every edge has a skip beside its operations.
     """
     return Cell(
         name=name,
@@ -107,6 +109,7 @@ def darts_cell(
         kept=(None,) * INPUTS + (KEPT,) * len(OUTPUT),
         preprocessed=True,
         normalised_pools=True,
+        skips_beside=skips_beside,
     )
 
 
@@ -195,12 +198,14 @@ class DartsSpace(SearchSpace):
         (OPERATIONS,) * len(EDGES),
     ) * 2
     """For each cell type and edge, the allowed operations."""
+    skips_beside: bool = False
+    """Whether every edge has a skip beside its operations."""
 
     def __init__(self) -> None:
         normal, reduction = self.operations
         self.cells = (
-            darts_cell("normal", normal),
-            darts_cell("reduce", reduction),
+            darts_cell("normal", normal, self.skips_beside),
+            darts_cell("reduce", reduction, self.skips_beside),
         )
 
     def parse(self, text: str) -> Architecture:

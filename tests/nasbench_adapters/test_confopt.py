@@ -1,5 +1,6 @@
 """The spaces of confopt's benchmarks: operation sets, the single cell, its text, loose ends and sizes."""
 
+from dataclasses import replace
 from math import comb, prod
 
 import numpy as np
@@ -19,10 +20,10 @@ WITHOUT_SKIP = ("darts-no-skip", "single-cell-no-skip")
 BENCHMARKS = [
     *(
         (space, skeleton)
-        for space in ("darts-none", "darts-no-skip")
+        for space in ("darts-none", "darts-no-skip", "darts-all-skip")
         for skeleton in ({"channels": 18, "layers": 4}, {"channels": 7, "layers": 18})
     ),
-    *((space, {"channels": 26}) for space in SINGLE),
+    *((space, {"channels": 26}) for space in (*SINGLE, "single-cell-all-skip")),
 ]
 
 seeds = st.integers(0, 2**32)
@@ -56,6 +57,19 @@ def test_a_cell_survives_the_round_trip_through_text(space, seed):
     canonical = space.canonical(architecture)
     assert space.canonical(canonical) == canonical
     assert space.parse(space.format(canonical)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("name", "regular"),
+    [("darts-all-skip", "darts-none"), ("single-cell-all-skip", "single-cell")],
+)
+def test_all_skip_is_regular_with_a_skip_beside_every_edge(name, regular):
+    space, other = get_space(name), get_space(regular)
+    assert space.size == other.size
+    for cell, plain in zip(space.cells, other.cells, strict=True):
+        assert cell == replace(plain, skips_beside=True)
+    architecture = sampled(space, 3)
+    assert space.format(architecture) == other.format(architecture)
 
 
 def test_the_single_cell_has_no_normal_cell_in_its_text():

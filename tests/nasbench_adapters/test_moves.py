@@ -168,6 +168,7 @@ def test_the_genes_of_the_spaces():
     counts = {name: len(genes(get_space(name))) for name in SPACES}
     darts = {name: 10 for name in ("darts", "darts-none", "s1", "s2", "s3", "s4")}
     confopt = {"darts-no-skip": 10, "single-cell": 9, "single-cell-no-skip": 9}
+    confopt |= {"darts-all-skip": 10, "single-cell-all-skip": 9}
     assert counts == {
         **darts,
         **confopt,

@@ -163,7 +163,10 @@ def supernet_of(recipe: str, epochs: int):
     return how, inputs, make_supernet(how, get_space("nb201"), inputs, digits(), seed=0)
 
 
-OPTIMISER_SETTINGS = {"oles": {"every": 1}}
+OPTIMISER_SETTINGS = {
+    "oles": {"every": 1},
+    "pc-darts": {"channel_divisor": 2, "warmup_epochs": 0},
+}
 """Settings with which a short training shows what an optimiser does."""
 OPTIMISER_EPOCHS = {"oles": 2, "lambda-darts": 3}
 """Epochs of such a training, where one is too short."""

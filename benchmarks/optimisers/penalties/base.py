@@ -46,12 +46,13 @@ class AlphaView:
         space: space of the alphas.
         activation: function from alphas to weights.
         decisions: decided edges; their weights are constant and one-hot.
-        alphas: (edges, operations) per cell type.
+        alphas: alphas of the training, as the activation takes them.
         clock: share of the training that is done, in (0, 1] (:attr:`.Trainer.clock`).
         progress: share of the epochs that are done (:attr:`.Trainer.progress`).
         memory: memory of the training.
 
     Attributes:
+        alphas: alphas of the operations, (edges, operations) per cell type.
         tables: weights of the operations, (edges, operations) per cell type, with
             gradients to the alphas.
     """
@@ -67,16 +68,17 @@ class AlphaView:
         memory: Memory,
     ) -> None:
         self.space = space
-        self.alphas = tuple(alphas)
+        self.alphas = activation.operation_alphas(alphas)
         self.clock = clock
         self.progress = progress
         self.memory = memory
         self._activation = activation
         self._decisions = decisions
-        self.tables = self.activate(alphas)
+        self.tables = self.activate(self.alphas)
+        self._edge_weights = activation.edge_weights(space, alphas)
 
     def activate(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the tables of weights of some alphas."""
+        """Return the tables of weights of some operations' alphas."""
         live = close_alphas(alphas, self._decisions)
         tables = self._activation.tables(self.space, live)
         return decided_tables(tables, self._decisions)
@@ -84,7 +86,12 @@ class AlphaView:
     @cached_property
     def discrete(self) -> tuple[Tensor, ...]:
         """The architecture that `magnitude` would select, one-hot; no gradients."""
-        return strongest(self.space, self.tables)
+        if self._edge_weights is None:
+            return strongest(self.space, self.tables)
+        weighed = []
+        for table, weights in zip(self.tables, self._edge_weights, strict=True):
+            weighed.append(table * weights[:, None])
+        return strongest(self.space, weighed)
 
     @cached_property
     def operations(self) -> tuple[Tensor, ...]:

@@ -18,11 +18,11 @@ from archselect.nasbench_adapters.networks.activation.masks import (
     count_columns,
     weighed_mask,
 )
-from archselect.nasbench_adapters.space import Cell, SearchSpace
+from archselect.nasbench_adapters.space import Cell, SearchSpace, Skeleton
 
 
 class Activation(ABC):
-    """Base of all activations: immutable values without settings.
+    """Base of all activations: immutable values.
 
     Attributes:
         name: name in studies.
@@ -32,8 +32,13 @@ class Activation(ABC):
             such operations. To find them, the host reads the table, so every mixture
             waits for the device once.
         normalised_sums: whether the supernet normalises the sum that enters a node.
+        channel_divisor: K, where operations read 1/K of the channels of a node
+            (:class:`.ChannelBypass`).
         weighs_none: whether `none` has a weight; if not, its entry is always zero.
         starts_by_itself: whether alphas start at 1/K, so that no other mean can be set.
+        weighs_edges: whether edges have weights, too. Alphas then have one more column,
+            which all methods but :meth:`operation_alphas` and :meth:`edge_weights` take
+            without it.
     """
 
     name: ClassVar[str]
@@ -42,6 +47,30 @@ class Activation(ABC):
     normalised_sums: ClassVar[bool] = False
     weighs_none: ClassVar[bool] = True
     starts_by_itself: ClassVar[bool] = False
+    weighs_edges: ClassVar[bool] = False
+    channel_divisor: int = 1
+
+    def check(self, space: SearchSpace, skeleton: Skeleton) -> None:
+        """Raise UserError for a supernet that the activation does not fit; here, none.
+
+        Args:
+            space: of the supernet.
+            skeleton: of the supernet.
+        """
+        del space, skeleton
+
+    def operation_alphas(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the alphas of operations, (edges, operations) per cell type."""
+        return tuple(alphas)
+
+    def edge_weights(
+        self,
+        space: SearchSpace,
+        alphas: Sequence[Tensor],
+    ) -> tuple[Tensor, ...] | None:
+        """Return the weights of edges, (edges,) per cell type; None for ones."""
+        del space, alphas
+        return None
 
     @abstractmethod
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:

@@ -26,13 +26,15 @@ WITH_TOPOLOGY = ("Sound", "Overfull", "DropsTheBest")
 NOTHING_NEW = (
     *("wiring", "s2", "s4", "darts", "darts-none", "nb1shot1-1", "nb1shot1-2"),
     *("darts-no-skip", "single-cell", "single-cell-no-skip", "mobilenet"),
+    *("darts-all-skip", "single-cell-all-skip"),
 )
 """To a selector these spaces are like others.
 
 A cell of four nodes after one of two; two operations on every edge after others and
 after three; DARTS' cells with more operations than in s1 (which has others on each
 edge) and s3 (which has `none`); nodes that keep one or two inputs, and loose ends, as in
-nb1shot1-3; one cell type in place of two; a chain of more layers than nb-macro's.
+nb1shot1-3; one cell type in place of two; a chain of more layers than nb-macro's; a
+skip beside every edge.
 """
 PREDICTING = ("predictor-search", "seminas")
 """They train networks in every trial, and what they ask of a space are its tokens.

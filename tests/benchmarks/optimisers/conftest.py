@@ -11,6 +11,7 @@ from archselect.nasbench_adapters.spaces import get_space
 
 SKELETONS = {
     "nb201": {"channels": 2, "cells": 1, "reduction": "pool"},
+    "darts-none": {"channels": 8, "layers": 3},
     "s1": {"channels": 2, "layers": 3},
     "s3": {"channels": 2, "layers": 3},
     "nb1shot1-1": {"channels": 4, "cells": 1},
@@ -31,6 +32,7 @@ def new_trainer(halves):
 
     def make(optimiser, space="nb201", dtype=torch.float32, scale=1.0):
         space = get_space(space)
+        activation = optimiser.build_activation()
         skeleton = space.skeleton(**SKELETONS[space.name])
         supernet = Supernet(
             space,
@@ -38,8 +40,9 @@ def new_trainer(halves):
             halves.dataset.channels,
             halves.dataset.classes,
             seed=0,
-            normalised_sums=optimiser.build_activation().normalised_sums,
+            normalised_sums=activation.normalised_sums,
             side_skips=optimiser.side_skips,
+            channel_divisor=activation.channel_divisor,
         ).to(dtype)
         generator = torch.Generator().manual_seed(1)
         alphas = optimiser.model_copy(update={"alpha_scale": scale}).new_alphas(

@@ -39,6 +39,7 @@ WAYS = {
     "oles": {"recipe": "oles"},
     "lambda-darts": {"recipe": "lambda-darts"},
     "darts-minus": {"recipe": "darts-minus"},
+    "pc-darts": {"recipe": "pc-darts", "channel_divisor": 2, "warmup_epochs": 0},
     "spos": {"recipe": "spos"},
 }
 

@@ -14,8 +14,13 @@ from archselect.benchmarks.store.traces import COUNT, ENTROPY, LOSS, RIGHT, WRON
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
 from archselect.nasbench_adapters.networks.network import CellModule
 
+SMALL = {"pc-darts": {"channel_divisor": 2, "warmup_epochs": 0}}
 KINDS = [
-    *(kind(batch_size=8, epochs=1) for kind in OPTIMISERS.values() if kind.trains),
+    *(
+        kind(batch_size=8, epochs=1, **SMALL.get(name, {}))
+        for name, kind in OPTIMISERS.items()
+        if kind.trains
+    ),
     Darts(level="single", batch_size=8),
     Darts(order=2, batch_size=8),
     Darts(level="single", order=2, batch_size=8),

@@ -34,6 +34,7 @@ from archselect.nasbench_adapters.networks import (
 from archselect.nasbench_adapters.seeds import stream_seed
 
 SKELETON = {"channels": 2, "cells": 1, "reduction": "pool"}
+SMALL = {"pc-darts": {"channel_divisor": 2, "warmup_epochs": 0}}
 
 
 def recipe(name="darts", **settings):
@@ -56,7 +57,10 @@ def halves(digits):
 @pytest.fixture(scope="module")
 def trained(nb201, halves):
     """One supernet of each recipe, of the same seed."""
-    return {name: made(nb201, halves, recipe(name)) for name in OPTIMISERS}
+    return {
+        name: made(nb201, halves, recipe(name, **SMALL.get(name, {})))
+        for name in OPTIMISERS
+    }
 
 
 def equal(a, b):
@@ -533,6 +537,7 @@ EVERY_CHOICE = {
         ("oles", {"every": 3, "threshold": 0.3, "batch_size": 4}),
         ("lambda-darts", {}),
         ("darts-minus", {"trace": True}),
+        ("pc-darts", {"channel_divisor": 2, "warmup_epochs": 1, "trace": True}),
         ("dsnas", {"trace": True}),
         ("gdas", {"trace": True}),
         ("drnas", {"anchor": 0.1, "warmup_epochs": 2}),

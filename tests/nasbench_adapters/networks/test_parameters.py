@@ -15,7 +15,8 @@ SKELETONS = {
     "nb201": {"cells": 1},
     "nb101": {"channels": 8, "cells": 2},
 } | {f"nb1shot1-{number}": {"channels": 8, "cells": 2} for number in (1, 2, 3)}
-SKELETONS |= {name: {"channels": 4} for name in ("single-cell", "single-cell-no-skip")}
+SINGLE = ("single-cell", "single-cell-no-skip", "single-cell-all-skip")
+SKELETONS |= {name: {"channels": 4} for name in SINGLE}
 
 
 @pytest.mark.parametrize("name", [name for name in SPACES if name != "nbgraph"])
