@@ -59,7 +59,7 @@ class PcDarts(Darts):
     edge_normalised: bool = True
 
     def build_activation(self) -> Activation:
-        """See :meth:`.UpdateRule.build_activation`."""
+        """Return the activation, with weights of edges if they are normalised."""
         if self.edge_normalised:
             return PartialEdgeSoftmax(self.channel_divisor)
         return PartialSoftmax(self.channel_divisor)
