@@ -190,7 +190,9 @@ function addPlayer(evolution) {
   function chooseSeed(seed) {
     stop();
     frames = every.filter((frame) => frame.dataset.seed === seed);
-    slider.max = slider.value = frames.length - 1;
+    // The maximum comes first: a slider cuts values above it.
+    slider.max = frames.length - 1;
+    slider.value = slider.max;
     show();
   }
 
