@@ -21,7 +21,7 @@ _DECIMALS = 9
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """What one method reaches on one landscape.
 
     Attributes:
@@ -62,7 +62,7 @@ class Board:
     landscape: Landscape
     title: str
     description: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[BoardEntry] = field(default_factory=list)
 
     def places(self) -> list[int]:
         """Return the place of each entry, from 1; equal means share a place."""
@@ -112,13 +112,13 @@ class Boards:
 
 def _make_entry(
     study: StudyFolder, landscape: Landscape, group: Group, name: str
-) -> Entry:
+) -> BoardEntry:
     """Return the entry of a group of a study, under a name."""
     means = group.known(landscape).means
     mean = fmean(means)
     best = best_accuracy(landscape)
     reward = group.inputs.reward
-    return Entry(
+    return BoardEntry(
         method=one_line(name),
         studies=(study,),
         runs=frozenset(record.id for record in group.records),
@@ -131,7 +131,7 @@ def _make_entry(
     )
 
 
-def _add_entry(board: Board, entry: Entry) -> None:
+def _add_entry(board: Board, entry: BoardEntry) -> None:
     """Add an entry; one with the runs of another one adds its study to that one."""
     for place, other in enumerate(board.entries):
         if other.runs == entry.runs:

@@ -60,7 +60,7 @@ def test_blocks_are_means_over_seeds_by_landscape(folder):
 
 def test_two_landscapes_are_ranked_and_not_tested(folder):
     table = ranking_table(load(folder))
-    assert "nothing is tested, fewer than 3 landscapes" in table.answer
+    assert "no test: fewer than 3 landscapes" in table.answer
     blocks = find_blocks(load(folder))
     for row in table.frame.itertuples():
         ranks = [
@@ -140,7 +140,7 @@ def test_the_improvement_over_random_is_relative(of_blocks):
     table = of_blocks(blocks)
     improvement = dict(zip(table.frame.method, table.frame.improvement, strict=True))
     assert improvement == pytest.approx({"x": (80 - 25) / 2, "y": (20 - 50) / 2})
-    assert "What a random cell is worth is not known on c." in table.notes
+    assert "The accuracy of a random cell is not known on c." in table.notes
 
 
 def test_the_diagram_names_all_methods_and_the_width(of_blocks):
