@@ -181,8 +181,7 @@ def test_what_was_looked_up_may_be_a_prediction(folder):
     change(folder, {"provenance": "predicted"})
     assert set(rows(folder).source) == {"looked up, itself predicted"}
     assert any(
-        "a table of predictions, not of trainings" in note
-        for note in accuracy_table(load(folder)).notes
+        "predicted accuracies" in note for note in accuracy_table(load(folder)).notes
     )
 
 
@@ -295,5 +294,5 @@ def test_words_of_quality(folder):
     assert quality(landscape) == "Looked up in a table of measured accuracies"
     measured = landscape.model_copy(update={"surrogate": True, "agreement": AGREEMENT})
     assert quality(measured).endswith(
-        "of the 15,625 architectures that it was fitted on"
+        "among the 15,625 architectures that it was fitted on"
     )

@@ -45,7 +45,7 @@ def test_what_no_front_can_be_is_refused(front, changes, message):
 def test_points_that_dominate_one_another_are_refused(front):
     first, second, *others = front.points
     swapped = [second, first, *others]
-    with pytest.raises(Impossible, match="do not rise"):
+    with pytest.raises(Impossible, match="do not increase"):
         front.model_copy(update={"points": swapped}).check()
 
 

@@ -85,7 +85,9 @@ def test_a_message_names_the_row_within_its_record():
     good, bad = Decision(0, 0, 0, 0, 1), Decision(0, 0, 0, 0, 2)
     parts = [Columns(Decision, [good] * 3), Columns(Decision, [good, bad])]
     counts = OperationCounts.of_records([operations] * 2)
-    with pytest.raises(Impossible, match=r"decisions\.choice\.1 is 2, which is no op"):
+    with pytest.raises(
+        Impossible, match=r"decisions\.choice\.1 is 2, which is not an op"
+    ):
         check_rows("decisions", Decision, parts, counts)
 
 

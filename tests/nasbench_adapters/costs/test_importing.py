@@ -114,7 +114,7 @@ def test_the_order_is_said(npz, tmp_path):
         ),
         ({"a": np.ones((3, 1))}, {"values": "b"}, "unknown array of costs.npz 'b'"),
         ({"a": np.ones((3, 1))}, {}, "names of its 1 columns"),
-        ({"a": np.ones((3, 1))}, {"columns": ("x",)}, "3 rows, and 15,625"),
+        ({"a": np.ones((3, 1))}, {"columns": ("x",)}, "3 rows for 15,625"),
         (
             {"a": np.ones((3, 1))},
             {"columns": ("x",), "order": "alphabetical"},

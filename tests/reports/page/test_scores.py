@@ -191,7 +191,7 @@ def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(
-        UserError, match="no seed is finished; run 'archselect score x' again to resume"
+        UserError, match="no seed is finished; rerun 'archselect score x' to resume"
     ):
         load_scores(root, DIRECTIONS)
 

@@ -189,6 +189,6 @@ def test_an_accuracy_that_nothing_can_have_is_refused_by_name(folder, value, fau
     write_fact(path, record.model_copy(update={"accuracies": changed}))
     with pytest.raises(
         UserError,
-        match=f"{path.name}: accuracy of magnitude, seed .*{fault}: remove the file and run",
+        match=f"{path.name}: accuracy of magnitude, seed .*{fault}: remove the file and rerun",
     ):
         load(folder)

@@ -201,7 +201,7 @@ def test_a_run_that_asks_for_nothing_is_counted(tmp_path):
     )
     table = table_of(tmp_path, records, [baseline()])
     assert row_of(table, "climber", 10).runs == 1
-    assert any("1 of 2 runs of climber asked for nothing" in n for n in table.notes)
+    assert any("1 of 2 runs of climber made no query" in n for n in table.notes)
 
 
 def test_the_first_of_equal_rewards_stays(tmp_path):
@@ -280,7 +280,7 @@ def test_rewards_of_several_kinds_are_apart(tmp_path):
     assert len({plane.title for plane in planes}) == 3
     notes = " ".join(budget_table(results).notes)
     assert "a supernet answers the queries" in notes
-    assert "each text costs one query" in notes
+    assert "each architecture string costs one query" in notes
 
 
 def test_without_a_baseline_there_are_selectors_alone(records, tmp_path):

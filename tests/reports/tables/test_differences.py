@@ -150,9 +150,7 @@ def test_random_cells_stand_for_what_the_truth_expects_of_one(folder):
     results = load(folder)
     landscape = next(one for one in results.landscapes if one.truth == "nb201-digits")
     table = differences_table(results)
-    sentence = (
-        f"random stands for the exact mean of a random cell, {landscape.mean:.2f} %"
-    )
+    sentence = f"random means the exact mean of a random cell, {landscape.mean:.2f} %"
     assert any(sentence in note for note in table.notes)
     found = rows(folder)
     best = found.minus.iloc[0]

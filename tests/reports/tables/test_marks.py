@@ -53,7 +53,7 @@ def test_marks_in_words():
     marks = {"a": BEST, "b": NOT_WORSE, "c": WORSE, "d": WORSE}
     assert describe_others("abcd", marks) == "b is not shown to be worse, c and d are"
     assert describe_others("acd", marks) == "c and d are worse"
-    assert describe_others("ae", {"a": BEST}) == "of e nothing is shown"
+    assert describe_others("ae", {"a": BEST}) == "nothing is shown for e"
 
 
 def test_lists_in_words():

@@ -246,7 +246,7 @@ def test_the_controls_on_nas_bench_201(root):
         )
     order = "nor_conv_3x3 > nor_conv_1x1 > skip_connect > avg_pool_3x3 > none"
     assert controls_in_words(found) == (
-        f"Controls that look at no supernet: constant order ({order}), τ-b 0.600 with best-acc and 0.933 with avg-acc; "
+        f"Controls that use no supernet: constant order ({order}), τ-b 0.600 with best-acc and 0.933 with avg-acc; "
         "parameters, τ-b 0.637 with best-acc and 0.837 with avg-acc."
     )
 

@@ -169,27 +169,27 @@ def test_like_is_held_against_like(row, values, verdict, basis):
         (
             printed(94.0),
             (94.1,),
-            "ours is one independent run, whose scatter is not known; the published number is another",
+            "we have only one independent run, so its spread is not known; the published number is another",
         ),
         (
             printed(94.0, 0.2),
             (54.3, 54.3, 54.3),
-            "our 3 values are all equal, so their scatter is not known; the",
+            "our 3 values are all equal, so their spread is not known; the",
         ),
         (
             printed(54.3, 0.0),
             (54.3, 54.3, 54.3),
-            "so their scatter is not known; the published number is the same",
+            "so their spread is not known; the published number is the same",
         ),
         (
             printed(54.3, None, "single", 1),
             (54.3,),
-            "whose scatter is not known; the published number is the same",
+            "so its spread is not known; the published number is the same",
         ),
         (
             printed(94.0, None, "best", 2),
             (54.3, 54.3, 54.3),
-            "so their scatter is not known; the published number is another",
+            "so their spread is not known; the published number is another",
         ),
         (
             printed(94.0, 0.2),
@@ -199,7 +199,7 @@ def test_like_is_held_against_like(row, values, verdict, basis):
         (
             printed(87.06, 12.93, "exact", None),
             (94.0,),
-            "whose scatter is not known; the published number is another",
+            "so its spread is not known; the published number is another",
         ),
     ],
 )
@@ -373,7 +373,7 @@ def test_a_mean_beside_single_runs(folder, alike):
     [
         (
             {**ORI_TEST, "split": "x-valid"},
-            "it is of cifar10, ori-test at 200 epochs, measured; ours: ",
+            "it is for cifar10, ori-test at 200 epochs, measured; ours: ",
         ),
         ({**ORI_TEST, "epochs": 12}, "cifar10/ori-test/12"),
         ({**ORI_TEST, "dataset": "cifar100"}, "cifar100/ori-test/200"),
@@ -492,8 +492,8 @@ def test_operation_scores(folder, alike, method):
 @pytest.mark.parametrize(
     ("oracle", "why"),
     [
-        ("someone's", "another oracle: it is of someone's, not known for ours"),
-        ("", "another oracle: it is of one that is not on record, not known for ours"),
+        ("someone's", "its oracle is someone's, which is not known for our operations"),
+        ("", "its oracle is an unknown oracle, which is not known for our operations"),
     ],
 )
 def test_another_oracle_is_not_comparable(folder, alike, monkeypatch, oracle, why):
@@ -573,7 +573,7 @@ def test_another_protocol_is_shown_and_not_judged(folder):
     )
     assert (
         "tune_epochs 5" not in row.reason
-        and "reduction pool in place of residual" in row.reason
+        and "reduction pool instead of residual" in row.reason
     )
     shown = table.shown.Verdict[0]
     assert shown.startswith(
@@ -581,7 +581,7 @@ def test_another_protocol_is_shown_and_not_judged(folder):
     )
     assert shown.endswith("more)")
     assert (
-        "None of" not in table.answer and "cannot be held against ours" in table.answer
+        "None of" not in table.answer and "cannot be compared with ours" in table.answer
     )
 
 

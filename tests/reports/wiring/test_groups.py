@@ -98,7 +98,7 @@ def test_a_trace_that_is_missing_or_damaged_is_named_with_the_mend(traces, tmp_p
         wiring_groups(load(root))
     assert f"{path} is missing" in str(missing.value) and "\n" not in str(missing.value)
     assert (
-        f"remove {root / 'supernets' / inputs.supernet_id}.pt and run 'archselect run wiring"
+        f"remove {root / 'supernets' / inputs.supernet_id}.pt and rerun 'archselect run wiring"
         in str(missing.value)
     )
     path.write_bytes(whole[: len(whole) // 2])

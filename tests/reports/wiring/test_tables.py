@@ -36,7 +36,7 @@ def test_a_row_for_each_group_and_claim(study):
         in table.answer
     )
     assert "PRUNING: not shown by 2 groups. WIDTH: shown by dsnas" in table.answer
-    assert any("Traced, and under no rule: spos" in note for note in table.notes)
+    assert any("Traced, but no rule applies: spos" in note for note in table.notes)
     for claim in ("GROWING", "PRUNING", "WIDTH", "NO EDGES"):
         assert sum(note.startswith(f"{claim} (") for note in table.notes) == 1
     assert (
