@@ -231,7 +231,7 @@ def test_score_of_a_truth_that_is_incomplete(faults):
         lines,
         [
             "a ground truth needs --table, --dataset, --split and --epochs",
-            "write a share",
+            "write a fraction",
             "unknown device",
         ],
     )

@@ -281,8 +281,8 @@ STUDY = {
         ("iterations = 2", "iterations = 999999999"),
         "iterations: Input should be less than or equal",
     ),
-    "nesting": (("limit = 32", f"limit = {NESTED}"), "more than 100 deep"),
-    "a long path": (("limit = 32", f"{'a.' * 900}a = 1"), "more than 100 deep"),
+    "nesting": (("limit = 32", f"limit = {NESTED}"), "deeper than 100 levels"),
+    "a long path": (("limit = 32", f"{'a.' * 900}a = 1"), "deeper than 100 levels"),
     "not a number": (
         ("epochs = 1\nb", "epochs = nan\nb"),
         "supernets.0.epochs: Input should be a finite number",

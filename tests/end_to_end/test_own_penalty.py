@@ -109,7 +109,7 @@ def test_sgas_is_refused_on_weights_that_are_no_probabilities(world, refusal):
         ('name = "magnitude"', 'name = "sgas"'),
     )
     message = refusal("run", "small.toml", "--out", "out")
-    assert "sgas reads probabilities" in message
+    assert "sgas needs probabilities" in message
     assert 'set activation = "softmax"' in message
     assert not (world.folder / "out").exists()
 

@@ -54,7 +54,7 @@ def test_a_study_with_costs_has_its_fronts_and_its_table(world, archselect, stud
     runs = rows(out / "report" / "runs.csv")
     assert all(float(row["cost_latency"]) > 0 for row in runs)
     report = (out / "report.html").read_text(encoding="utf-8")
-    assert "Accuracy over cost: made-up/test/1: latency in s" in report
+    assert "Accuracy against cost: made-up/test/1: latency in s" in report
 
     again = archselect(*words)[1]
     assert "0 runs made, 8 kept" in again

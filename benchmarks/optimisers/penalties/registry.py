@@ -43,6 +43,7 @@ registry: UserClasses[Penalty] = UserClasses(
     require_defaults,
 )
 """The built-in penalties, and those of installed packages and of users' files."""
+registry.plural = "penalties"
 
 
 def get_penalty(name: str) -> type[Penalty]:

@@ -34,7 +34,7 @@ def test_workers_refuse_other_code(request, engine, quick, monkeypatch, tmp_path
         "running_code",
         lambda: running_code()._replace(sources="0123456789abcdef"),
     )
-    with pytest.raises(UserError, match="is other code"):
+    with pytest.raises(UserError, match="differs from that of the command"):
         run_study(quick, tmp_path / "out", device="cpu", **where)
     assert not list(Folder(tmp_path / "out").read_all(Record))
 
@@ -56,7 +56,7 @@ def test_workers_refuse_other_images(quick, monkeypatch, tmp_path):
 
     monkeypatch.setattr(harness, "plan_runs", other_images)
     with pytest.raises(
-        UserError, match=r"data set 'digits' on .* is not what the command read"
+        UserError, match=r"data set 'digits' on .* differs from what the command read"
     ):
         run_study(quick, tmp_path / "out", device="cpu", workers=1)
     assert not list(Folder(tmp_path / "out").read_all(Record))

@@ -302,7 +302,7 @@ def test_jobs_are_cancelled_when_squeue_is_given_up(cluster, opened, pace, recwa
         for future in futures:
             with pytest.raises(
                 UserError,
-                match=r"Slurm has not answered for 0.005 minutes .* the jobs are cancelled",
+                match=r"Slurm has not answered for 0.005 minutes .* The jobs are cancelled",
             ):
                 future.result(timeout=HANG)
         with pytest.raises(UserError, match="has not answered"):

@@ -401,7 +401,7 @@ FOREIGN = {
 @pytest.mark.parametrize("what", FOREIGN)
 def test_a_file_of_something_else_is_refused(tmp_path, what):
     torch.save(FOREIGN[what], tmp_path / "x.pt")
-    with pytest.raises(UserError, match="is not a supernet of ours"):
+    with pytest.raises(UserError, match="is not a supernet of archselect"):
         load_supernet(tmp_path / "x.pt")
 
 
@@ -641,7 +641,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(nb201, digits, often, tmp_pat
     path = checkpoint_path(target)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
-        UserError, match=r"x\.checkpoint .*damaged: remove it and run again"
+        UserError, match=r"x\.checkpoint .*damaged, or archselect did not write it: remove it"
     ):
         made(nb201, images, settings, target=target)
 

@@ -149,5 +149,5 @@ def test_another_graph_in_the_worker_is_refused(run, monkeypatch, tmp_path, inli
         return graph
 
     monkeypatch.setitem(graphs.GRAPHS, "ring", graph_study.source(changed))
-    with pytest.raises(UserError, match=r"graph 'ring' on .* is not"):
+    with pytest.raises(UserError, match=r"graph 'ring' on .* differs from"):
         run_study(study, tmp_path / "out", device="cpu")

@@ -215,7 +215,7 @@ def test_a_run_that_raises_is_noted_and_the_others_go_on(
     assert failure.id not in facts(root)
     write_report(root)
     assert (
-        "1 of 6 runs failed and are in no number here: magnitude seed 1/0"
+        "1 of 6 runs failed; no number here includes them: magnitude seed 1/0"
         in (root / "report/report.md").read_text()
     )
     again = run_study(quick, root, device="cpu")

@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_refused_and_what_fits_runs(finished, small_truth, 
     for failure in failures:
         needed = failure.memory.needed
         assert failure.memory.budget == BUDGET < needed
-        words = f"needs {describe_bytes(needed)}, has {describe_bytes(BUDGET)}"
+        words = f"needs {describe_bytes(needed)}, but the budget is {describe_bytes(BUDGET)}"
         assert words in failure.error
     finished_runs = list(folder.read_all(Record))
     assert len(finished_runs) == 4
@@ -191,8 +191,8 @@ def test_a_refusal_comes_back_from_a_worker_whole():
     error = perform(pack(require_memory, 6 * 2**30, 2**31)).error()
     assert isinstance(error, MemoryExceeded)
     assert (error.needed, error.budget) == (6 * 2**30, 2**31)
-    assert "needs 6.0 GiB, has 2.0 GiB" in str(error)
-    assert "needs 2,147,483,649 bytes, has 2,147,483,648" in str(
+    assert "needs 6.0 GiB, but the budget is 2.0 GiB" in str(error)
+    assert "needs 2,147,483,649 bytes, but the budget is 2,147,483,648" in str(
         MemoryExceeded(2**31 + 1, 2**31)
     )
 

@@ -141,7 +141,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
             UserError, match=f"^{text} changed while the command ran: rerun it"
         ):
             runner.run(job)
-    with pytest.raises(UserError, match=f"^{optimiser} was changed while"):
+    with pytest.raises(UserError, match=f"^{optimiser} changed while"):
         runner.make_supernet(job.supernet)
     made(runner, builtin)
     again = {

@@ -85,7 +85,7 @@ def test_images_that_are_not_those_of_the_command_are_refused(
     said = refusal(own_images, tmp_path / "out")
     assert (
         f"data set '{images}' on " in said
-        and "is not what the command read (checksum " in said
+        and "differs from what the command read (checksum " in said
     )
     assert "copy the same file to all machines" in said
 
@@ -200,11 +200,11 @@ def test_a_supernet_under_anothers_name_is_refused(quick, inline, tmp_path):
     run_study(quick, root, device="cpu")
     first, second = sorted((root / "supernets").glob("*.pt"))[:2]
     shutil.copy(first, second)
-    with pytest.raises(UserError, match=f"{second.name} is not a supernet of ours"):
+    with pytest.raises(UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"):
         load_supernet(second)
     for record in (root / "records").iterdir():
         record.unlink()
-    with pytest.raises(UserError, match=f"{second.name} is not a supernet of ours"):
+    with pytest.raises(UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"):
         run_study(quick, root, device="cpu")
 
 
@@ -231,7 +231,9 @@ def test_scores_are_of_the_commands_images_and_code(
         )
     with pytest.raises(
         UserError,
-        match="is not what the command read" if what == "images" else "is other code",
+        match="differs from what the command read"
+        if what == "images"
+        else "differs from that of the command",
     ):
         run_scoring(
             ScoringTask(inputs, population, [0]),

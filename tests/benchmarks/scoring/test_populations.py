@@ -111,9 +111,9 @@ def test_a_file_with_accuracies_and_published_scores(write, name, column):
     ("cells", "options", "message"),
     [
         ("sample:x", {}, "write a number, such as sample:100"),
-        ("sample:0", {}, "write how many"),
+        ("sample:0", {}, "write a number"),
         ("top:2", {"truth": DIGITS}, "write a fraction, such as top:0.1"),
-        ("top:x", {"truth": DIGITS}, "write a share"),
+        ("top:x", {"truth": DIGITS}, "write a fraction"),
         ("top:0.1", {}, "needs a ground truth: --table"),
         ("all", {"accuracy_column": "acc"}, "all is not a file"),
         ("absent.csv", {}, "cannot read absent.csv: No such file"),
