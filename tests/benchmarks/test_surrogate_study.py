@@ -126,7 +126,7 @@ def test_predictions_are_called_predictions_from_the_table_to_the_report(
     assert (
         "4 runs made, 0 kept" in out
         and "predicted, τ-b" in out
-        and "not in the table" in out
+        and "outside the table" in out
     )
     space = get_space("darts")
     landscapes = {s.id: s for s in Folder(tmp_path / "out").read_all(Landscape)}
