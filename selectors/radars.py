@@ -31,11 +31,10 @@ class RadarsStyle(MemoryPruning):
 
     The paper gives no rule, so these are inferred. A round makes `samples` draws. A
     draw takes k operations per edge, without replacement, by softmax(theta), and one
-    architecture from them. Its reward r adds
-    rate · (r - b) (1[drawn] - P(drawn)) / sd to theta. b is a decaying mean of the
-    rewards, sd their standard deviation so far, and P(drawn) is k softmax(theta), at
-    most 1. If the step of a draw exceeds the budget, the edge with most drawn
-    operations loses half of them, until the step fits.
+    architecture from them. Its reward r adds rate · (r - b) (1[drawn] - P(drawn)) / sd
+    to theta. b is a decaying mean of the rewards, sd their standard deviation so far,
+    and P(drawn) is k softmax(theta), at most 1. If the step of a draw exceeds the
+    budget, the edge with most drawn operations loses half of them, until the step fits.
 
     At the end of a round, every edge closes its operation with the smallest theta. If
     then every edge has a single operation and the step still does not fit, the best

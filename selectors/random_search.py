@@ -13,7 +13,7 @@ from archselect.selectors.base import REWARDS, Selection, Selector, Task
 class RandomSearch(Selector):
     """Query random architectures and select the one with the best reward.
 
-    :meth:`.Search.draw` draws them.
+    :meth:`~archselect.selectors.search.Search.draw` draws them.
     """
 
     name: ClassVar[str] = "random-search"

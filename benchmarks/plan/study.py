@@ -75,13 +75,13 @@ If `on` is empty, or the study has no supernets, the selector reads no supernet;
 
 `trial = "first"` uses the first trial of each architecture instead of the mean.
 `seconds = "table:NAME/COLUMN"` is a cost: how long each queried architecture took to
-train. Tables then show what the queries would have cost.
-`reward = "supernet"` is the supernet's accuracy on the validation images with one
-operation per edge; `{ source = "supernet", norm = "batch" }` is the same in another
-batch-norm mode. `{ source = "training", graph = "digits-knn", epochs = 5 }` trains a
-graph network per query (`docs/graph-sharing.md`). With `counting = "texts"`, each
-distinct text of an architecture counts as one query; by default, each class of
-architectures that compute the same function does.
+train. Tables then show what the queries would have cost. `reward = "supernet"` is the
+supernet's accuracy on the validation images with one operation per edge; `{ source =
+"supernet", norm = "batch" }` is the same in another batch-norm mode. `{ source =
+"training", graph = "digits-knn", epochs = 5 }` trains a graph network per query
+(`docs/graph-sharing.md`). With `counting = "texts"`, each distinct text of an
+architecture counts as one query; by default, each class of architectures that compute
+the same function does.
 
 An unknown key is an error. Your own selector is named by its file and class,
 `name = "my_selector.py:MySelector"`; so is your own optimiser,

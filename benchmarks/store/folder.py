@@ -3,10 +3,9 @@
 A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished
 run), `failures/ID.json` (one per failed run), `landscapes/ID.json` (statistics of a
 ground truth over a whole space), `fronts/ID.json` (the true front of a ground truth and
-a cost), `baselines/ID.json` (what queries of a reward can find) and
-`trainings/ID.json` (architectures trained to the end).
-Records are facts, written atomically and never edited; every table and figure is a pure
-function of the folder.
+a cost), `baselines/ID.json` (what queries of a reward can find) and `trainings/ID.json`
+(architectures trained to the end). Records are facts, written atomically and never
+edited; every table and figure is a pure function of the folder.
 """
 
 from __future__ import annotations

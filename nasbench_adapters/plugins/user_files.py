@@ -43,10 +43,9 @@ def require_defaults(kind: type[BaseModel]) -> None:
 class UserFiles(Registry[Component], ABC):
     """Registry of components of one kind, by name or as FILE.py:NAME.
 
-    Class attributes:
-        placeholder: What stands for the name in messages.
-        noun: What the name is of, with its article.
-        plural: The kind in the plural, where that is not the kind with an "s".
+    Class attributes: placeholder: What stands for the name in messages. noun: What the
+    name is of, with its article. plural: The kind in the plural, where that is not the
+    kind with an "s".
     """
 
     placeholder = "CLASS"

@@ -240,9 +240,9 @@ def _simulate_means(values: Floats, cells: int) -> Floats:
 def best_quantiles(runs: int, of: int) -> tuple[float, float]:
     """Return quantiles of the distance between a best of more runs and our mean.
 
-    The unit is our standard deviation.
-    Method: for normally distributed values, the distance depends on neither their mean
-    nor their deviation; the 2.5 % and 97.5 % quantiles are simulated.
+    The unit is our standard deviation. Method: for normally distributed values, the
+    distance depends on neither their mean nor their deviation; the 2.5 % and 97.5 %
+    quantiles are simulated.
 
     Args:
         runs: number of runs behind our mean and deviation.

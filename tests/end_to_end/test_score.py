@@ -116,7 +116,10 @@ def test_a_sample_against_the_truth(world, archselect, request):
             ("score", "nwot", "--cells", "sample:5", "--space", "dart"),
             "did you mean 'darts'",
         ),
-        (("score", "nwot", "--cells", "sample:5", "--seeds", "x"), "is not a list of seeds"),
+        (
+            ("score", "nwot", "--cells", "sample:5", "--seeds", "x"),
+            "is not a list of seeds",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(world, refusal, arguments, message):

@@ -311,7 +311,7 @@ def test_every_restriction_has_one_name(name, data):
         *[
             (
                 f"{name}:2-3=none",
-                rf"space {name} cannot be restricted \(':2-3=none'\), only minimal, wiring can",
+                rf"space {name} cannot be restricted \(':2-3=none'\): only minimal, wiring can",
             )
             for name, kind in SPACES.items()
             if not issubclass(kind, RestrictableSpace)

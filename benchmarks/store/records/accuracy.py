@@ -20,10 +20,9 @@ class Accuracy(Fact):
 
     `landscape` is the id of the ground truth's :class:`.Landscape`. `source` says where
     the numbers come from: a table of measurements, a model that predicts them, or our
-        own
-    final trainings of the architecture (one trial per seed: the test accuracy after the
-    last epoch). A table of a part of its space may lack the selected architecture: then
-    `source` says so, `trials` is empty and `mean` is None.
+    own final trainings of the architecture (one trial per seed: the test accuracy after
+    the last epoch). A table of a part of its space may lack the selected architecture:
+    then `source` says so, `trials` is empty and `mean` is None.
 
     `mean` is the mean of the trials. `rank` is 1 + the number of architectures of the
     landscape with a strictly higher mean; None if there are no others. `surrogate_tau`

@@ -106,8 +106,7 @@ class TrainingCost(Fact):
     to make the network and read the checkpoint. The auxiliary head is included in the
     times, but in no count. `sessions` is the number of times that the training was
     started: after an interruption it resumes from its last checkpoint, and work after
-        that checkpoint is
-    not counted.
+    that checkpoint is not counted.
     """
 
     phases: dict[str, Time]

@@ -35,11 +35,9 @@ class SupernetInputs(Fact):
     """How a supernet is trained, and the settings of its skeleton.
 
     `recipe` is the name of the optimiser, `settings` are all its settings. `source`
-    names
-    the origin of code that is not built in: the hash of the optimiser's file, and
-        package
-    and version of plugins (the optimiser, the space). It is None if all code is built
-    in.
+    names the origin of code that is not built in: the hash of the optimiser's file, and
+    package and version of plugins (the optimiser, the space). It is None if all code is
+    built in.
     """
 
     recipe: str
@@ -83,8 +81,8 @@ class RewardInputs(Fact):
     validation nodes of a network that each query trains). `landscape` is the id of the
     column's :class:`.Landscape`. `trial` says how the trials of a column become one
     number: their "mean", or only the "first". `norm` is the batch-norm mode of a
-        supernet.
-    `training` says how each query is trained. Fields of other sources are None.
+    supernet. `training` says how each query is trained. Fields of other sources are
+    None.
 
     `counting` says what counts as a query: each class of architectures that compute the
     same function, or each text. `queries` is the budget. `is_reported` says that the

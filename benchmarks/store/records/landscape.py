@@ -27,19 +27,16 @@ class Landscape(Fact):
     """The statistics of one ground truth over a whole space, in per cent.
 
     The accuracy of an architecture is the mean of its trials. A ground truth may have
-    only
-    a part of its space: then it has `architectures` of the `space_size` (None if it has
-        the
-    whole space). For a surrogate, everything except the name describes the table that
-    it was fitted on, and `agreement` is its cross-validation (None if unknown).
-    `provenance`
-    says whether the accuracies are measured: a table can also hold predictions.
+    only a part of its space: then it has `architectures` of the `space_size` (None if
+    it has the whole space). For a surrogate, everything except the name describes the
+    table that it was fitted on, and `agreement` is its cross-validation (None if
+    unknown). `provenance` says whether the accuracies are measured: a table can also
+    hold predictions.
 
     `mean`, `std` and `mean_rank` are for a cell drawn by the random selector: the exact
     expectation and standard deviation of its accuracy, and the exact expectation of its
     rank. They are None if unknown: for a surrogate, for a part of a space, and for a
-        space
-    with unknown probabilities of draws.
+    space with unknown probabilities of draws.
 
     `optimum` is the highest mean of trials; noise makes it too high.
     `optimum_corrected` estimates the accuracy of the truly best cell.
@@ -55,8 +52,8 @@ class Landscape(Fact):
     trials) with operation k on edge e, and `oracle_mean` the mean over those cells.
     `noise_std` is the mean over architectures of the standard deviation between trials.
     `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half` between
-    means of two halves of the
-    trials: no predictor of one trial (or half) can be expected to do better.
+    means of two halves of the trials: no predictor of one trial (or half) can be
+    expected to do better.
 
     If only selected architectures are judged, by final trainings, `architectures` is 0
     and all statistics are missing.

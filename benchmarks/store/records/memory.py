@@ -23,10 +23,8 @@ class SubSpaceAccuracy(Fact):
     """Accuracies, in per cent, of the architectures that live operations allow.
 
     `landscape` is the id of the ground truth's :class:`.Landscape`. `architectures` is
-    the
-    number considered: all that a table has, or this many draws if `drawn`. `mean` and
-        `best`
-    are over them; None if there are none.
+    the number considered: all that a table has, or this many draws if `drawn`. `mean`
+    and `best` are over them; None if there are none.
     """
 
     landscape: Id

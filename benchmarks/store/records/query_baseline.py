@@ -141,11 +141,9 @@ class QueryBaseline(Fact):
     `is_whole_space` is false if the reward covers only a part of its space: then all
     numbers are for that part. `unreported` counts the architectures with a reward but
     no reported accuracy. `unrepresented` counts the classes in which some architectures
-    have a reward but the
-    representative has none: they cannot be queried. `queries` are the numbers of
-        queries,
-    up to the budget. `populations` are the classes, and the texts if there are more
-    texts.
+    have a reward but the representative has none: they cannot be queried. `queries` are
+    the numbers of queries, up to the budget. `populations` are the classes, and the
+    texts if there are more texts.
     """
 
     schema_version: Literal[1] = 1

@@ -161,7 +161,10 @@ def test_an_edited_file_makes_another_supernet(own):
     [
         (("def __call__", "def call"), r"Entropy has no method __call__\(self, view\)"),
         (("name: Cl", "nam: Cl"), "Entropy lacks a name"),
-        (("(Penalty)", ""), "Entropy is not among the penalties of this file: derive it"),
+        (
+            ("(Penalty)", ""),
+            "Entropy is not among the penalties of this file: derive it",
+        ),
         (("    def", "    weight: float\n\n    def"), "has a setting weight without a"),
         (("import torch\n", "import torhc\n"), "line 3: ModuleNotFoundError"),
     ],

@@ -641,7 +641,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused(nb201, digits, often, tmp_pat
     path = checkpoint_path(target)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
-        UserError, match=r"x\.checkpoint .*damaged, or archselect did not write it: remove it"
+        UserError,
+        match=r"x\.checkpoint .*damaged, or archselect did not write it: remove it",
     ):
         made(nb201, images, settings, target=target)
 

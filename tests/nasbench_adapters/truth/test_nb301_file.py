@@ -203,7 +203,7 @@ def test_newer_boosters_are_said_to_be(released):
 
 
 def test_only_darts_is_encoded():
-    with pytest.raises(UserError, match="of space darts, not s2"):
+    with pytest.raises(UserError, match="for space darts, not s2"):
         feature_names(get_space("s2"))
 
 
