@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.alphas.groups import AlphaGroup, SeedAlphas, alpha_groups
+from archselect.reports.drawing.palette import MUTED, series
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -20,7 +21,6 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.palette import MUTED, series
 from archselect.reports.results.results import Results
 from archselect.reports.results.traced_supernets import differing_settings
 

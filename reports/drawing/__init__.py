@@ -1,1 +1,1 @@
-"""Drawings of cells."""
+"""Drawings of cells, and the colours of all drawings and figures."""

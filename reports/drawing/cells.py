@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archselect.benchmarks.store.records import Accuracy, CellGraph, Record
+from archselect.reports.drawing.colours import operation_colours
 from archselect.reports.drawing.layout import (
     CORNER,
     FONT_SIZE,
@@ -24,9 +25,8 @@ from archselect.reports.drawing.layout import (
     lay_out,
     text_width,
 )
+from archselect.reports.drawing.palette import FONT, INK, MUTED
 from archselect.reports.escaping import html
-from archselect.reports.figures.colours import operation_colours
-from archselect.reports.figures.palette import FONT, INK, MUTED
 from archselect.reports.results.results import Group, Results, seed_name
 
 MARGIN = 8.0

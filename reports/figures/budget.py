@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.drawing.colours import selector_colours
+from archselect.reports.drawing.palette import INK, MUTED, SPACE
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
     Canvas,
@@ -21,8 +23,6 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.colours import selector_colours
-from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.query_runs import (
     QueryPlane,
     QueryRuns,

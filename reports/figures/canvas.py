@@ -25,9 +25,9 @@ from archselect.nasbench_adapters.foreign_text import (
     one_line,
     shorten,
 )
+from archselect.reports.drawing.palette import FONT, GRID, INK, MUTED
 from archselect.reports.escaping import html
 from archselect.reports.figures.hints import links_to_titles
-from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 
 Canvas = _Figure
 WIDTH = 9.2

@@ -13,6 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.drawing.colours import selector_colours
+from archselect.reports.drawing.palette import INK, MUTED, SPACE
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
     PHONE,
@@ -24,9 +26,7 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.colours import selector_colours
 from archselect.reports.figures.hints import Hint, add_hints
-from archselect.reports.figures.palette import INK, MUTED, SPACE
 from archselect.reports.results.paths import SettingPath
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.trade_offs import (

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.axes import Axes
 
+from archselect.reports.drawing.palette import GRID, INK, MUTED
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -17,7 +18,6 @@ from archselect.reports.figures.canvas import (
     row_names,
     svg,
 )
-from archselect.reports.figures.palette import GRID, INK, MUTED
 from archselect.reports.statistics.ranking import Clique, find_cliques
 from archselect.reports.tables.table import Table
 

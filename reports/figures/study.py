@@ -17,6 +17,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.drawing.colours import selector_colours
+from archselect.reports.drawing.palette import INK, MUTED, SPACE, phase
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
     Canvas,
@@ -28,9 +30,7 @@ from archselect.reports.figures.canvas import (
     row_names,
     svg,
 )
-from archselect.reports.figures.colours import selector_colours
 from archselect.reports.figures.hints import Hint, add_hints
-from archselect.reports.figures.palette import INK, MUTED, SPACE, phase
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.results.results import Group, Results, seed_name
 from archselect.reports.results.score_correlations import Correlation

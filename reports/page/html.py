@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archselect.nasbench_adapters.foreign_text import escape_invisible
-from archselect.reports.figures.palette import themed, variable
+from archselect.reports.drawing.palette import themed, variable
 from archselect.reports.tables.render import to_html, to_latex
 from archselect.reports.tables.table import Table
 

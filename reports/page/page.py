@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from archselect.reports.drawing.cells import MOST_NAMES, SelectedCells, legend
-from archselect.reports.figures.palette import style_sheet
+from archselect.reports.drawing.palette import style_sheet
 from archselect.reports.page.citing import bibliography, citations, others
 from archselect.reports.page.first_screen import first_screen
 from archselect.reports.page.glossary import glossary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from archselect.reports.figures.palette import style_sheet
+from archselect.reports.drawing.palette import style_sheet
 from archselect.reports.page.first_screen import first_screen
 from archselect.reports.page.html import render
 from archselect.reports.page.section import Section

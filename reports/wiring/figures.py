@@ -17,6 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from archselect.benchmarks.store.traces import COUNT, FIRST, LAST, RIGHT, WRONG
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.drawing.colours import operation_colours
+from archselect.reports.drawing.palette import INK, MUTED, series
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -27,8 +29,6 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.colours import operation_colours
-from archselect.reports.figures.palette import INK, MUTED, series
 from archselect.reports.results.wiring_quantities import (
     NONE,
     CellWiring,

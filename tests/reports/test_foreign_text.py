@@ -31,8 +31,8 @@ from archselect.reports.comparison.exports import to_json, to_junit
 from archselect.reports.comparison.gate import parse_gates
 from archselect.reports.comparison.markdown import to_markdown
 from archselect.reports.comparison.snapshot import read_snapshot
+from archselect.reports.drawing.palette import INK, themed
 from archselect.reports.figures.canvas import add_key, slug, slugs, svg
-from archselect.reports.figures.palette import INK, themed
 from archselect.reports.page.write import write_report
 from archselect.reports.results.results import NAMELESS, load
 

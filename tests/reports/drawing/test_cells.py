@@ -20,7 +20,7 @@ from archselect.benchmarks.store.records import CellGraph
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.reports.drawing.cells import draw, legend_of
 from archselect.reports.drawing.layout import FONT_SIZE, text_width
-from archselect.reports.figures.palette import MUTED, SERIES
+from archselect.reports.drawing.palette import MUTED, SERIES
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIZES = ("cx", "cy", "r", "x", "y", "width", "height")

@@ -25,8 +25,8 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import spreadsheet_cell
 from archselect.reports.drawing import cells as drawing
 from archselect.reports.drawing.cells import LegendEntry, draw, selected_cells
+from archselect.reports.drawing.palette import series, themed
 from archselect.reports.figures import study as figures
-from archselect.reports.figures.palette import series, themed
 from archselect.reports.page.sections import tables
 from archselect.reports.page.write import write_report
 from archselect.reports.results.results import load

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from archselect.reports.drawing.palette import series
 from archselect.reports.figures.canvas import slugs
-from archselect.reports.figures.palette import series
 from archselect.reports.results.results import load
 from archselect.reports.results.traced_supernets import group_name
 from archselect.reports.wiring.figures import (

@@ -7,7 +7,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from archselect.reports.figures.palette import (
+from archselect.reports.drawing.palette import (
     INK,
     MUTED,
     PHASES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archselect.reports.figures.palette import SERIES, series
+from archselect.reports.drawing.palette import SERIES, series
 from archselect.reports.results.results import Results
 
 OPERATIONS = {

@@ -6,13 +6,13 @@ import pytest
 from support.study_folder import make_folder
 
 from archselect.nasbench_adapters.spaces import SPACES, get_space
-from archselect.reports.figures.colours import (
+from archselect.reports.drawing.colours import (
     OPERATIONS,
     SELECTORS,
     operation_colours,
     selector_colours,
 )
-from archselect.reports.figures.palette import SERIES, series
+from archselect.reports.drawing.palette import SERIES, series
 from archselect.reports.results.results import load
 from archselect.selectors.registry import SELECTORS as REGISTERED
 
