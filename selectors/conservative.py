@@ -1,7 +1,6 @@
 """AGNN's conservative controller: learn which small changes improve an architecture.
 
-Zhou et al., "Auto-GNN", Frontiers in Big Data 2022. Here it queries rewards under a
-budget, in every space.
+Zhou et al., "Auto-GNN", Frontiers in Big Data 2022. Here it works in every space.
 """
 
 from __future__ import annotations
@@ -24,13 +23,7 @@ MOST_GAIN = 5.0
 
 
 class Change(NamedTuple):
-    """A move that a controller drew.
-
-    Attributes:
-        move: the gene, the option and the resulting architecture.
-        probabilities: probabilities of the gene's options when the move was drawn,
-            (options,).
-    """
+    """A move, and the probabilities of its gene's options when it was drawn."""
 
     move: Move
     probabilities: np.ndarray
@@ -40,10 +33,10 @@ class Conservative(Selector):
     """Change a few genes of the best architecture so far, and learn from the gain.
 
     Start from a random architecture, the incumbent. Repeat until the budget is spent:
-    draw genes at random, with higher probability for genes whose options have a high
-    entropy; draw an option for each gene; query the changed architecture; reinforce the
-    options by the gain in reward, in per cent; keep the changed architecture if it is
-    better. The best architecture of all queries is selected.
+    draw genes, with higher probability if the entropy of their options is high; draw an
+    option for each gene; query the changed architecture; reinforce the options by the
+    gain in reward, in per cent; keep the changed architecture if it is better. The best
+    architecture of all queries is selected.
 
     A gene (:mod:`archselect.nasbench_adapters.moves`) is what the paper calls a class.
     In the paper a recurrent network proposes options; here every gene has a table of
@@ -53,9 +46,8 @@ class Conservative(Selector):
     Settings:
         classes_per_move: number of genes changed at once.
         restarts: whether to restart with a random architecture and a new controller
-            when the search is stuck. It is stuck after as many proposals in a row as
-            the incumbent has neighbours, all queried before and not better. In the
-            paper the search ends there.
+            after as many proposals in a row as the incumbent has neighbours, all
+            queried before and not better. In the paper the search ends there.
     """
 
     name: ClassVar[str] = "conservative"
@@ -108,8 +100,7 @@ class Controller:
 
         Args:
             near: every move from an architecture, at least one.
-            most: largest number of changes; there are fewer if too few genes can
-                change.
+            most: largest number of changes; fewer if too few genes can change.
         """
         open_genes = sorted({move.gene for move in near})
         weights = _softmax(np.array([self._doubt(gene) for gene in open_genes]))

@@ -1,7 +1,4 @@
-"""SemiNAS: a predictor that also learns from architectures without a reward.
-
-Luo et al., NeurIPS 2020, algorithm 1.
-"""
+"""SemiNAS (Luo et al., NeurIPS 2020, algorithm 1): learn without rewards, too."""
 
 from __future__ import annotations
 
@@ -41,21 +38,17 @@ class SemiNas(PredictingSelector):
         pseudo: number of architectures without a reward that the predictor labels and
             then learns from (pseudo-labels).
         pretrain_epochs: epochs of each round's training on rewards only.
-        epochs: epochs of the second training of a round; 0 skips it ("pretrained
-            only").
-        semi: whether the second training uses pseudo-labels; false is the supervised
-            control.
+        epochs: epochs of a round's second training; 0 skips it ("pretrained only").
+        semi: whether that uses pseudo-labels; false is the supervised control.
         matched_steps: whether the control takes as many optimiser steps as training
-            with pseudo-labels. If false, it takes as many epochs, with far fewer steps.
+            with pseudo-labels; if false, as many epochs, which are far fewer steps.
         filter: smallest reward of a first architecture to learn from; None for all. The
             released code knows the rewards before it draws (90 % on NAS-Bench-101);
             here an architecture below the limit costs a query.
-        dedupe: what is never queried twice: a "class" of equal architectures, or a
-            "text" (released code).
+        dedupe: what is queried once: a "class" of equals, or a "text" (as released).
         propose: "decode" moves the 100 best up the gradient of the predicted value and
             decodes them; "pool" ranks candidates as `predictor-search` does.
-        predictor: "epd" is the paper's network; "ridge" can only rank; FILE.py:CLASS
-            is a class in your file.
+        predictor: "epd" (the paper's), "ridge" (can only rank), or FILE.py:CLASS.
     """
 
     name: ClassVar[str] = "seminas"
