@@ -184,7 +184,7 @@ def _how_sure(means: Mapping[str, float], marks: Mapping[str, Mark]) -> str:
     if len(means) < 2:
         return ""
     if BEST not in marks.values():
-        return f" To show a difference takes at least {LEAST_SEEDS} supernets."
+        return f" A comparison needs at least {LEAST_SEEDS} supernets."
     sentences = []
     for mark, words in ((NOT_WORSE, "Not shown to be worse"), (WORSE, "Worse")):
         names = [name for name in means if marks.get(name) == mark]

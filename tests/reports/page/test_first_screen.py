@@ -59,7 +59,7 @@ def test_one_seed_shows_no_difference(build, tmp_path):
         kept = [one for one in group.records if one.inputs.supernet_seed == first]
         groups.append(replace(group, records=tuple(kept)))
     first = first_screen(replace(results, groups=tuple(groups)))
-    assert "To show a difference takes at least 3 supernets." in first.verdict
+    assert "A comparison needs at least 3 supernets." in first.verdict
     assert {row.verdict for row in first.ranking} == {""}
 
 
