@@ -115,8 +115,16 @@ def _hash_without_formulations(inputs: Inputs) -> str:
 
 
 def remove_empty_folders(folder: Folder) -> None:
-    """Remove the folders of journals and of selections if they are empty."""
+    """Remove the folders of journals and of selections if they are empty.
+
+    A worker that was killed while it wrote a large file has left a part of it. Remove
+    such parts, too. Call this when no worker writes any more.
+    """
     journals = folder.journal("any").parent
+    large = [folder.supernet("any"), folder.checkpoint("any"), folder.trace("any")]
+    for written in [journals, *(path.parent for path in large)]:
+        for part in written.glob(".*.part"):
+            part.unlink(missing_ok=True)
     selections = folder.selection("any").parent
     for path in (journals, selections):
         with suppress(OSError):
