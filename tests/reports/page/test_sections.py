@@ -51,7 +51,7 @@ def test_a_section_brings_its_table_and_its_extras(study):
         "report/colours.tex",
         "report/colours.typ",
         "report/palette.txt",
-        "report/drawing/colours-palette.svg",
+        "report/figures/colours-palette.svg",
     } <= files
     assert (report / "colours.csv").read_text() == "colour,cells\ngreen,3\n"
     assert (report / "palette.txt").read_text() == "green\n"
