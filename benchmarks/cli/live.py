@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from archselect.benchmarks.runs.execution import Progress as StudyProgress
     from archselect.benchmarks.store.activity import Activity
 
-UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
-"""Units of time above the second, with their lengths in seconds."""
 DAY = 86400
+"""Seconds of a day."""
+UNITS = ((DAY, "days"), (3600, "hours"), (60, "minutes"))
+"""Units of time above the second, with their lengths in seconds."""
 EVERY = 2.0
 """Seconds between two looks at the logs of the workers."""
 SILENT = 120.0

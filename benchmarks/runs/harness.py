@@ -35,7 +35,7 @@ from archselect.benchmarks.runs.run_states import (
     find_selections,
     states_at,
 )
-from archselect.benchmarks.runs.study_folder import claim_folder, remove_empty_folders
+from archselect.benchmarks.runs.study_folder import claim_folder, remove_leftovers
 from archselect.benchmarks.runtime.machine import Code, find_device, running_code
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.benchmarks.store.compaction import compact
@@ -123,7 +123,7 @@ def run_study(
             execution.make_supernets(replaced.supernets)
             execution.run_selectors()
             execution.train_selected()
-        remove_empty_folders(folder)  # no worker writes there any more
+        remove_leftovers(folder)  # no worker writes there any more
     return _summarise(states)
 
 

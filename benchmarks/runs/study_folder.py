@@ -114,11 +114,11 @@ def _hash_without_formulations(inputs: Inputs) -> str:
     return content_id(content)
 
 
-def remove_empty_folders(folder: Folder) -> None:
-    """Remove the folders of journals and of selections if they are empty.
+def remove_leftovers(folder: Folder) -> None:
+    """Remove parts of files that killed workers have left, and empty folders.
 
-    A worker that was killed while it wrote a large file has left a part of it. Remove
-    such parts, too. Call this when no worker writes any more.
+    The folders are those of journals and of selections. Call this when no worker writes
+    any more.
     """
     journals = folder.journal("any").parent
     large = [folder.supernet("any"), folder.checkpoint("any"), folder.trace("any")]

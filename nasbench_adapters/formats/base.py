@@ -14,9 +14,11 @@ Space = TypeVar("Space", bound=SearchSpace)
 class Format(ABC, Generic[Space]):
     """A form in which another project writes the architectures of a space.
 
-    Class attributes: name: Name in commands. summary: Description in one line, with an
-    example. source: Project, file and commit that define it. space_class: Class of the
-    spaces whose architectures it can write.
+    Attributes:
+        name: Name in commands.
+        summary: Description in one line, with an example.
+        source: Project, file and commit that define it.
+        space_class: Class of the spaces whose architectures it can write.
     """
 
     name: ClassVar[str]

@@ -141,17 +141,17 @@ def _lists(value: object, count: int) -> list[list[object]]:
     """Return `count` lists; raise NoLiteral for anything else."""
     is_list = isinstance(value, list) and all(isinstance(one, list) for one in value)
     if not is_list or len(value) != count:  # type: ignore[arg-type]
-        raise NoLiteral(f"no {count} lists, one for each cell")
+        raise NoLiteral(f"it is not {count} lists, one for each cell")
     return value  # type: ignore[return-value]
 
 
 def _texts(value: object) -> Mapping[str, str]:
     """Return a dictionary of texts; raise NoLiteral for anything else."""
     if not isinstance(value, dict):
-        raise NoLiteral("no dictionary")
+        raise NoLiteral("it is not a dictionary")
     for key, text in value.items():
         if not isinstance(text, str):
-            raise NoLiteral(f"the value of {key[:60]!r} is no text")
+            raise NoLiteral(f"the value of {key[:60]!r} is not a text")
     return value
 
 

@@ -37,7 +37,7 @@ def read_literal(text: str) -> object:
         if isinstance(error, NoLiteral):
             raise
         raise NoLiteral(
-            "nested too deeply or with characters that no text has"
+            "it is nested too deeply, or holds control characters"
         ) from error
 
 
@@ -50,7 +50,7 @@ def _value_of(tree: ast.expr) -> object:
             return [_value_of(item) for item in items]
         case ast.Dict(keys=keys, values=values):
             return _dictionary(keys, values)
-    raise NoLiteral("it holds something else than whole numbers and texts")
+    raise NoLiteral("it holds something that is neither a whole number nor a text")
 
 
 def _dictionary(
@@ -61,7 +61,7 @@ def _dictionary(
     for key, value in zip(keys, values, strict=True):
         name = None if key is None else _value_of(key)
         if not isinstance(name, str):
-            raise NoLiteral("a key is no text")
+            raise NoLiteral("a key is not a text")
         if name in dictionary:
             raise NoLiteral(f"{name!r} is given twice")
         dictionary[name] = _value_of(value)
@@ -80,5 +80,7 @@ def whole_numbers(value: object, count: int | None = None) -> list[int]:
     is_list = isinstance(value, list) and all(type(item) is int for item in value)
     if not is_list or count not in (None, len(value)):  # type: ignore[arg-type]
         number = "" if count is None else f"{count} "
-        raise NoLiteral(f"{json.dumps(value)[:60]} is no list of {number}whole numbers")
+        raise NoLiteral(
+            f"{json.dumps(value)[:60]} is not a list of {number}whole numbers"
+        )
     return value  # type: ignore[return-value]

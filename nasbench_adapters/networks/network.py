@@ -397,9 +397,9 @@ class CellModule(nn.Module):
 
         Args:
             target: index of the node.
-            features: what operations read of each node before it.
-            mixture: says which edges carry something, and has their weights.
-            total: to which is added.
+            features: features of each node before it, (batch, channels, height, width).
+            mixture: support and weights of the edges.
+            total: total of the node.
         """
         if self.edge_skips is None:
             return

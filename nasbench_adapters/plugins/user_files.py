@@ -165,6 +165,7 @@ class UserClasses(UserFiles[type[Model]]):
         check: Further check of a class. Raises ValueError, which says how to fix it.
         key: Word for a class in messages, if it differs from its kind.
         texts: Class attributes that each class must have.
+        plural: The kind in the plural, where that is not the kind with an "s".
     """
 
     def __init__(
@@ -177,8 +178,10 @@ class UserClasses(UserFiles[type[Model]]):
         check: Callable[[type[Model]], None] | None = None,
         key: str | None = None,
         texts: Sequence[str] = ("name", "summary"),
+        plural: str = "",
     ) -> None:
         super().__init__(kind, group, built_in, self._accept_declared, key=key)
+        self.plural = plural
         self._texts = texts
         self._base = base
         self._method = method

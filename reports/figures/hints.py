@@ -1,4 +1,4 @@
-"""What a reader sees who points at a dot of a figure, and the run that it belongs to.
+"""Hints: the text shown when a reader points at a dot of a figure, and the dot's run.
 
 Works without JavaScript: a hint is an SVG title. The page's script finds the run by the
 attribute `data-run`.

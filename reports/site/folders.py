@@ -18,9 +18,9 @@ class StudyFolder:
     """A folder of records that a site shows.
 
     Attributes:
-        path: of the folder.
-        name: of the folder, which stands for the study on the site.
-        slug: the name as a part of addresses.
+        path: path of the folder.
+        name: name of the folder, which stands for the study on the site.
+        slug: the name in addresses.
     """
 
     path: Path
@@ -42,7 +42,7 @@ def find_studies(paths: Sequence[Path]) -> list[StudyFolder]:
     """Return the study folders among paths and directly within them, each once.
 
     Args:
-        paths: of folders that `archselect run` has written, or of folders of such.
+        paths: folders that `archselect run` has written, or folders of such folders.
 
     Raises:
         UserError: a path leads to no study, a study has no finished run, or two folders

@@ -1,4 +1,4 @@
-"""The folder of a site: which files are ours, what is written and removed."""
+"""The folder of a site: list, write and remove the files of archselect in it."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class SiteFolder:
         A file of the site before it that someone has changed stays.
 
         Args:
-            texts: by path within the site.
+            texts: text of each file, by path within the site.
 
         Returns:
-            the files that were to be removed and stay.
+            the old files that stay because someone has changed them.
 
         Raises:
             UserError: a file that is not ours is in the way, or the folder cannot be
@@ -121,10 +121,10 @@ def _read_files(root: Path) -> dict[str, str]:
         remedy = "name another folder with --out"
         return dict(read_fact(manifest, SiteFiles, remedy).files)
     if root.exists() and not root.is_dir():
-        raise UserError(f"{root} is no folder: name another one with --out")
+        raise UserError(f"{root} is not a folder: name another one with --out")
     if root.is_dir() and any(root.iterdir()):
         raise UserError(
-            f"{root} holds files and no site of archselect: name an empty or a new folder with --out"
+            f"{root} holds files, but no site of archselect: name an empty or a new folder with --out"
         )
     return {}
 

@@ -29,12 +29,12 @@ _HOME = f"../../{INDEX}"
 
 @dataclass(frozen=True)
 class WrittenSite:
-    """What was written.
+    """A written site.
 
     Attributes:
         index: the first page.
-        studies: how many studies it shows.
-        kept: files of an earlier site that someone has changed, and that stay.
+        studies: number of studies.
+        kept: files of an earlier site that stay because someone has changed them.
     """
 
     index: Path
@@ -52,10 +52,10 @@ def write_site(
     The same records give the same bytes. Nothing is written before every page is made.
 
     Args:
-        paths: of study folders, or of folders of such.
+        paths: study folders, or folders of study folders.
         out: the site's folder: new, empty, or with a site of ours.
-        show: is called with the name of each study, before it is read, and how many
-            are done of how many.
+        show: called before each study is read, with its name, the number of studies
+            read, and the number of all.
 
     Raises:
         UserError: no study is there, two have one name, a folder is damaged, or the
@@ -74,7 +74,7 @@ def write_site(
 
 
 class _Collected:
-    """What a site is made of, collected study by study.
+    """The parts of a site, collected study by study.
 
     It keeps no records: those of all studies together can be large.
     """

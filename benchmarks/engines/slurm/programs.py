@@ -80,7 +80,7 @@ class NoAnswerError(Exception):
 
 
 class SubmissionRefusedError(Exception):
-    """Slurm refuses a submission for good; the message is that of `sbatch`."""
+    """Slurm refuses a submission, and would again; the message is that of `sbatch`."""
 
 
 class QueueFullError(Exception):

@@ -41,9 +41,9 @@ registry: UserClasses[Penalty] = UserClasses(
     Penalty,  # type: ignore[type-abstract]
     "__call__(self, view)",
     require_defaults,
+    plural="penalties",
 )
 """The built-in penalties, and those of installed packages and of users' files."""
-registry.plural = "penalties"
 
 
 def get_penalty(name: str) -> type[Penalty]:

@@ -1,4 +1,4 @@
-"""What is said before anything is fetched."""
+"""All downloads of a study are announced before the first one starts."""
 
 from archselect.benchmarks.plan.preflight import describe_downloads
 from archselect.nasbench_adapters.images import DATASETS, svhn

@@ -59,9 +59,9 @@ def test_a_file_in_the_way_is_refused_before_anything_is_written(site):
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="holds files and no site"):
+    with pytest.raises(UserError, match="holds files, but no site"):
         SiteFolder(tmp_path)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         SiteFolder(tmp_path / "thesis.tex")
 
 

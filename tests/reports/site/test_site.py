@@ -149,4 +149,4 @@ def test_the_command_writes_a_site_and_names_faults(archselect, tmp_path):
     code, _, err = archselect("site", "absent", "--out", "site")
     assert code == 2 and "absent holds no study.json" in err
     code, _, err = archselect("site", "one", "--out", "one")
-    assert code == 2 and "holds files and no site of archselect" in err
+    assert code == 2 and "holds files, but no site of archselect" in err
